@@ -1,0 +1,207 @@
+//! The command line: what the user may say, and how the answer looks. Alone prints, alone knows
+//! clap.
+
+mod devices;
+mod inspect;
+mod out;
+mod reproduce;
+mod view;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::error::Invalid;
+use crate::nn::device::{Backend, Request};
+use crate::pipeline::{Experiment, Pipeline};
+use crate::plan::{self, Backends, Graph};
+use crate::run::run_task;
+use crate::store::Store;
+use out::Out;
+
+/// Reproduces the CIFAR-10 experiments of "Deep Residual Learning" from cached steps.
+#[derive(Debug, Parser)]
+#[command(name = "fig6", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// When to use colours.
+    #[arg(long, value_enum, global = true, default_value = "auto")]
+    color: Color,
+    /// Print nothing but errors and what was asked for.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring the report, or the given steps, up to date.
+    Reproduce(reproduce::Arguments),
+    /// Say of each step whether it is up to date, and if not, why.
+    Status(inspect::StatusArguments),
+    /// Draw the steps and what they read from each other.
+    Graph(inspect::GraphArguments),
+    /// Show the log of a step's newest run.
+    Log(inspect::LogArguments),
+    /// List the devices to compute on.
+    Devices(devices::Arguments),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Compute one step in its working folder (fig6 starts this itself).
+    #[command(hide = true)]
+    Exec { folder: PathBuf },
+}
+
+/// Which experiment, and where its artifacts are.
+#[derive(Args, Debug)]
+struct Where {
+    /// What to train and how long: smoke, quick, core, paper, or another profile of the file.
+    #[arg(long, short)]
+    profile: Option<String>,
+    /// The pipeline file.
+    #[arg(long, value_name = "FILE", default_value = "pipeline.ron")]
+    pipeline: PathBuf,
+    /// The folder of artifacts.
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    artifacts: PathBuf,
+    /// Compute on this device: auto, cpu, cuda, cuda:1, mps, or one that `fig6 devices` lists.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Read every artifact again instead of trusting sizes and time stamps.
+    #[arg(long)]
+    paranoid: bool,
+}
+
+/// What [`Where`] leads to.
+struct Project {
+    experiment: Experiment,
+    graph: Graph,
+    store: Store,
+    backend: Backend,
+    backends: Backends,
+}
+
+impl Where {
+    fn open(&self) -> Result<Project> {
+        let experiment = self.experiment()?;
+        let request: Request =
+            self.device.parse().map_err(|error| Invalid::new(format!("{error:#}")))?;
+        let backend = request.resolve().map_err(|error| Invalid::new(format!("{error:#}")))?;
+        let backends = match request {
+            Request::Auto => Backends::any(&backend),
+            _ => Backends::only(&backend),
+        };
+        Ok(Project {
+            graph: Graph::of(&experiment),
+            experiment,
+            store: Store::at(&self.artifacts, self.paranoid)?,
+            backend,
+            backends,
+        })
+    }
+
+    fn experiment(&self) -> Result<Experiment> {
+        let pipeline = Pipeline::load(&self.pipeline)?;
+        Ok(pipeline.experiment(self.profile.as_deref())?.clone())
+    }
+}
+
+/// Runs the command that the arguments ask for.
+///
+/// Exit codes: 0 done; 1 a step failed or something could not be done; 2 wrong usage or a wrong
+/// pipeline file; 130 interrupted.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    set_colors(cli.color);
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let label = console::style("error:").red().bold().for_stderr();
+            let mut stderr = io::stderr().lock();
+            // Nobody reads it if this fails, and there is nowhere else to say it.
+            let _ = io::Write::write_fmt(&mut stderr, format_args!("{label} {error:#}\n"));
+            ExitCode::from(if error.is::<Invalid>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let mut out = Out::new(cli.quiet);
+    match cli.command {
+        Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
+        Command::Status(arguments) => inspect::status(&arguments, &mut out)?,
+        Command::Graph(arguments) => inspect::graph(&arguments, &mut out)?,
+        Command::Log(arguments) => inspect::log(&arguments, &mut out)?,
+        Command::Devices(arguments) => devices::run(&arguments, &mut out)?,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "fig6", &mut script);
+            out.result(&String::from_utf8_lossy(&script))?;
+        }
+        Command::Exec { folder } => return exec(&folder),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn exec(folder: &Path) -> Result<ExitCode> {
+    let succeeded = run_task(folder, &mut io::stdout().lock(), &mut io::stderr())?;
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn set_colors(color: Color) {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match color {
+        Color::Auto if !unwanted => {}
+        Color::Always => {
+            console::set_colors_enabled(true);
+            console::set_colors_enabled_stderr(true);
+        }
+        Color::Auto | Color::Never => {
+            console::set_colors_enabled(false);
+            console::set_colors_enabled_stderr(false);
+        }
+    }
+}
+
+/// Whether the reader of our output went away (`fig6 status | head -1`), which is no error.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The steps that the targets ask for and all that they need, or everything without targets.
+fn needed(graph: &Graph, targets: &[String]) -> Result<Vec<bool>, Invalid> {
+    match targets {
+        [] => Ok(vec![true; graph.steps().len()]),
+        targets => Ok(graph.needed(&graph.matching(targets)?)),
+    }
+}
+
+/// Assesses the needed steps against the store.
+fn assess(
+    project: &Project,
+    needed: &[bool],
+    forced: &[bool],
+) -> Result<Vec<Option<plan::Assessment>>> {
+    let Project { graph, backends, store, .. } = project;
+    let assessments = plan::assess(graph, needed, forced, backends, store)?;
+    // Worth keeping if it can be; a read-only folder of artifacts is no reason to fail.
+    let _ = store.save_stats();
+    Ok(assessments)
+}

@@ -1,0 +1,170 @@
+//! `fig6 reproduce`: the main job.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use serde_json::json;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::out::Out;
+use super::view::View;
+use super::{Project, Where, assess, inspect, needed};
+use crate::report;
+use crate::run::{self, LocalProcesses, Options, Outcome, Stop};
+
+/// The exit code of a command that a signal ended.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Steps to bring up to date, by name or by its first parts (`train/resnet20`); all by default.
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    place: Where,
+    /// Steps at once, dividing the cores among them; by default one per core, or one on a GPU.
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<std::num::NonZeroUsize>,
+    /// Say what would run, and why, and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run this step again and compare with its earlier result (may be repeated).
+    #[arg(long, value_name = "STEP")]
+    force: Vec<String>,
+    /// Go on with independent steps after a failure.
+    #[arg(long)]
+    keep_going: bool,
+    /// Look here first for archives: a folder or a URL (may be repeated; also FIG6_MIRROR).
+    #[arg(long, value_name = "DIR|URL", env = "FIG6_MIRROR")]
+    mirror: Vec<String>,
+    /// The folder of reports.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    reports: PathBuf,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
+    let started = Instant::now();
+    let project = arguments.place.open()?;
+    let mut wanted = needed(&project.graph, &arguments.targets)?;
+    let mut forced = vec![false; wanted.len()];
+    for id in project.graph.matching(&arguments.force)? {
+        forced[id.index()] = true;
+        for (wanted, also) in wanted.iter_mut().zip(project.graph.needed(&[id])) {
+            *wanted |= also;
+        }
+    }
+    if arguments.dry_run {
+        let assessments = assess(&project, &wanted, &forced)?;
+        inspect::show(&project, &assessments, arguments.json, out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let folder = arguments.reports.join(&project.experiment.profile);
+    report::prepare(&folder)?;
+    let options = options(arguments, &project)?;
+    let (stop, messages) = run::stop_channel();
+    stop_at_signals(stop)?;
+    let mut view = View::new(out.is_quiet(), arguments.json);
+    let outcome = run::reproduce(
+        &project.graph,
+        &wanted,
+        &forced,
+        &project.store,
+        &LocalProcesses::new()?,
+        &options,
+        messages,
+        &mut |event| view.show(&event, out),
+    )?;
+    view.close();
+    let files = report::publish(&project.graph, &outcome, &project.store, &folder)?;
+    let seconds = started.elapsed().as_secs_f64();
+    if arguments.json {
+        out.json_line(&json!({
+            "event": "done",
+            "ran": outcome.ran,
+            "up_to_date": outcome.up_to_date,
+            "failed": outcome.failed,
+            "skipped": outcome.skipped,
+            "seconds": seconds,
+            "report": files,
+        }));
+    } else {
+        summarize(&outcome, seconds, &files, out);
+    }
+    Ok(exit_code(&outcome))
+}
+
+fn options(arguments: &Arguments, project: &Project) -> Result<Options> {
+    let cores = std::thread::available_parallelism().context("cannot count the cores")?.get();
+    let default_jobs = if project.backend.is_cpu() { cores } else { 1 };
+    Ok(Options {
+        jobs: arguments.jobs.map_or(default_jobs, std::num::NonZeroUsize::get),
+        cores,
+        keep_going: arguments.keep_going,
+        backends: project.backends.clone(),
+        device: project.backend.to_string(),
+        mirrors: arguments.mirror.clone(),
+    })
+}
+
+/// The first signal stops the run in good order, the second one ends the process at once.
+fn stop_at_signals(stop: Stop) -> Result<()> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    std::thread::spawn(move || {
+        for (count, _) in signals.forever().enumerate() {
+            if count > 0 {
+                std::process::exit(INTERRUPTED.into());
+            }
+            stop.request();
+        }
+    });
+    Ok(())
+}
+
+/// The end of a run for people: counts, where the report lies, and the table itself.
+fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) {
+    let counts = [
+        (outcome.ran.len(), "ran"),
+        (outcome.up_to_date.len(), "up to date"),
+        (outcome.failed.len(), "failed"),
+        (outcome.skipped.len(), "skipped"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    out.remark(&format!("{} in {seconds:.1} s", counts.join(", ")));
+    if outcome.interrupted {
+        out.remark("interrupted; run the same command again to go on");
+    }
+    let complete = outcome.failed.is_empty() && outcome.skipped.is_empty();
+    if !complete || files.is_empty() {
+        return;
+    }
+    for file in files {
+        out.remark(&format!("  {}", file.display()));
+    }
+    let table = files.iter().find(|file| file.ends_with("results.md"));
+    if let Some(Ok(table)) = table.map(std::fs::read_to_string) {
+        out.remark(&format!("\n{}", table.trim_end()));
+    }
+}
+
+fn exit_code(outcome: &Outcome) -> ExitCode {
+    match outcome {
+        Outcome { interrupted: true, .. } => ExitCode::from(INTERRUPTED),
+        Outcome { failed, skipped, .. } if failed.is_empty() && skipped.is_empty() => {
+            ExitCode::SUCCESS
+        }
+        _ => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,156 @@
+//! A run as it happens: live lines on a terminal, plain lines in a pipe, JSON lines for programs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use console::style;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::out::Out;
+use crate::plan::Reason;
+use crate::run::Event;
+use crate::steps::Progress;
+
+/// Reasons that are spelt out; more are only counted.
+const REASONS_SHOWN: usize = 2;
+
+/// What shows the events of one run.
+#[derive(Debug)]
+pub struct View {
+    json: bool,
+    quiet: bool,
+    live: MultiProgress,
+    running: BTreeMap<String, ProgressBar>,
+}
+
+impl View {
+    pub fn new(quiet: bool, json: bool) -> View {
+        // Without a terminal on standard error, indicatif draws nothing by itself.
+        let live = MultiProgress::new();
+        if quiet || json {
+            live.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        View { json, quiet, live, running: BTreeMap::new() }
+    }
+
+    /// Shows one event.
+    pub fn show(&mut self, event: &Event, out: &mut Out) {
+        if self.json {
+            out.json_line(event);
+            return;
+        }
+        match event {
+            Event::UpToDate { .. } => {}
+            Event::Started { step, reasons, .. } => {
+                self.print(out, &format!("{} {step}: {}", style("start").dim(), because(reasons)));
+                self.open_line(step);
+            }
+            Event::Elsewhere { step } => {
+                self.print(out, &format!("{step}: another fig6 computes it; waiting for its result"));
+            }
+            Event::Progress { step, progress: Progress::Note(note) } => {
+                self.print(out, &format!("{step}: {note}"));
+            }
+            Event::Progress { step, progress } => {
+                if let Some(line) = self.running.get(step) {
+                    update(line, progress);
+                }
+            }
+            Event::Finished { step, summary, seconds, same_bytes } => {
+                self.close_line(step);
+                let same = if *same_bytes == Some(true) { ", same bytes as before" } else { "" };
+                let mark = style("done").green();
+                self.print(out, &format!("{mark}  {step}: {summary} ({seconds:.1} s{same})"));
+            }
+            Event::Failed { step, cause, log } => {
+                self.close_line(step);
+                let mark = style("error:").red().bold().for_stderr();
+                let text = format!("{mark} {step}: {cause}\n  log: {}", log.display());
+                // An error is said even by a quiet run.
+                self.live.suspend(|| {
+                    let mut stderr = std::io::stderr().lock();
+                    drop(std::io::Write::write_fmt(&mut stderr, format_args!("{text}\n")));
+                });
+            }
+            Event::Skipped { step, because } => {
+                self.close_line(step);
+                self.print(out, &format!("{} {step}: {because}", style("skip").yellow()));
+            }
+        }
+    }
+
+    /// Takes all live lines away.
+    pub fn close(&mut self) {
+        self.running.clear();
+        // A terminal that went away needs no clearing.
+        let _ = self.live.clear();
+    }
+
+    fn print(&self, out: &mut Out, line: &str) {
+        if !self.quiet {
+            self.live.suspend(|| out.remark(line));
+        }
+    }
+
+    fn open_line(&mut self, step: &str) {
+        let line = self.live.add(ProgressBar::no_length());
+        let template = "{spinner} {prefix} [{bar:20}] {msg} {elapsed}";
+        let appearance = ProgressStyle::with_template(template)
+            .expect("the template is fixed and right")
+            .progress_chars("=> ");
+        line.set_style(appearance);
+        line.set_prefix(step.to_owned());
+        line.enable_steady_tick(Duration::from_millis(200));
+        self.running.insert(step.to_owned(), line);
+    }
+
+    fn close_line(&mut self, step: &str) {
+        if let Some(line) = self.running.remove(step) {
+            line.finish_and_clear();
+            self.live.remove(&line);
+        }
+    }
+}
+
+/// Brings a running step's line up to date.
+fn update(line: &ProgressBar, progress: &Progress) {
+    let (done, total, message) = match progress {
+        Progress::Note(_) => return,
+        Progress::Bytes { done, total } => {
+            let megabytes = |bytes: u64| bytes as f64 / 1e6;
+            (*done, *total, format!("{:.1} of {:.1} MB", megabytes(*done), megabytes(*total)))
+        }
+        Progress::Items { what, done, total } => (*done, *total, format!("{done} of {total} {what}")),
+        Progress::Training {
+            iteration,
+            iterations,
+            images_per_second,
+            loss,
+            train_error,
+            test_error,
+            seconds_left,
+        } => {
+            let test = test_error.map_or_else(String::new, |error| format!(", test error {error:.1} %"));
+            let left = indicatif::HumanDuration(Duration::from_secs_f64(seconds_left.max(0.0)));
+            let message = format!(
+                "iteration {iteration} of {iterations}, {images_per_second:.0} images/s, loss {loss:.3}, \
+                 train error {train_error:.1} %{test}, {left:#} left,"
+            );
+            (*iteration, *iterations, message)
+        }
+    };
+    line.set_length(total);
+    line.set_position(done);
+    line.set_message(message);
+}
+
+/// The first reasons in words.
+pub fn because(reasons: &[Reason]) -> String {
+    let shown: Vec<String> =
+        reasons.iter().take(REASONS_SHOWN).map(ToString::to_string).collect();
+    let shown = shown.join(", ");
+    match reasons.len().saturating_sub(REASONS_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,61 @@
+//! The one kind of error that code tells apart from others: what the user asked for cannot be,
+//! as opposed to something that failed. The command line gives it an exit code of its own.
+
+use std::fmt;
+
+/// A wrong pipeline file, or a profile, target or device that does not exist.
+#[derive(Debug)]
+pub struct Invalid(String);
+
+impl Invalid {
+    /// An error that says `message` to the user.
+    pub fn new(message: impl Into<String>) -> Invalid {
+        Invalid(message.into())
+    }
+
+    /// An error for a `name` that is not among the `known` ones: `unknown profile "smok"; did you
+    /// mean "smoke"?`, with all known names where none is near.
+    pub fn unknown<'a>(
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Invalid {
+        let known: Vec<&str> = known.into_iter().collect();
+        Invalid(match nearest(name, known.iter().copied()) {
+            Some(near) => format!("unknown {what} {name:?}; did you mean {near:?}?"),
+            None => format!("unknown {what} {name:?}; known: {}", known.join(", ")),
+        })
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// The candidate that `name` is most likely a misspelling of, if one is near enough.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|&(distance, candidate)| {
+            distance <= 2.max(name.len() / 3) && distance < candidate.len()
+        })
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_finds_its_neighbour_and_a_strange_one_does_not() {
+        assert_eq!(nearest("smok", ["smoke", "quick"]), Some("smoke"));
+        assert_eq!(nearest("resnet21", ["plain20", "resnet20"]), Some("resnet20"));
+        assert_eq!(nearest("zebra", ["smoke", "quick"]), None);
+    }
+}

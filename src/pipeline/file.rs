@@ -1,0 +1,145 @@
+//! `pipeline.ron` as it is written: plain data, every field named in the file, nothing checked
+//! beyond types. [`super::Pipeline`] is what the rest of the program sees.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::nn::schedule::WarmUp;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    pub data: BTreeMap<String, Data>,
+    pub models: BTreeMap<String, Model>,
+    pub recipe: Recipe,
+    #[serde(default)]
+    pub warm_ups: BTreeMap<String, WarmUp>,
+    pub seeds: Vec<u64>,
+    pub panels: BTreeMap<String, Panel>,
+    pub figure: Vec<String>,
+    pub published: Published,
+    pub profiles: BTreeMap<String, Profile>,
+    pub default_profile: String,
+}
+
+/// One data set.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    pub from: Origin,
+    /// Training images held out for validation.
+    pub validation: u32,
+    /// Seed of the draw of the held-out images.
+    #[serde(default)]
+    pub split_seed: u64,
+}
+
+/// Where images come from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Origin {
+    /// The first archive that can be had.
+    #[serde(rename = "archives")]
+    Archives(Vec<crate::steps::download::Source>),
+    /// Made by the download step itself.
+    #[serde(rename = "generated")]
+    Generated { train: u32, test: u32, seed: u64 },
+}
+
+/// One network, and what is its own in the recipe.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    pub n: u32,
+    pub shortcut: String,
+    pub warm_up: Option<String>,
+    /// How figures and tables call it; by default `ResNet-20` or `Plain-20`.
+    pub label: Option<String>,
+}
+
+/// How to train.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    pub batch_size: u32,
+    pub learning_rate: f64,
+    pub divide_at: Vec<u64>,
+    pub divide_by: f64,
+    pub iterations: u64,
+    pub momentum: f64,
+    pub weight_decay: f64,
+    pub pad: u32,
+    pub flip: bool,
+    pub evaluate_every: u64,
+}
+
+/// What a profile changes in the recipe.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecipeOverride {
+    pub batch_size: Option<u32>,
+    pub learning_rate: Option<f64>,
+    pub divide_at: Option<Vec<u64>>,
+    pub divide_by: Option<f64>,
+    pub iterations: Option<u64>,
+    pub momentum: Option<f64>,
+    pub weight_decay: Option<f64>,
+    pub pad: Option<u32>,
+    pub flip: Option<bool>,
+    pub evaluate_every: Option<u64>,
+}
+
+/// One panel of the figure.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Panel {
+    pub title: String,
+    pub models: Vec<String>,
+}
+
+/// The published numbers and the data that they were measured on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// The data set; also what a profile trains on unless it names another.
+    pub data: String,
+    pub iterations: u64,
+    #[serde(default)]
+    pub results: BTreeMap<String, PublishedRow>,
+}
+
+/// Final test errors of one model.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PublishedRow {
+    /// He et al. 2015.
+    pub he: Option<PublishedError>,
+    /// nabla0001/resnet.
+    pub s: Option<PublishedError>,
+}
+
+/// A published test error, in percent.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedError {
+    pub mean: f64,
+    pub std: Option<f64>,
+    pub runs: Option<u32>,
+    pub note: Option<String>,
+}
+
+/// What one profile trains, and on what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    pub data: Option<String>,
+    pub models: Vec<String>,
+    pub seeds: Option<Vec<u64>>,
+    /// Divides every number of iterations.
+    pub shorten: Option<u64>,
+    #[serde(default)]
+    pub recipe: RecipeOverride,
+    pub figure: Option<Vec<String>>,
+}

@@ -1,0 +1,161 @@
+//! `pipeline.ron`, read and checked once: what is trained on what, and how.
+//!
+//! A [`Pipeline`] holds a file in which every profile makes sense; [`Pipeline::experiment`] gives
+//! one profile with all overrides applied. Unaware of steps' files, keys and the store.
+
+mod check;
+mod file;
+mod locate;
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::error::{Invalid, nearest};
+use crate::nn::fit::Recipe;
+use crate::nn::resnet::Architecture;
+use crate::steps::download::Source;
+
+pub use file::{PublishedError, PublishedRow};
+use locate::Segment;
+
+/// A pipeline file of which every profile was checked.
+#[derive(Debug)]
+pub struct Pipeline {
+    experiments: Vec<Experiment>,
+    default_profile: String,
+}
+
+/// One profile, fully resolved: everything that the graph is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    pub profile: String,
+    pub data: Data,
+    /// In the order in which tables show them.
+    pub models: Vec<Model>,
+    pub seeds: Vec<u64>,
+    pub panels: Vec<Panel>,
+    /// Why these numbers cannot be compared with the published ones; empty if they can.
+    pub caveats: Vec<String>,
+}
+
+/// The images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    pub name: String,
+    pub origin: Origin,
+    /// Images of the training split held out for validation.
+    pub validation: u32,
+    pub split_seed: u64,
+}
+
+/// Where the images come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// The first of these that can be had.
+    Archives(Vec<Source>),
+    /// Numbers of training and test images, and the seed.
+    Generated { train: u32, test: u32, seed: u64 },
+}
+
+/// One network with its recipe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub name: String,
+    /// As figures and tables call it (`ResNet-20`).
+    pub label: String,
+    pub architecture: Architecture,
+    pub recipe: Recipe,
+    pub published: PublishedRow,
+}
+
+/// One panel of the figure; `models` are names of [`Experiment::models`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Panel {
+    pub title: String,
+    pub models: Vec<String>,
+}
+
+impl Pipeline {
+    /// Reads and checks a pipeline file.
+    ///
+    /// # Errors
+    /// If it cannot be read; an [`Invalid`] with file, line and column if it is wrong.
+    pub fn load(path: &Path) -> Result<Pipeline> {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("cannot read the pipeline file {}; name another with --pipeline", path.display())
+        });
+        // A pipeline file that is not there is wrong usage, like one that is wrong.
+        let text = text.map_err(|error| Invalid::new(format!("{error:#}")))?;
+        Ok(Pipeline::parse(&text, &path.display().to_string())?)
+    }
+
+    /// Checks the text of a pipeline file; `name` stands before line and column in errors.
+    ///
+    /// # Errors
+    /// If the text is not RON, has unknown fields or wrong types, or any profile makes no sense.
+    pub fn parse(text: &str, name: &str) -> Result<Pipeline, Invalid> {
+        let file: file::File = ron::Options::default()
+            .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
+            .from_str(text)
+            .map_err(|error| syntax_error(name, text, &error))?;
+        check::check(file).map_err(|wrong| {
+            let place = locate::locate(text, &wrong.path)
+                .map(|position| format!(":{}:{}", position.line, position.col))
+                .unwrap_or_default();
+            Invalid::new(format!("{name}{place}: {}", wrong.message))
+        })
+    }
+
+    /// The profiles' names, in alphabetical order.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.experiments.iter().map(|experiment| experiment.profile.as_str())
+    }
+
+    /// The experiment of a profile, or of the default one.
+    ///
+    /// # Errors
+    /// If there is no such profile.
+    pub fn experiment(&self, profile: Option<&str>) -> Result<&Experiment, Invalid> {
+        let name = profile.unwrap_or(&self.default_profile);
+        self.experiments
+            .iter()
+            .find(|experiment| experiment.profile == name)
+            .ok_or_else(|| Invalid::unknown("profile", name, self.profiles()))
+    }
+}
+
+/// An error of RON itself, with the place, the offending text and the nearest known name.
+fn syntax_error(name: &str, text: &str, error: &ron::error::SpannedError) -> Invalid {
+    use ron::error::Error;
+
+    let hint = match &error.code {
+        Error::NoSuchStructField { expected, found, .. }
+        | Error::NoSuchEnumVariant { expected, found, .. } => nearest(found, expected.iter().copied())
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default(),
+        _ => found_at(text, error.span.start)
+            .map(|token| format!(", found `{token}`"))
+            .unwrap_or_default(),
+    };
+    let place = error.span.start;
+    Invalid::new(format!("{name}:{}:{}: {}{hint}", place.line, place.col, error.code))
+}
+
+/// The text that stands at a position, up to the next delimiter.
+fn found_at(text: &str, position: ron::error::Position) -> Option<&str> {
+    let line = text.lines().nth(position.line.checked_sub(1)?)?;
+    let start = line.char_indices().nth(position.col.checked_sub(1)?)?.0;
+    let token = line[start..].split([',', ')', ']', '}', '\n']).next()?.trim();
+    (!token.is_empty()).then_some(token)
+}
+
+/// Something in the file that cannot be, and where.
+#[derive(Debug)]
+struct Wrong {
+    path: Vec<Segment>,
+    message: String,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! The steps of an experiment and how they feed each other.
+
+use std::collections::BTreeMap;
+
+use crate::error::Invalid;
+use crate::pipeline::{Experiment, Model, Origin};
+use crate::steps::download::{self, Source};
+use crate::steps::{Params, aggregate, evaluate, plot, preprocess, table, train};
+
+/// A step's place in its [`Graph`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(u32);
+
+impl StepId {
+    /// The place as an index into [`Graph::steps`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One step: its name, what it reads and how it is set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// A path (`train/resnet20/seed0`), unique in the graph.
+    pub name: String,
+    pub params: Params,
+    pub inputs: Vec<Input>,
+    /// Where a download finds its archives; no part of its key.
+    pub sources: Vec<Source>,
+}
+
+/// One file that a step reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// How the reading step calls it.
+    pub name: String,
+    pub producer: StepId,
+    /// How the producing step calls it.
+    pub output: &'static str,
+}
+
+/// Steps in an order in which each comes after those that it reads from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Graph {
+    steps: Vec<Step>,
+}
+
+impl Graph {
+    /// The steps of an experiment: download → preprocess → train → evaluate → aggregate → plot and
+    /// table.
+    pub fn of(experiment: &Experiment) -> Graph {
+        let mut graph = Graph::default();
+        let download = graph.add_download(experiment);
+        let preprocess = graph.add_preprocess(experiment, download);
+        let runs: Vec<Run> = experiment
+            .models
+            .iter()
+            .flat_map(|model| experiment.seeds.iter().map(move |&seed| (model, seed)))
+            .map(|(model, seed)| graph.add_run(model, seed, preprocess))
+            .collect();
+        let aggregate = graph.add_aggregate(experiment, &runs);
+        graph.add_plot(experiment, &runs);
+        graph.add_table(experiment, preprocess, aggregate);
+        graph
+    }
+
+    /// All steps, producers before consumers.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// All places, in the same order.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = StepId> + use<> {
+        (0..self.steps.len() as u32).map(StepId)
+    }
+
+    /// The step at a place.
+    pub fn step(&self, id: StepId) -> &Step {
+        &self.steps[id.index()]
+    }
+
+    /// The steps that match any target, a step's name or the first parts of one (`train/resnet20`).
+    ///
+    /// # Errors
+    /// If a target matches nothing.
+    pub fn matching(&self, targets: &[String]) -> Result<Vec<StepId>, Invalid> {
+        let mut matched = vec![false; self.steps.len()];
+        for target in targets {
+            let target = target.trim_end_matches('/');
+            let mut any = false;
+            for (index, step) in self.steps.iter().enumerate() {
+                let rest = step.name.strip_prefix(target);
+                if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+                    (matched[index], any) = (true, true);
+                }
+            }
+            if !any {
+                return Err(Invalid::unknown("target", target, self.prefixes().iter().map(String::as_str)));
+            }
+        }
+        Ok(self.ids().filter(|id| matched[id.index()]).collect())
+    }
+
+    /// Whether each step is needed for the given ones, which are needed themselves.
+    pub fn needed(&self, wanted: &[StepId]) -> Vec<bool> {
+        let mut needed = vec![false; self.steps.len()];
+        for &id in wanted {
+            needed[id.index()] = true;
+        }
+        for id in self.ids().rev() {
+            if needed[id.index()] {
+                for input in &self.step(id).inputs {
+                    needed[input.producer.index()] = true;
+                }
+            }
+        }
+        needed
+    }
+
+    /// Every name that can be a target.
+    fn prefixes(&self) -> Vec<String> {
+        let mut prefixes: Vec<String> = Vec::new();
+        for step in &self.steps {
+            let ends = step.name.match_indices('/').map(|(at, _)| at).chain([step.name.len()]);
+            prefixes.extend(ends.map(|end| step.name[..end].to_owned()));
+        }
+        prefixes.sort();
+        prefixes.dedup();
+        prefixes
+    }
+
+    fn add(&mut self, name: String, params: Params, inputs: Vec<Input>) -> StepId {
+        let id = StepId(u32::try_from(self.steps.len()).expect("a graph has fewer than 2³² steps"));
+        self.steps.push(Step { name, params, inputs, sources: Vec::new() });
+        id
+    }
+
+    fn add_download(&mut self, experiment: &Experiment) -> StepId {
+        let (params, sources) = match &experiment.data.origin {
+            Origin::Archives(sources) => (download::Params::of_archives(sources), sources.clone()),
+            &Origin::Generated { train, test, seed } => {
+                (download::Params::generated(train, test, seed), Vec::new())
+            }
+        };
+        let id = self.add("download".to_owned(), Params::Download(params), Vec::new());
+        self.steps[id.index()].sources = sources;
+        id
+    }
+
+    fn add_preprocess(&mut self, experiment: &Experiment, download: StepId) -> StepId {
+        let params = preprocess::Params {
+            validation: experiment.data.validation,
+            split_seed: experiment.data.split_seed,
+        };
+        let inputs = vec![input("archive", download, "archive")];
+        self.add("preprocess".to_owned(), Params::Preprocess(params), inputs)
+    }
+
+    fn add_run(&mut self, model: &Model, seed: u64, preprocess: StepId) -> Run {
+        let from_preprocess = |name: &'static str| input(name, preprocess, name);
+        let name = format!("{}/seed{seed}", model.name);
+        let params = train::Params {
+            architecture: model.architecture.clone(),
+            seed,
+            recipe: model.recipe.clone(),
+        };
+        let inputs = ["train.bin", "validation.bin", "test.bin", "statistics.json"];
+        let train = self.add(
+            format!("train/{name}"),
+            Params::Train(params),
+            inputs.map(from_preprocess).into(),
+        );
+        let params = evaluate::Params { architecture: model.architecture.clone() };
+        let mut inputs = ["test.bin", "statistics.json", "classes.json"].map(from_preprocess).to_vec();
+        inputs.push(input("weights.safetensors", train, "weights.safetensors"));
+        let evaluate = self.add(format!("evaluate/{name}"), Params::Evaluate(params), inputs);
+        Run { model: model.name.clone(), seed, train, evaluate }
+    }
+
+    fn add_aggregate(&mut self, experiment: &Experiment, runs: &[Run]) -> StepId {
+        let seeds = &experiment.seeds;
+        let models = experiment.models.iter().map(|model| aggregate::ModelRuns {
+            model: model.name.clone(),
+            seeds: seeds.clone(),
+        });
+        let params = aggregate::Params { runs: models.collect() };
+        let inputs = runs.iter().flat_map(|run| {
+            [
+                input(format!("evaluation/{}", run.name()), run.evaluate, "evaluation.json"),
+                input(format!("training/{}", run.name()), run.train, "training.json"),
+            ]
+        });
+        let inputs = inputs.collect();
+        self.add("aggregate".to_owned(), Params::Aggregate(params), inputs)
+    }
+
+    fn add_plot(&mut self, experiment: &Experiment, runs: &[Run]) {
+        let models: BTreeMap<&str, &Model> =
+            experiment.models.iter().map(|model| (model.name.as_str(), model)).collect();
+        let panels = experiment.panels.iter().map(|panel| plot::Panel {
+            title: panel.title.clone(),
+            curves: panel
+                .models
+                .iter()
+                .map(|name| {
+                    let model = models[name.as_str()];
+                    plot::Curve {
+                        model: name.clone(),
+                        label: model.label.clone(),
+                        layers: model.architecture.layers(),
+                        seeds: experiment.seeds.clone(),
+                    }
+                })
+                .collect(),
+        });
+        let longest = experiment.models.iter().map(|model| model.recipe.schedule.iterations).max();
+        let params = plot::Params { panels: panels.collect(), iterations: longest.unwrap_or(0) };
+        let shown = |run: &&Run| experiment.panels.iter().any(|panel| panel.models.contains(&run.model));
+        let inputs = runs
+            .iter()
+            .filter(shown)
+            .map(|run| input(format!("metrics/{}", run.name()), run.train, "metrics.jsonl"))
+            .collect();
+        self.add("plot/fig6".to_owned(), Params::Plot(params), inputs);
+    }
+
+    fn add_table(&mut self, experiment: &Experiment, preprocess: StepId, aggregate: StepId) {
+        let params = table::Params {
+            rows: experiment.models.iter().map(table_row).collect(),
+            profile: experiment.profile.clone(),
+            caveats: experiment.caveats.clone(),
+        };
+        let inputs = vec![
+            input("summary.json", aggregate, "summary.json"),
+            input("dataset.json", preprocess, "dataset.json"),
+        ];
+        self.add("table".to_owned(), Params::Table(params), inputs);
+    }
+}
+
+/// One training with its evaluation.
+struct Run {
+    model: String,
+    seed: u64,
+    train: StepId,
+    evaluate: StepId,
+}
+
+impl Run {
+    fn name(&self) -> String {
+        format!("{}/seed{}", self.model, self.seed)
+    }
+}
+
+fn input(name: impl Into<String>, producer: StepId, output: &'static str) -> Input {
+    Input { name: name.into(), producer, output }
+}
+
+fn table_row(model: &Model) -> table::Row {
+    let published = |error: &crate::pipeline::PublishedError| table::Published {
+        mean: error.mean,
+        std: error.std,
+        runs: error.runs,
+        note: error.note.clone(),
+    };
+    table::Row {
+        model: model.name.clone(),
+        label: model.label.clone(),
+        he: model.published.he.as_ref().map(published),
+        s: model.published.s.as_ref().map(published),
+    }
+}

@@ -1,0 +1,53 @@
+//! Copies what people read out of the store: figures and tables, as `reports/<profile>/`.
+//!
+//! A report holds nothing that is not in the store, so it can be deleted at any time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::key::Digest;
+use crate::plan::Graph;
+use crate::run::Outcome;
+use crate::store::{Store, write_whole};
+
+/// Makes sure that a report can be written into `folder`, before hours are spent on its content.
+///
+/// # Errors
+/// If the folder cannot be created or written to.
+pub fn prepare(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)
+        .and_then(|()| tempfile::tempfile_in(folder))
+        .map(drop)
+        .with_context(|| {
+            let folder = folder.display();
+            format!("cannot write in {folder}; choose a folder that you can write to with --reports")
+        })
+}
+
+/// Writes the outputs of all steps that make something to read; files that are right stay untouched.
+///
+/// Returns the report's files, in the order of the graph.
+///
+/// # Errors
+/// If an output cannot be read or a file cannot be written.
+pub fn publish(
+    graph: &Graph,
+    outcome: &Outcome,
+    store: &Store,
+    folder: &Path,
+) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for step in graph.steps().iter().filter(|step| step.params.is_reported()) {
+        let Some(manifest) = outcome.results.get(&step.name) else { continue };
+        for (name, output) in &manifest.outputs {
+            let path = folder.join(name);
+            if !Digest::of_file(&path).is_ok_and(|found| found == output.digest) {
+                write_whole(&path, &store.read(output)?)?;
+            }
+            files.push(path);
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,46 @@
+//! What happens during a run, as data: the command line shows it, programs read it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::plan::Reason;
+use crate::steps::Progress;
+use crate::store::Manifest;
+
+/// Something that happened to a step.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Its result is there already.
+    UpToDate { step: String, summary: String },
+    Started { step: String, reasons: Vec<Reason>, threads: usize },
+    /// Another process computes it; its result will be used.
+    Elsewhere { step: String },
+    Progress { step: String, progress: Progress },
+    Finished {
+        step: String,
+        summary: String,
+        seconds: f64,
+        /// Whether its newest earlier result had the same bytes; absent if there was none.
+        same_bytes: Option<bool>,
+    },
+    Failed { step: String, cause: String, log: PathBuf },
+    /// It did not run because of another step, or of an interruption.
+    Skipped { step: String, because: String },
+}
+
+/// How a run ended. Steps are in the order of the graph.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Outcome {
+    pub ran: Vec<String>,
+    pub up_to_date: Vec<String>,
+    pub failed: Vec<String>,
+    pub skipped: Vec<String>,
+    #[serde(skip)]
+    pub interrupted: bool,
+    /// The result of every step that has one, by name.
+    #[serde(skip)]
+    pub results: BTreeMap<String, Manifest>,
+}

@@ -1,0 +1,149 @@
+//! Where a step's process runs. Today there is one answer: on this machine.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::task::Answer;
+use crate::steps::Progress;
+
+/// Runs steps, each in a process of its own.
+pub trait Executor: Sync {
+    /// Computes the task in `folder`, passing on its progress; blocks until it ends.
+    ///
+    /// # Errors
+    /// If the process cannot be started, fails, or is stopped.
+    fn run(
+        &self,
+        folder: &Path,
+        log: &Path,
+        threads: usize,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Finished>;
+
+    /// Stops everything that runs, now and from now on.
+    fn stop(&self);
+}
+
+/// What a step's process says at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    pub summary: String,
+    pub work_seconds: f64,
+}
+
+/// Processes on this machine, running `fig6 exec`.
+#[derive(Debug)]
+pub struct LocalProcesses {
+    program: PathBuf,
+    running: Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    stopped: bool,
+    children: Vec<(u32, Child)>,
+}
+
+impl LocalProcesses {
+    /// Starts the program that is running now, even if its file was replaced meanwhile.
+    ///
+    /// # Errors
+    /// If the program's path cannot be found out.
+    pub fn new() -> Result<LocalProcesses> {
+        let itself = Path::new("/proc/self/exe");
+        let program = match itself.exists() {
+            true => itself.to_owned(),
+            false => std::env::current_exe().context("cannot find out the path of fig6 itself")?,
+        };
+        Ok(LocalProcesses::of(program))
+    }
+
+    /// Starts the given program.
+    pub fn of(program: PathBuf) -> LocalProcesses {
+        LocalProcesses { program, running: Mutex::default() }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, Running> {
+        // The list is whole after every operation on it, a panic in between changes nothing.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Executor for LocalProcesses {
+    fn run(
+        &self,
+        folder: &Path,
+        log: &Path,
+        threads: usize,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Finished> {
+        let log_file = || {
+            File::options()
+                .append(true)
+                .create(true)
+                .open(log)
+                .with_context(|| format!("cannot write the log {}", log.display()))
+        };
+        let threads = threads.to_string();
+        let mut child = {
+            let mut running = self.running();
+            if running.stopped {
+                bail!("interrupted");
+            }
+            let mut child = Command::new(&self.program)
+                .arg("exec")
+                .arg(folder)
+                .env("RAYON_NUM_THREADS", &threads)
+                .env("OMP_NUM_THREADS", &threads)
+                .env("MKL_NUM_THREADS", &threads)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(log_file()?)
+                .spawn()
+                .with_context(|| format!("cannot start {}", self.program.display()))?;
+            let stdout = child.stdout.take().expect("standard output was asked for as a pipe");
+            let id = child.id();
+            running.children.push((id, child));
+            (id, stdout)
+        };
+        let mut last = None;
+        let mut log_file = log_file()?;
+        for line in BufReader::new(&mut child.1).lines() {
+            let Ok(line) = line else { break };
+            match serde_json::from_str(&line) {
+                Ok(Answer::Progress(progress)) => report(progress),
+                Ok(answer) => last = Some(answer),
+                // A library printed something; it belongs into the log.
+                Err(_) => drop(writeln!(log_file, "{line}")),
+            }
+        }
+        let mut running = self.running();
+        let place = running.children.iter().position(|(id, _)| *id == child.0);
+        let (_, mut process) = running.children.swap_remove(place.expect("only its own run removes a child"));
+        let stopped = running.stopped;
+        drop(running);
+        let status = process.wait().context("cannot wait for the step's process")?;
+        match last {
+            _ if stopped => bail!("interrupted"),
+            Some(Answer::Finished { summary, work_seconds }) if status.success() => {
+                Ok(Finished { summary, work_seconds })
+            }
+            Some(Answer::Failed { cause }) => bail!("{cause}"),
+            _ => bail!("its process ended early ({status})"),
+        }
+    }
+
+    fn stop(&self) {
+        let mut running = self.running();
+        running.stopped = true;
+        for (_, child) in &mut running.children {
+            // It may have ended by itself; then there is nothing to stop.
+            let _ = child.kill();
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Brings steps up to date: decides step by step what must run, starts it in a process of its own,
+//! and commits what it made. Only this process writes to the store.
+//!
+//! Unaware of what steps do and of the terminal; it tells what happens as [`Event`]s.
+
+mod child;
+mod event;
+mod executor;
+mod scheduler;
+mod task;
+
+pub use child::run_task;
+pub use event::{Event, Outcome};
+pub use executor::{Executor, Finished, LocalProcesses};
+pub use scheduler::{Options, Stop, reproduce, stop_channel};
+pub use task::Task;

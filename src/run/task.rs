@@ -1,0 +1,67 @@
+//! What a step's process is told, and how it answers: a file in the working folder one way, lines
+//! of JSON on standard output the other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::key::{Digest, KeyInputs};
+use crate::steps::{Environment, Params, Progress};
+
+/// One step to be computed, as `task.json` in its working folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    pub step: String,
+    pub key: Digest,
+    /// What the scheduler made the key from; the step's process makes it again.
+    pub key_inputs: KeyInputs,
+    pub params: Params,
+    /// Input files by name, absolute.
+    pub inputs: BTreeMap<String, PathBuf>,
+    pub environment: Environment,
+}
+
+impl Task {
+    /// Name of the task's file in the working folder.
+    const FILE: &str = "task.json";
+
+    /// Reads the task of a working folder.
+    ///
+    /// # Errors
+    /// If there is none or it is not a task of this version.
+    pub fn read(folder: &Path) -> Result<Task> {
+        let path = folder.join(Task::FILE);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no task", path.display()))
+    }
+
+    /// Writes the task into a working folder.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(Task::FILE);
+        let text = serde_json::to_string_pretty(self)?;
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// One line from a step's process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Progress(Progress),
+    /// The outputs are written.
+    Finished {
+        /// What the step made, in one line.
+        summary: String,
+        /// What the step's own work took.
+        work_seconds: f64,
+    },
+    /// The whole chain of causes, in one line.
+    Failed { cause: String },
+}

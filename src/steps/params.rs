@@ -1,0 +1,99 @@
+//! The closed set of step kinds: which module does the work, what it writes, and what its key
+//! must cover.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Context, aggregate, download, evaluate, plot, preprocess, table, train};
+use crate::nn::resnet::Architecture;
+
+/// A step's kind with all that it can be told; every field enters the step's key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "parameters", rename_all = "snake_case")]
+pub enum Params {
+    Download(download::Params),
+    Preprocess(preprocess::Params),
+    Train(train::Params),
+    Evaluate(evaluate::Params),
+    Aggregate(aggregate::Params),
+    Plot(plot::Params),
+    Table(table::Params),
+}
+
+impl Params {
+    /// The kind's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Params::Download(_) => "download",
+            Params::Preprocess(_) => "preprocess",
+            Params::Train(_) => "train",
+            Params::Evaluate(_) => "evaluate",
+            Params::Aggregate(_) => "aggregate",
+            Params::Plot(_) => "plot",
+            Params::Table(_) => "table",
+        }
+    }
+
+    /// Names of the files that the step writes.
+    pub fn outputs(&self) -> &'static [&'static str] {
+        match self {
+            Params::Download(_) => download::OUTPUTS,
+            Params::Preprocess(_) => preprocess::OUTPUTS,
+            Params::Train(_) => train::OUTPUTS,
+            Params::Evaluate(_) => evaluate::OUTPUTS,
+            Params::Aggregate(_) => aggregate::OUTPUTS,
+            Params::Plot(_) => plot::OUTPUTS,
+            Params::Table(_) => table::OUTPUTS,
+        }
+    }
+
+    /// Whether the result depends on backend, compiler and architecture.
+    pub fn is_numeric(&self) -> bool {
+        matches!(self, Params::Train(_) | Params::Evaluate(_))
+    }
+
+    /// Whether the outputs are for people to read.
+    pub fn is_reported(&self) -> bool {
+        matches!(self, Params::Plot(_) | Params::Table(_))
+    }
+
+    /// The network that the step trains or evaluates.
+    pub fn architecture(&self) -> Option<&Architecture> {
+        match self {
+            Params::Train(params) => Some(&params.architecture),
+            Params::Evaluate(params) => Some(&params.architecture),
+            _ => None,
+        }
+    }
+
+    /// The parameters as JSON, without the kind.
+    pub fn to_json(&self) -> Value {
+        let json = match self {
+            Params::Download(params) => serde_json::to_value(params),
+            Params::Preprocess(params) => serde_json::to_value(params),
+            Params::Train(params) => serde_json::to_value(params),
+            Params::Evaluate(params) => serde_json::to_value(params),
+            Params::Aggregate(params) => serde_json::to_value(params),
+            Params::Plot(params) => serde_json::to_value(params),
+            Params::Table(params) => serde_json::to_value(params),
+        };
+        json.expect("parameters are plain data under string keys")
+    }
+
+    /// Does the step's work and says in one line what it made.
+    ///
+    /// # Errors
+    /// If the step fails; what it wrote so far is not used.
+    pub fn run(&self, context: &mut Context) -> Result<String> {
+        match self {
+            Params::Download(params) => download::run(params, context),
+            Params::Preprocess(params) => preprocess::run(params, context),
+            Params::Train(params) => train::run(params, context),
+            Params::Evaluate(params) => evaluate::run(params, context),
+            Params::Aggregate(params) => aggregate::run(params, context),
+            Params::Plot(params) => plot::run(params, context),
+            Params::Table(params) => table::run(params, context),
+        }
+    }
+}
