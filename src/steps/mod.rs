@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod aggregate;
 pub mod download;
+pub mod plot;
 pub mod spread;
 
 /// Where a step reads, writes and reports.
