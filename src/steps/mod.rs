@@ -15,6 +15,7 @@ pub mod aggregate;
 pub mod download;
 pub mod plot;
 pub mod spread;
+pub mod table;
 
 /// Where a step reads, writes and reports.
 pub struct Context<'a> {
