@@ -11,7 +11,11 @@ use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub mod aggregate;
 pub mod download;
+pub mod plot;
+pub mod spread;
+pub mod table;
 
 /// Where a step reads, writes and reports.
 pub struct Context<'a> {
