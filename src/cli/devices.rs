@@ -18,7 +18,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
     let auto = Request::Auto.resolve().ok();
     if arguments.json {
-        let devices: Vec<Value> = Backend::known()
+        let devices: Vec<Value> = Backend::ALL
             .iter()
             .map(|backend| {
                 json!({
@@ -32,10 +32,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
         return Ok(out.line(&serde_json::to_string(&json!({ "devices": devices }))?)?);
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    for backend in Backend::known() {
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    for backend in Backend::ALL {
         let state = match backend.usable() {
-            Ok(()) if auto.as_ref() == Some(backend) => "usable, and what auto takes".to_owned(),
+            Ok(()) if auto == Some(backend) => "usable, and what auto takes".to_owned(),
             Ok(()) => "usable".to_owned(),
             Err(why) => format!("{why:#}"),
         };

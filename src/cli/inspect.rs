@@ -49,7 +49,7 @@ pub fn show(
         return Ok(out.line(&serde_json::to_string(&record)?)?);
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let mut counts = [0; 3];
     for (step, assessment) in steps {
         let (place, state, detail) = match &assessment.state {

@@ -111,7 +111,7 @@ pub struct Published {
 }
 
 /// Final test errors of one model.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishedRow {
     /// He et al. 2015.

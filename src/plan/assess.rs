@@ -176,7 +176,8 @@ pub fn assess_step<'a>(
     let chosen = key_inputs(&step.params, Some(&backends.chosen), inputs);
     let key = chosen.key();
     let mut reasons = Vec::new();
-    for candidate in candidates(step, &chosen, backends) {
+    let candidates: Vec<KeyInputs> = candidates(step, &chosen, backends).collect();
+    for candidate in candidates {
         match history.lookup(&candidate.key())? {
             Lookup::Found(_) if forced => reasons = vec![Reason::Forced],
             Lookup::Found(manifest) => {

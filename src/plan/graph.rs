@@ -137,9 +137,13 @@ impl Graph {
 
     fn add_download(&mut self, experiment: &Experiment) -> StepId {
         let (params, sources) = match &experiment.data.origin {
-            Origin::Archives(sources) => (download::Params::of_archives(sources), sources.clone()),
+            Origin::Archives(sources) => {
+                let wanted = sources.iter().map(Source::id).collect();
+                (download::Params::Archives(wanted), sources.clone())
+            },
             &Origin::Generated { train, test, seed } => {
-                (download::Params::generated(train, test, seed), Vec::new())
+                let generated = download::Generated { train, test, seed };
+                (download::Params::Generated(generated), Vec::new())
             }
         };
         let id = self.add("download".to_owned(), Params::Download(params), Vec::new());
@@ -214,7 +218,9 @@ impl Graph {
                 .collect(),
         });
         let longest = experiment.models.iter().map(|model| model.recipe.schedule.iterations).max();
-        let params = plot::Params { panels: panels.collect(), iterations: longest.unwrap_or(0) };
+        let params = plot::Params { panels: panels.collect(), iterations: longest.unwrap_or(0),
+            note: caveat(experiment),
+        };
         let shown = |run: &&Run| experiment.panels.iter().any(|panel| panel.models.contains(&run.model));
         let inputs = runs
             .iter()
@@ -256,6 +262,12 @@ fn input(name: impl Into<String>, producer: StepId, output: &'static str) -> Inp
     Input { name: name.into(), producer, output }
 }
 
+/// The experiment's caveats as a sentence for the figure.
+fn caveat(experiment: &Experiment) -> Option<String> {
+    let caveats = experiment.caveats.join("; ");
+    (!caveats.is_empty()).then(|| format!("Not comparable with the published figure: {caveats}."))
+}
+
 fn table_row(model: &Model) -> table::Row {
     let published = |error: &crate::pipeline::PublishedError| table::Published {
         mean: error.mean,
@@ -267,6 +279,6 @@ fn table_row(model: &Model) -> table::Row {
         model: model.name.clone(),
         label: model.label.clone(),
         he: model.published.he.as_ref().map(published),
-        s: model.published.s.as_ref().map(published),
+        reproduction: model.published.s.as_ref().map(published),
     }
 }

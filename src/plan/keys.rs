@@ -56,7 +56,7 @@ impl Backends {
     /// that fig6 is built for; what is missing is computed by `backend`.
     pub fn any(backend: &Backend) -> Backends {
         let chosen = numeric(backend);
-        let others = Backend::known()
+        let others = Backend::ALL
             .iter()
             .flat_map(|backend| {
                 ["x86_64", "aarch64"].map(|architecture| Numeric {

@@ -96,7 +96,10 @@ impl Store {
         let relative = path.strip_prefix(&self.root).unwrap_or(path);
         let flat = relative.to_string_lossy().replace('/', "-");
         let kept = folder.join(flat);
-        disk::remove_folder(&kept).or_else(|_| fs::remove_file(&kept).map_err(Into::into))?;
+        // A rename replaces a file that was set aside before, but not a folder.
+        if kept.is_dir() {
+            disk::remove_folder(&kept)?;
+        }
         fs::rename(path, &kept).with_context(|| format!("cannot set {} aside", path.display()))
     }
 }
