@@ -11,6 +11,8 @@ use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub mod count;
+pub mod digest;
 pub mod download;
 
 /// Where a step reads, writes and reports.
