@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub mod count;
 pub mod digest;
 pub mod download;
+pub mod preprocess;
 
 /// Where a step reads, writes and reports.
 pub struct Context<'a> {
