@@ -194,6 +194,8 @@ fn a_part_that_the_server_cannot_continue_is_dropped() {
     fs::write(client.part(), &content()[..64_000]).unwrap();
     client.fetch(&[source(server.url("d"))], &[]).unwrap();
     assert_eq!(server.ranges(), [Some(64_000), None]);
+    let notes = client.notes();
+    assert!(notes.contains("asked for the bytes from 64000"), "{notes}");
 }
 
 #[test]

@@ -21,14 +21,17 @@ pub struct Limits {
     pub total: u64,
     /// Bytes of one member.
     pub member: u64,
+    /// Number of members: a small one may hold a large image, so bytes alone bound too little.
+    pub members: u64,
 }
 
 impl Default for Limits {
-    /// CIFAR-10 unpacks to 184 MB, and its largest conceivable member holds all of that.
+    /// CIFAR-10 unpacks to 184 MB, in 60,000 members at most or in one at least.
     fn default() -> Limits {
         Limits {
             total: 2 << 30,
             member: 512 << 20,
+            members: 200_000,
         }
     }
 }
@@ -95,6 +98,11 @@ pub fn members(
         meter.allowance.set(u64::MAX);
         last = take(&mut entry, limits, keep, visit, &meter)?;
         number += 1;
+        ensure!(
+            number <= limits.members,
+            "holds more than {} members, {last} and further: expected a data set of less",
+            limits.members
+        );
         if number % REPORT_EVERY == 0 {
             progress(read.get(), total);
         }

@@ -17,10 +17,6 @@ use crate::steps::preprocess::decode;
 const BATCH: usize = 2048;
 const BATCH_BYTES: usize = 64 << 20;
 
-/// Most images of a split in folders: a small file may hold a large image, so the bound on what
-/// the archive unpacks to does not bound these.
-const MOST: usize = 200_000;
-
 /// All images of an archive.
 #[derive(Debug)]
 pub struct Data {
@@ -201,10 +197,6 @@ impl Collection {
                 Part::Train => &mut self.train_images,
                 Part::Test => &mut self.test_images,
             };
-            ensure!(
-                folder.paths.len() < MOST,
-                "{path} is one image too many: expected at most {MOST}"
-            );
             folder.pixels.extend_from_slice(&pixels?);
             folder.paths.push(path);
         }

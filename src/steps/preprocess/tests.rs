@@ -109,7 +109,9 @@ fn records(labels: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (number, &label) in labels.iter().enumerate() {
         bytes.push(label);
-        bytes.extend((0..IMAGE).map(|place| (place * 7 + number * 31 + usize::from(label)) as u8));
+        bytes.extend(
+            (0..IMAGE).map(|place| (place * 7 % (90 + number) + 9 * usize::from(label)) as u8),
+        );
     }
     assert_eq!(bytes.len(), labels.len() * RECORD);
     bytes
@@ -196,7 +198,7 @@ fn the_archive_may_name_its_classes() {
 }
 
 #[test]
-fn image_folders_are_read_by_path_whatever_the_archives_order() {
+fn image_folders_are_read_by_path_whatever_the_archives_order_and_the_threads() {
     let outcome = step_on(&gzip(&tar(&folders())), 0).unwrap();
     let train = outcome.images("train.bin");
     let labels: Vec<u8> = (0..10).flat_map(|label| [label, label]).collect();
@@ -211,7 +213,11 @@ fn image_folders_are_read_by_path_whatever_the_archives_order() {
 
     let mut members = folders();
     members.reverse();
-    let reversed = step_on(&gzip(&tar(&members)), 0).unwrap();
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(1);
+    let reversed = threads
+        .build()
+        .unwrap()
+        .install(|| step_on(&gzip(&tar(&members)), 0).unwrap());
     for name in OUTPUTS.iter().filter(|&&name| name != "dataset.json") {
         assert_eq!(outcome.files[*name], reversed.files[*name], "{name}");
     }
@@ -463,16 +469,19 @@ fn read(bytes: &[u8], limits: Limits) -> Result<layout::Data> {
     layout::read(file.path(), limits, &mut |_, _| ())
 }
 
-/// The error of an archive that passes these limits.
-fn over(bytes: &[u8], total: u64, member: u64) -> String {
-    format!("{:#}", read(bytes, Limits { total, member }).unwrap_err())
-}
-
 #[test]
 fn an_archive_that_unpacks_to_too_much_is_refused() {
     let mut members = binary();
     members.push(member("c/zeros", vec![0; 1 << 20]));
     let bomb = gzip(&tar(&members));
+    let over = |bytes: &[u8], total, member| {
+        let limits = Limits {
+            total,
+            member,
+            ..Limits::default()
+        };
+        format!("{:#}", read(bytes, limits).unwrap_err())
+    };
     let error = over(&bomb, 1 << 19, 1 << 30);
     assert!(
         error.contains("unpacks to more than 524288 bytes, in c/zeros"),
@@ -487,6 +496,12 @@ fn an_archive_that_unpacks_to_too_much_is_refused() {
     let tail = [tar(&binary()), vec![0; 1 << 20]].concat();
     let error = over(&gzip(&tail), 1 << 19, 1 << 30);
     assert!(error.contains("unpacks to more than"), "{error}");
+    let few = Limits {
+        members: 4,
+        ..Limits::default()
+    };
+    let error = format!("{:#}", read(&gzip(&tar(&binary())), few).unwrap_err());
+    assert!(error.contains("holds more than 4 members"), "{error}");
     // A name of 2 MiB.
     let mut builder = Builder::new(Vec::new());
     let mut header = header("././@LongLink", 2 << 20);
