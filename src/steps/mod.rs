@@ -12,10 +12,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub mod aggregate;
+pub mod count;
+pub mod digest;
 pub mod download;
+pub mod evaluate;
+mod params;
 pub mod plot;
+pub mod preprocess;
 pub mod spread;
 pub mod table;
+pub mod train;
+
+pub use params::Params;
 
 /// Where a step reads, writes and reports.
 pub struct Context<'a> {
@@ -55,6 +63,8 @@ pub enum Progress {
         iteration: u64,
         iterations: u64,
         images_per_second: f64,
+        /// Estimated time to the end, in seconds.
+        seconds_left: f64,
         /// Mean cross-entropy since the last report.
         loss: f64,
         /// Training error since the last report, in percent.

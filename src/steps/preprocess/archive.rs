@@ -1,0 +1,271 @@
+//! Streams the members of an untrusted tar, gzip'd or not, one after the other through memory.
+//! Nothing is ever unpacked to disk; even so, members that would lead out of their folder and
+//! those that are no plain files are refused, since an archive that has them is not what it
+//! should be.
+//!
+//! Unaware of what members mean.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek};
+use std::path::Path;
+
+use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
+use flate2::bufread::MultiGzDecoder;
+use tar::{Archive, Entry, EntryType};
+
+/// How much an archive may unpack to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes in all, the tar's own included.
+    pub total: u64,
+    /// Bytes of one member.
+    pub member: u64,
+    /// Number of members: a small one may hold a large image, so bytes alone bound too little.
+    pub members: u64,
+}
+
+impl Default for Limits {
+    /// CIFAR-10 unpacks to 184 MB, in 60,000 members at most or in one at least.
+    fn default() -> Limits {
+        Limits {
+            total: 2 << 30,
+            member: 512 << 20,
+            members: 200_000,
+        }
+    }
+}
+
+/// Bytes that may stand between two members: the next one's header, with any long name.
+const HEADERS: u64 = 1 << 20;
+/// How often progress goes out, in members.
+const REPORT_EVERY: u64 = 1000;
+
+/// Calls `visit` with the path and content of each file that `keep` chooses by its path, in the
+/// archive's order. Paths have no empty components and no `.`. `progress` is told bytes of the
+/// archive read and bytes in all.
+///
+/// # Errors
+/// If the file is neither a gzip'd tar nor a tar, or is cut short or damaged; if a member has an
+/// absolute path, leads outside, is a link or a device; if a limit is passed; if `visit` fails.
+pub fn members(
+    path: &Path,
+    limits: Limits,
+    keep: &dyn Fn(&str) -> bool,
+    visit: &mut dyn FnMut(String, Vec<u8>) -> Result<()>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<()> {
+    let mut file = File::open(path).context("cannot open it")?;
+    let total = file.metadata().context("cannot read it")?.len();
+    let mut head = Vec::new();
+    file.by_ref()
+        .take(512)
+        .read_to_end(&mut head)
+        .and_then(|_| file.rewind())
+        .context("cannot read it")?;
+
+    let read = Cell::new(0);
+    let packed = BufReader::with_capacity(
+        1 << 17,
+        Counted {
+            inner: file,
+            count: &read,
+        },
+    );
+    let inner: Box<dyn Read + '_> = if head.starts_with(&[0x1f, 0x8b]) {
+        Box::new(MultiGzDecoder::new(packed))
+    } else if head.get(257..262) == Some(b"ustar") {
+        Box::new(packed)
+    } else {
+        bail!(
+            "expected a tar, gzip'd or not, and found a file that starts with \"{}\"",
+            head[..head.len().min(16)].escape_ascii()
+        );
+    };
+    let meter = Meter::new(limits.total);
+    let mut archive = Archive::new(Metered {
+        inner,
+        meter: &meter,
+    });
+
+    let mut last = String::from("its beginning");
+    let mut number = 0;
+    let mut entries = archive.entries().context("cannot read it")?;
+    loop {
+        meter.allowance.set(HEADERS);
+        let Some(entry) = entries.next() else { break };
+        let mut entry = entry.map_err(|error| meter.explain(error, &format!("beyond {last}")))?;
+        meter.allowance.set(u64::MAX);
+        last = take(&mut entry, limits, keep, visit, &meter)?;
+        number += 1;
+        ensure!(
+            number <= limits.members,
+            "holds more than {} members, {last} and further: expected a data set of less",
+            limits.members
+        );
+        if number % REPORT_EVERY == 0 {
+            progress(read.get(), total);
+        }
+    }
+    // The tar reader takes the end of the file for the end of the archive; only the block of
+    // zeros that ends every tar shows that nothing is missing.
+    ensure!(
+        meter.zeros.get() >= 512,
+        "ends after {last} without the mark that ends a tar: it was cut short"
+    );
+    // To the end of the gzip stream, where its checksum stands.
+    meter.allowance.set(u64::MAX);
+    io::copy(&mut archive.into_inner(), &mut io::sink())
+        .map_err(|error| meter.explain(error, &format!("beyond {last}")))?;
+    progress(total, total);
+    Ok(())
+}
+
+/// Checks a member and hands it on if it is wanted; returns its path.
+fn take(
+    entry: &mut Entry<'_, impl Read>,
+    limits: Limits,
+    keep: &dyn Fn(&str) -> bool,
+    visit: &mut dyn FnMut(String, Vec<u8>) -> Result<()>,
+    meter: &Meter,
+) -> Result<String> {
+    let kind = entry.header().entry_type();
+    let path = match kind {
+        // Belongs to no member (git writes one).
+        EntryType::XGlobalHeader => String::from("a global header"),
+        _ => safe(&entry.path_bytes())?,
+    };
+    let is_file = matches!(kind, EntryType::Regular | EntryType::Continuous);
+    ensure!(
+        is_file || matches!(kind, EntryType::Directory | EntryType::XGlobalHeader),
+        "{path} is {}: expected files and folders only",
+        match kind {
+            EntryType::Symlink | EntryType::Link => "a link",
+            EntryType::Char | EntryType::Block | EntryType::Fifo => "a device",
+            _ => "of a kind that no data set needs",
+        }
+    );
+    let size = entry.size();
+    ensure!(
+        size <= limits.member,
+        "{path} unpacks to {size} bytes: expected at most {} for one member",
+        limits.member
+    );
+    let wanted = is_file && keep(&path);
+    let mut content = Vec::new();
+    let count = if wanted {
+        entry.read_to_end(&mut content).map(|count| count as u64)
+    } else {
+        io::copy(entry, &mut io::sink())
+    }
+    .map_err(|error| meter.explain(error, &format!("in {path}")))?;
+    ensure!(
+        count == size,
+        "{path} has {count} of its {size} bytes: the archive was cut short"
+    );
+    if wanted {
+        visit(path.clone(), content)?;
+    }
+    Ok(path)
+}
+
+/// A member's path without empty components and `.`.
+fn safe(bytes: &[u8]) -> Result<String> {
+    let shown = bytes.escape_ascii();
+    let path = std::str::from_utf8(bytes)
+        .map_err(|_| anyhow!("the member \"{shown}\" has a name that is not UTF-8"))?;
+    ensure!(
+        !path.starts_with('/'),
+        "the member \"{shown}\" has an absolute path: expected one inside the archive"
+    );
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        ensure!(
+            part != "..",
+            "the member \"{shown}\" leads outside the archive: expected a path without \"..\""
+        );
+        if !part.is_empty() && part != "." {
+            parts.push(part);
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+/// What was read of the unpacked stream, and how much more may be.
+struct Meter {
+    total: u64,
+    left: Cell<u64>,
+    allowance: Cell<u64>,
+    /// Zero bytes at the end of what was read.
+    zeros: Cell<u64>,
+    exceeded: Cell<bool>,
+}
+
+impl Meter {
+    fn new(total: u64) -> Meter {
+        Meter {
+            total,
+            left: Cell::new(total),
+            allowance: Cell::new(HEADERS),
+            zeros: Cell::new(0),
+            exceeded: Cell::new(false),
+        }
+    }
+
+    /// What a failed read means.
+    fn explain(&self, error: io::Error, place: &str) -> Error {
+        if !self.exceeded.get() {
+            return Error::new(error).context(format!(
+                "cannot be read {place}: it was cut short, is damaged, or is no tar"
+            ));
+        }
+        if self.left.get() == 0 {
+            return anyhow!(
+                "unpacks to more than {} bytes, {place}: expected a data set of less",
+                self.total
+            );
+        }
+        anyhow!("has more than {HEADERS} bytes of names and headers {place}: expected less")
+    }
+}
+
+struct Metered<'a, R> {
+    inner: R,
+    meter: &'a Meter,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let meter = self.meter;
+        let room = meter.left.get().min(meter.allowance.get());
+        if room == 0 && !buffer.is_empty() {
+            meter.exceeded.set(true);
+            return Err(io::Error::other("too much data"));
+        }
+        let most = usize::try_from(room).map_or(buffer.len(), |room| room.min(buffer.len()));
+        let count = self.inner.read(&mut buffer[..most])?;
+        let read = &buffer[..count];
+        meter.left.set(meter.left.get() - count as u64);
+        meter.allowance.set(meter.allowance.get() - count as u64);
+        let zeros = read.iter().rev().take_while(|&&byte| byte == 0).count();
+        meter.zeros.set(if zeros == count {
+            meter.zeros.get() + zeros as u64
+        } else {
+            zeros as u64
+        });
+        Ok(count)
+    }
+}
+
+struct Counted<'a, R> {
+    inner: R,
+    count: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.count.set(self.count.get() + count as u64);
+        Ok(count)
+    }
+}
