@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub mod download;
+pub mod evaluate;
+pub mod train;
 
 /// Where a step reads, writes and reports.
 pub struct Context<'a> {
