@@ -1,1 +1,13 @@
-//! The networks and their training (see each module).
+//! The networks and their training (see each module). Knows nothing of pipelines, stores and
+//! steps; everything outside this folder reaches burn only through it.
+
+pub mod augment;
+pub mod device;
+mod draw;
+pub mod fit;
+mod init;
+mod layers;
+pub mod predict;
+pub mod resnet;
+pub mod schedule;
+pub mod weights;

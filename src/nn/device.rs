@@ -1,0 +1,398 @@
+//! The devices that networks run on: how they are named, which of them this binary was built
+//! for, and which are there. The only file that names concrete backends.
+//!
+//! Unaware of networks and of what runs on a device.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Result, bail, ensure};
+use burn::tensor::Device;
+
+/// The version of burn and its backends, pinned in `Cargo.toml`.
+pub const BURN_VERSION: &str = "0.22.1";
+
+/// One device of one backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// burn's own CPU backend.
+    Flex,
+    /// LibTorch on the CPU.
+    TchCpu,
+    /// LibTorch on the NVIDIA GPU with this index.
+    TchCuda(usize),
+    /// LibTorch on Apple's GPU.
+    TchMps,
+    /// burn's own kernels on the NVIDIA GPU with this index.
+    Cuda(usize),
+    /// burn's own kernels through WebGPU.
+    Wgpu,
+    /// burn's own kernels through Metal.
+    Metal,
+}
+
+impl Backend {
+    /// One of each kind, GPUs with index 0.
+    pub const ALL: [Backend; 7] = [
+        Backend::TchMps,
+        Backend::TchCuda(0),
+        Backend::Cuda(0),
+        Backend::TchCpu,
+        Backend::Flex,
+        Backend::Metal,
+        Backend::Wgpu,
+    ];
+
+    /// The name of the kind, without the device's index: two devices of the same name are held
+    /// to give the same results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Flex => "flex",
+            Backend::TchCpu => "tch:cpu",
+            Backend::TchCuda(_) => "tch:cuda",
+            Backend::TchMps => "tch:mps",
+            Backend::Cuda(_) => "cuda",
+            Backend::Wgpu => "wgpu",
+            Backend::Metal => "metal",
+        }
+    }
+
+    /// The crate whose version stands for the backend's.
+    pub fn crate_name(self) -> &'static str {
+        match self {
+            Backend::Flex => "burn-flex",
+            Backend::TchCpu | Backend::TchCuda(_) | Backend::TchMps => "burn-tch",
+            Backend::Cuda(_) => "burn-cuda",
+            Backend::Wgpu | Backend::Metal => "burn-wgpu",
+        }
+    }
+
+    /// The cargo feature that compiles the backend in.
+    pub fn feature(self) -> &'static str {
+        match self {
+            Backend::Flex => "flex",
+            Backend::TchCpu | Backend::TchCuda(_) | Backend::TchMps => "tch",
+            Backend::Cuda(_) => "cuda",
+            Backend::Wgpu => "wgpu",
+            Backend::Metal => "metal",
+        }
+    }
+
+    /// Whether this binary was built with the backend.
+    pub fn compiled_in(self) -> bool {
+        match self {
+            Backend::Flex => cfg!(feature = "flex"),
+            Backend::TchCpu | Backend::TchCuda(_) | Backend::TchMps => cfg!(feature = "tch"),
+            Backend::Cuda(_) => cfg!(feature = "cuda"),
+            Backend::Wgpu => cfg!(feature = "wgpu"),
+            Backend::Metal => cfg!(feature = "metal"),
+        }
+    }
+
+    /// Whether the device can be opened here, without opening it.
+    ///
+    /// # Errors
+    /// If the backend was not compiled in (with the feature to build with) or the device is not
+    /// there.
+    pub fn usable(self) -> Result<()> {
+        ensure!(
+            self.compiled_in(),
+            "device {self} is not compiled in: build with `cargo build --release --features {}`",
+            self.feature()
+        );
+        match self {
+            Backend::Flex | Backend::TchCpu | Backend::Wgpu => Ok(()),
+            Backend::TchMps | Backend::Metal => {
+                ensure!(
+                    cfg!(target_os = "macos"),
+                    "device {self} exists on macOS only"
+                );
+                Ok(())
+            }
+            Backend::TchCuda(index) | Backend::Cuda(index) => {
+                let count = self.gpus();
+                ensure!(
+                    index < count,
+                    "device {self} is not there: {count} NVIDIA GPUs are visible to the backend"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// How many GPUs the backend sees.
+    fn gpus(self) -> usize {
+        match self {
+            #[cfg(feature = "tch")]
+            Backend::TchCuda(_) => {
+                // LibTorch lists its CUDA devices under this type.
+                Device::enumerate(burn::tensor::DeviceType::LibTorch)
+                    .into_vec()
+                    .len()
+            }
+            #[cfg(feature = "cuda")]
+            // Asking burn-cuda would panic where NVIDIA's driver is not installed.
+            Backend::Cuda(_) if nvidia_driver() => {
+                Device::enumerate(burn::tensor::DeviceType::Cuda)
+                    .into_vec()
+                    .len()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Opens the device, without autodiff.
+    ///
+    /// # Errors
+    /// If it is not [usable](Backend::usable).
+    #[allow(deprecated, reason = "burn 0.23 drops LibTorch, which 0.22 deprecates")]
+    pub fn open(self) -> Result<Device> {
+        self.usable()?;
+        match self {
+            #[cfg(feature = "flex")]
+            Backend::Flex => Ok(Device::flex()),
+            #[cfg(feature = "tch")]
+            Backend::TchCpu => Ok(Device::libtorch()),
+            #[cfg(feature = "tch")]
+            Backend::TchCuda(index) => Ok(Device::libtorch_cuda(index)),
+            #[cfg(feature = "tch")]
+            Backend::TchMps => Ok(Device::libtorch_mps()),
+            #[cfg(feature = "cuda")]
+            Backend::Cuda(index) => Ok(Device::cuda(index)),
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "metal")]
+            Backend::Metal => Ok(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
+            #[allow(unreachable_patterns, reason = "reached where a feature is off")]
+            _ => bail!("device {self} is not compiled in"),
+        }
+    }
+}
+
+/// Whether NVIDIA's kernel driver has any device.
+#[cfg(feature = "cuda")]
+fn nvidia_driver() -> bool {
+    cfg!(windows) || std::path::Path::new("/dev/nvidiactl").exists()
+}
+
+impl fmt::Display for Backend {
+    /// The exact form that [`Backend::from_str`] reads: `tch:cuda:0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Backend::TchCuda(index) | Backend::Cuda(index) => {
+                write!(f, "{}:{index}", self.name())
+            }
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+impl FromStr for Backend {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Backend> {
+        for kind in Backend::ALL {
+            let backend = match (kind, text.strip_prefix(kind.name())) {
+                (Backend::TchCuda(_), Some(rest)) => index(rest).map(Backend::TchCuda),
+                (Backend::Cuda(_), Some(rest)) => index(rest).map(Backend::Cuda),
+                (_, Some("")) => Some(kind),
+                _ => None,
+            };
+            if let Some(backend) = backend {
+                return Ok(backend);
+            }
+        }
+        let forms = Backend::ALL.map(|kind| kind.to_string());
+        bail!(
+            "unknown device {text:?}: expected one of {}",
+            forms.join(", ")
+        )
+    }
+}
+
+/// The index in what follows a GPU's name: nothing for 0, or `:1`.
+fn index(rest: &str) -> Option<usize> {
+    match rest.strip_prefix(':') {
+        None => rest.is_empty().then_some(0),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+        Some(_) => None,
+    }
+}
+
+/// What `--device` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The best that is there: Apple's GPU, an NVIDIA GPU, the CPU.
+    Auto,
+    /// The fastest backend for the CPU that was compiled in.
+    Cpu,
+    /// An NVIDIA GPU, the first where no index is given.
+    Cuda(Option<usize>),
+    /// Apple's GPU.
+    Mps,
+    /// Exactly this.
+    Exact(Backend),
+}
+
+impl Request {
+    /// The device that is meant.
+    ///
+    /// # Errors
+    /// If what was asked for was not compiled in or is not there; a GPU that was asked for is
+    /// never replaced by the CPU.
+    pub fn resolve(&self) -> Result<Backend> {
+        let index = match self {
+            Request::Cuda(index) => index.unwrap_or(0),
+            _ => 0,
+        };
+        let mps = [Backend::TchMps, Backend::Metal];
+        let cuda = [Backend::TchCuda(index), Backend::Cuda(index)];
+        let cpu = [Backend::TchCpu, Backend::Flex];
+        match self {
+            Request::Auto => first_usable(&[mps, cuda, cpu].concat()),
+            Request::Cpu => first_usable(&cpu),
+            Request::Cuda(_) => first_usable(&cuda),
+            Request::Mps => first_usable(&mps),
+            Request::Exact(backend) => backend.usable().map(|()| *backend),
+        }
+    }
+}
+
+/// The first of several devices that is usable.
+fn first_usable(candidates: &[Backend]) -> Result<Backend> {
+    let mut reasons = Vec::new();
+    for &backend in candidates {
+        match backend.usable() {
+            Ok(()) => return Ok(backend),
+            Err(reason) => reasons.push(reason.to_string()),
+        }
+    }
+    bail!("no such device: {}", reasons.join("; "))
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Request::Auto => f.write_str("auto"),
+            Request::Cpu => f.write_str("cpu"),
+            Request::Cuda(None) => f.write_str("cuda"),
+            Request::Cuda(Some(index)) => write!(f, "cuda:{index}"),
+            Request::Mps => f.write_str("mps"),
+            Request::Exact(backend) => backend.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Request {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Request> {
+        match text {
+            "auto" => return Ok(Request::Auto),
+            "cpu" => return Ok(Request::Cpu),
+            "cuda" => return Ok(Request::Cuda(None)),
+            "mps" => return Ok(Request::Mps),
+            _ => {}
+        }
+        if let Some(index) = text.strip_prefix("cuda").and_then(index) {
+            return Ok(Request::Cuda(Some(index)));
+        }
+        if let Ok(backend) = text.parse() {
+            return Ok(Request::Exact(backend));
+        }
+        const FORMS: [&str; 11] = [
+            "auto",
+            "cpu",
+            "cuda",
+            "cuda:0",
+            "mps",
+            "flex",
+            "tch:cpu",
+            "tch:cuda:0",
+            "tch:mps",
+            "wgpu",
+            "metal",
+        ];
+        let nearest = FORMS
+            .into_iter()
+            .max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)))
+            .filter(|form| strsim::jaro_winkler(form, text) > 0.7);
+        let hint = nearest.map_or(String::new(), |form| format!(" (did you mean {form}?)"));
+        bail!(
+            "unknown device {text:?}{hint}: expected one of {}",
+            FORMS.join(", ")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exact_form_of_every_device_reads_back() {
+        let more = [Backend::TchCuda(3), Backend::Cuda(12)];
+        for backend in Backend::ALL.into_iter().chain(more) {
+            assert_eq!(backend.to_string().parse::<Backend>().unwrap(), backend);
+        }
+        for broken in ["tch:cuda:x", "tch:cuda:", "flexy", "cuda:-1", "cuda:+1", ""] {
+            assert!(broken.parse::<Backend>().is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn requests_are_read_and_shown_in_the_same_form() {
+        for text in [
+            "auto",
+            "cpu",
+            "cuda",
+            "cuda:1",
+            "mps",
+            "flex",
+            "tch:cpu",
+            "tch:cuda:0",
+            "tch:mps",
+            "wgpu",
+            "metal",
+        ] {
+            assert_eq!(text.parse::<Request>().unwrap().to_string(), text);
+        }
+        let error = "tch:cude".parse::<Request>().unwrap_err().to_string();
+        assert!(error.contains("did you mean tch:cuda:0?"), "{error}");
+        assert!(error.contains("auto, cpu, cuda,"), "{error}");
+        let error = "quantum".parse::<Request>().unwrap_err().to_string();
+        assert!(!error.contains("did you mean"), "{error}");
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_an_error_and_never_another_device() {
+        for request in ["cuda:77", "tch:cuda:77"] {
+            assert!(request.parse::<Request>().unwrap().resolve().is_err());
+        }
+        for backend in Backend::ALL {
+            if !backend.compiled_in() {
+                let error = Request::Exact(backend).resolve().unwrap_err().to_string();
+                let hint = format!("--features {}", backend.feature());
+                assert!(error.contains(&hint), "{error}");
+                assert!(backend.open().is_err());
+            }
+        }
+    }
+
+    #[cfg(all(feature = "flex", not(feature = "tch")))]
+    #[test]
+    fn the_cpu_is_flex_where_libtorch_is_not_compiled_in() {
+        assert_eq!(Request::Cpu.resolve().unwrap(), Backend::Flex);
+        assert!(Backend::Flex.open().is_ok());
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_lock_file() {
+        let lock = include_str!("../../Cargo.lock").replace("\r\n", "\n");
+        for backend in Backend::ALL {
+            let name = backend.crate_name();
+            let entry = format!("name = \"{name}\"\nversion = \"{BURN_VERSION}\"\n");
+            assert!(lock.contains(&entry), "{name}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The training loop against PyTorch's numbers, and its own promises.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::*;
+use crate::cifar::IMAGE;
+use crate::nn::device::Backend;
+use crate::nn::resnet::Shortcut;
+use crate::nn::schedule::WarmUp;
+use crate::nn::weights;
+
+/// What PyTorch computed for one net; see `tests/fixtures/README.md`.
+#[derive(Deserialize)]
+struct Golden {
+    n: u32,
+    kind: String,
+    parameters: u64,
+    losses_f64: Vec<f64>,
+    losses_f32: Vec<f64>,
+    eval_logits_init_f64: Vec<Vec<f64>>,
+    eval_logits_f64: Vec<Vec<f64>>,
+    eval_logits_f32: Vec<Vec<f64>>,
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+/// The sample's first training images and first test images; nothing where it is not there.
+fn sample() -> Option<(Images, Images)> {
+    let shared = std::env::var_os("FIG6_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = shared.join("data/cifar10-sample-binary.tar.gz");
+    let file = std::fs::File::open(path).ok()?;
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut found: BTreeMap<String, Images> = BTreeMap::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().file_name().unwrap().to_owned();
+        let name = name.to_str().unwrap().to_owned();
+        if name == "data_batch_1.bin" || name == "test_batch.bin" {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            found.entry(name).or_default().push_records(&bytes).unwrap();
+        }
+    }
+    let train = found["data_batch_1.bin"].select(&(0..128).collect::<Vec<_>>());
+    let test = found["test_batch.bin"].select(&(0..16).collect::<Vec<_>>());
+    Some((train, test))
+}
+
+fn recipe(iterations: u64) -> Recipe {
+    Recipe {
+        batch_size: 128,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        augmentation: Augmentation { pad: 4, flip: true },
+        schedule: Schedule {
+            learning_rate: 0.1,
+            milestones: vec![],
+            factor: 10.0,
+            iterations,
+            warm_up: WarmUp::None,
+        },
+        evaluate_every: 10,
+    }
+}
+
+fn largest_distance(a: &[f32], b: &[Vec<f64>]) -> f64 {
+    let b: Vec<f64> = b.iter().flatten().copied().collect();
+    assert_eq!(a.len(), b.len());
+    let distances = a.iter().zip(&b).map(|(a, b)| (f64::from(*a) - b).abs());
+    distances.fold(0.0, f64::max)
+}
+
+fn agrees_with_pytorch(name: &str) {
+    let goldens: BTreeMap<String, Golden> =
+        serde_json::from_slice(&fixture("golden.json")).unwrap();
+    let golden = &goldens[name];
+    let architecture = Architecture {
+        n: golden.n,
+        shortcut: match golden.kind.as_str() {
+            "plain" => Shortcut::None,
+            kind => kind.parse().unwrap(),
+        },
+    };
+    assert_eq!(architecture.parameters(), golden.parameters);
+    let Some((train, test)) = sample() else {
+        eprintln!("skipped: the sample images are not there (set FIG6_SHARED)");
+        return;
+    };
+
+    let device = Backend::Flex.open().unwrap();
+    let training_device = device.clone().autodiff();
+    let bytes = fixture(&format!("{name}-init.safetensors"));
+    let mut network = weights::from_bytes(&architecture, &bytes, &training_device).unwrap();
+    let normalise = Normalise::new(&Statistics {
+        mean: [0.4914, 0.4822, 0.4465],
+        std: [0.247, 0.243, 0.261],
+    });
+    let indices: Vec<usize> = (0..16).collect();
+    let test = to_device(normalise.batch(&test, &indices), &device);
+    let indices: Vec<usize> = (0..128).collect();
+    let images = to_device(normalise.batch(&train, &indices), &training_device);
+
+    // The running statistics start as zeros and ones, so this is a plain forward pass: PyTorch's
+    // 64-bit numbers are met up to the rounding of 32 bits over at most 20 layers.
+    let logits = read(network.valid().forward(test.clone())).unwrap();
+    let size = golden.eval_logits_init_f64.iter().flatten();
+    let size = size.fold(0.0_f64, |size, x| size.max(x.abs()));
+    let distance = largest_distance(&logits, &golden.eval_logits_init_f64);
+    assert!(distance < 3e-5 * size, "{name}: {distance} of {size}");
+
+    let mut optimizer = sgd(&recipe(10));
+    for number in 0..10 {
+        let logits;
+        (network, logits) = step(network, &mut optimizer, 0.1, images.clone(), train.labels());
+        let outcome = Outcome {
+            iteration: number,
+            learning_rate: 0.1,
+            logits,
+            labels: train.labels().to_vec(),
+        };
+        let loss = outcome.read().unwrap().loss();
+        // Training at this rate is chaotic: PyTorch's own 32-bit numbers drift away from its
+        // 64-bit ones, and how far tells what rounding alone can do by this step.
+        let number = number as usize;
+        let expected = golden.losses_f64[number];
+        let rounding = golden.losses_f32[..=number]
+            .iter()
+            .zip(&golden.losses_f64)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f64::max);
+        let allowed = if number < 4 {
+            4.0 * rounding + 1e-5
+        } else {
+            10.0 * rounding
+        };
+        let distance = (loss - expected).abs();
+        println!("{name} step {number}: {distance:.2e} of {allowed:.2e}");
+        assert!(
+            distance < allowed,
+            "{name}, step {number}: {loss}, not {expected}"
+        );
+    }
+
+    let logits = read(network.valid().forward(test)).unwrap();
+    let f32s: Vec<f32> = golden
+        .eval_logits_f32
+        .iter()
+        .flatten()
+        .map(|&x| x as f32)
+        .collect();
+    let rounding = largest_distance(&f32s, &golden.eval_logits_f64);
+    let distance = largest_distance(&logits, &golden.eval_logits_f64);
+    println!("{name} logits: {distance:.2e} of {:.2e}", 10.0 * rounding);
+    assert!(distance < 10.0 * rounding, "{name}: {distance}");
+}
+
+#[test]
+fn resnet8_computes_what_pytorch_computes() {
+    agrees_with_pytorch("resnet8-zeropad");
+}
+
+#[test]
+fn resnet20_computes_what_pytorch_computes() {
+    agrees_with_pytorch("resnet20-zeropad");
+}
+
+#[test]
+fn plain20_computes_what_pytorch_computes() {
+    agrees_with_pytorch("plain20");
+}
+
+#[test]
+fn resnet20_with_projections_computes_what_pytorch_computes() {
+    agrees_with_pytorch("resnet20-conv1x1-proj");
+}
+
+#[test]
+fn resnet20_with_pooled_shortcuts_computes_what_pytorch_computes() {
+    agrees_with_pytorch("resnet20-zeropad-maxpool");
+}
+
+#[test]
+#[ignore]
+fn speed() {
+    for (n, batch) in [(1, 32), (1, 128), (3, 128)] {
+        let device = Backend::Flex.open().unwrap();
+        let training_device = device.clone().autodiff();
+        let architecture = Architecture {
+            n,
+            shortcut: Shortcut::Zeropad,
+        };
+        let mut network = architecture.init(0, &training_device);
+        let images = to_device(
+            (0..batch * IMAGE)
+                .map(|i| (i % 17) as f32 / 8.0 - 1.0)
+                .collect(),
+            &training_device,
+        );
+        let labels: Vec<u8> = (0..batch).map(|i| (i % 10) as u8).collect();
+        let mut optimizer = sgd(&recipe(10));
+        let (mut best, steps) = (0.0f64, 512 / batch);
+        for _ in 0..3 {
+            let start = Instant::now();
+            for _ in 0..steps {
+                (network, _) = step(network, &mut optimizer, 0.1, images.clone(), &labels);
+            }
+            best = best.max((steps * batch) as f64 / start.elapsed().as_secs_f64());
+        }
+        let start = Instant::now();
+        let valid = network.valid();
+        let inner = images.clone().without_autodiff();
+        for _ in 0..steps {
+            valid.forward(inner.clone());
+        }
+        let eval = (steps * batch) as f64 / start.elapsed().as_secs_f64();
+        println!("n {n} batch {batch}: train {best:.1} images/s, eval {eval:.1}");
+    }
+}

@@ -1,0 +1,119 @@
+//! The three kinds of layers that the networks are made of, with PyTorch's parameter names and
+//! layouts and PyTorch's meaning of batch normalisation's running variance.
+//!
+//! Unaware of how they are put together.
+
+use burn::module::{Module, Param, RunningState};
+use burn::tensor::module::{batch_norm, batch_norm_train, conv2d};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor};
+
+use super::init::Init;
+
+/// PyTorch's default, added to the variance.
+const EPSILON: f64 = 1e-5;
+/// PyTorch's default share of the newest batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+
+/// Convolution without bias, padded so that stride 1 keeps the size.
+#[derive(Module, Debug)]
+pub struct Conv {
+    /// `[filters, channels, size, size]`
+    weight: Param<Tensor<4>>,
+    stride: usize,
+}
+
+impl Conv {
+    /// `shape`: filters, channels, size of the square kernel (odd).
+    pub fn new(init: &Init, name: &str, shape: [usize; 3], stride: usize) -> Conv {
+        Conv {
+            weight: init.conv(&format!("{name}.weight"), shape),
+            stride,
+        }
+    }
+
+    /// `[images, channels, h, w]` to `[images, filters, h / stride, w / stride]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let weight = self.weight.val();
+        let pad = weight.dims()[2] / 2;
+        let options = ConvOptions::new([self.stride; 2], [pad; 2], [1; 2], 1);
+        conv2d(x, weight, None, options)
+    }
+}
+
+/// Batch normalisation over images and pixels, per channel.
+///
+/// burn's own layer feeds the *biased* batch variance into its running variance; PyTorch, and so
+/// every published number, the unbiased one.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    /// Scale, `[channels]`.
+    weight: Param<Tensor<1>>,
+    /// Shift, `[channels]`.
+    bias: Param<Tensor<1>>,
+    running_mean: RunningState<Tensor<1>>,
+    running_var: RunningState<Tensor<1>>,
+}
+
+impl BatchNorm {
+    /// The identity on normalised input.
+    pub fn new(init: &Init, channels: usize) -> BatchNorm {
+        let running = |value: Tensor<1>| RunningState::new(value);
+        let device: &Device = init.device;
+        BatchNorm {
+            weight: init.constant(channels, 1.0),
+            bias: init.constant(channels, 0.0),
+            running_mean: running(Tensor::zeros([channels], device)),
+            running_var: running(Tensor::ones([channels], device)),
+        }
+    }
+
+    /// Normalises with the batch's statistics on a device with autodiff, where it also updates
+    /// the running ones, and with the running statistics elsewhere. `[images, channels, h, w]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        if !x.device().is_autodiff() {
+            let (mean, variance) = (self.running_mean.value(), self.running_var.value());
+            return batch_norm(x, weight, bias, mean, variance, EPSILON);
+        }
+        let [images, _, height, width] = x.dims();
+        let n = (images * height * width) as f64;
+        let batch = batch_norm_train(x, weight, bias, EPSILON);
+        // A single value has no unbiased variance; PyTorch refuses such a batch, which cannot
+        // occur here, where every map has at least 64 pixels.
+        let unbiased = batch.variance.mul_scalar(n / (n - 1.0));
+        update(&self.running_mean, batch.mean);
+        update(&self.running_var, unbiased);
+        batch.output
+    }
+}
+
+/// Moves a running statistic towards the newest batch's.
+fn update(running: &RunningState<Tensor<1>>, newest: Tensor<1>) {
+    let kept = running.value_sync().mul_scalar(1.0 - MOMENTUM);
+    running.update(kept.add(newest.mul_scalar(MOMENTUM)).detach());
+}
+
+/// Fully connected layer.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[outputs, inputs]`, as PyTorch keeps it.
+    weight: Param<Tensor<2>>,
+    /// `[outputs]`
+    bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// `shape`: outputs, inputs.
+    pub fn new(init: &Init, name: &str, shape: [usize; 2]) -> Linear {
+        Linear {
+            weight: init.linear_weight(&format!("{name}.weight"), shape),
+            bias: init.linear_bias(&format!("{name}.bias"), shape),
+        }
+    }
+
+    /// `[images, inputs]` to `[images, outputs]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+    }
+}

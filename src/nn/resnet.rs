@@ -1,0 +1,332 @@
+//! The networks of He et al. 2015, section 4.2: plain and residual nets of 6n + 2 layers for
+//! 32 × 32 images.
+//!
+//! Unaware of data, training and files.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Result, bail, ensure};
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::init::Init;
+use super::layers::{BatchNorm, Conv, Linear};
+use crate::cifar::{CHANNELS, CLASSES, SIDE};
+
+/// Filters of the three stages, on maps of 32, 16 and 8 pixels a side.
+const FILTERS: [usize; 3] = [16, 32, 64];
+
+/// How a block's input gets past its two convolutions. Where the block keeps the shape, every
+/// kind but [`Shortcut::None`] is the identity; they differ where it halves the maps and doubles
+/// the channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shortcut {
+    /// Not at all: the plain nets.
+    None,
+    /// Every other pixel of every other row, zero channels appended (the paper's option A).
+    Zeropad,
+    /// The same with half of the zero channels before and half after, as some published
+    /// checkpoints want it.
+    ZeropadBothSides,
+    /// Maxima of 2 × 2 pixels, zero channels appended.
+    ZeropadMaxpool,
+    /// Learned: 1 × 1 convolution of stride 2 and batch normalisation (the paper's option B).
+    Conv1x1Proj,
+}
+
+impl Shortcut {
+    /// All kinds, in the order of declaration.
+    pub const ALL: [Shortcut; 5] = [
+        Shortcut::None,
+        Shortcut::Zeropad,
+        Shortcut::ZeropadBothSides,
+        Shortcut::ZeropadMaxpool,
+        Shortcut::Conv1x1Proj,
+    ];
+
+    /// The name in files and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Shortcut::None => "none",
+            Shortcut::Zeropad => "zeropad",
+            Shortcut::ZeropadBothSides => "zeropad-both-sides",
+            Shortcut::ZeropadMaxpool => "zeropad-maxpool",
+            Shortcut::Conv1x1Proj => "conv1x1-proj",
+        }
+    }
+}
+
+impl fmt::Display for Shortcut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Shortcut {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Shortcut> {
+        match Shortcut::ALL.iter().find(|kind| kind.name() == text) {
+            Some(kind) => Ok(*kind),
+            None => bail!(
+                "unknown shortcut {text:?}: expected one of {}",
+                Shortcut::ALL.map(Shortcut::name).join(", ")
+            ),
+        }
+    }
+}
+
+/// Which network: its depth and its shortcuts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Blocks of each of the three stages, at least 1.
+    pub n: u32,
+    /// Kind of the shortcuts.
+    pub shortcut: Shortcut,
+}
+
+impl Architecture {
+    /// Refuses networks that do not exist.
+    ///
+    /// # Errors
+    /// If `n` is 0 or above 1,000, where no one has been.
+    pub fn check(&self) -> Result<()> {
+        ensure!(
+            (1..=1000).contains(&self.n),
+            "n = {} makes no network: n counts the blocks of a stage, from 1 to 1000 (depth is 6n + 2)",
+            self.n
+        );
+        Ok(())
+    }
+
+    /// Weighted layers, projections not counted: 6n + 2.
+    pub fn layers(&self) -> u32 {
+        self.n.saturating_mul(6).saturating_add(2)
+    }
+
+    /// Learned parameters: weights, and batch normalisation's scales and shifts.
+    pub fn parameters(&self) -> u64 {
+        let convs: u64 = self
+            .convs()
+            .map(|conv| conv.weights() + 2 * conv.filters)
+            .sum();
+        let [.., features] = FILTERS;
+        convs + ((features + 1) * CLASSES) as u64
+    }
+
+    /// Multiply-adds of convolutions and fully connected layer for one image.
+    pub fn multiply_adds(&self) -> u64 {
+        let convs: u64 = self
+            .convs()
+            .map(|conv| conv.weights() * conv.side * conv.side)
+            .sum();
+        let [.., features] = FILTERS;
+        convs + (features * CLASSES) as u64
+    }
+
+    /// Every convolution of the net, in no particular order.
+    fn convs(&self) -> impl Iterator<Item = ConvShape> {
+        let shape = |filters: usize, channels: usize, size: u64, side: usize| ConvShape {
+            filters: filters as u64,
+            channels: channels as u64,
+            size,
+            side: side as u64,
+        };
+        let first = shape(FILTERS[0], CHANNELS, 3, SIDE);
+        let blocks = self.blocks().flat_map(move |block| {
+            let projection = shape(block.filters, block.channels, 1, block.side);
+            [
+                Some(shape(block.filters, block.channels, 3, block.side)),
+                Some(shape(block.filters, block.filters, 3, block.side)),
+                block.projects().then_some(projection),
+            ]
+        });
+        std::iter::once(first).chain(blocks.flatten())
+    }
+
+    /// The 3n blocks from input to output.
+    fn blocks(&self) -> impl Iterator<Item = BlockShape> {
+        let (n, shortcut) = (self.n, self.shortcut);
+        FILTERS
+            .into_iter()
+            .enumerate()
+            .flat_map(move |(stage, filters)| {
+                (0..n).map(move |index| BlockShape {
+                    stage,
+                    index,
+                    channels: match (stage, index) {
+                        (1.., 0) => FILTERS[stage - 1],
+                        _ => filters,
+                    },
+                    filters,
+                    side: SIDE >> stage,
+                    shortcut,
+                })
+            })
+    }
+
+    /// The network with its initial weights for `seed`, on `device` (one with autodiff to train).
+    pub fn init(&self, seed: u64, device: &Device) -> ResNet {
+        let init = Init { seed, device };
+        let stage = |stage| {
+            self.blocks()
+                .filter(|block| block.stage == stage)
+                .map(|block| Block::new(&init, &block))
+                .collect()
+        };
+        let [.., features] = FILTERS;
+        ResNet {
+            conv1: Conv::new(&init, "conv1", [FILTERS[0], CHANNELS, 3], 1),
+            bn1: BatchNorm::new(&init, FILTERS[0]),
+            layer1: stage(0),
+            layer2: stage(1),
+            layer3: stage(2),
+            fc: Linear::new(&init, "fc", [CLASSES, features]),
+        }
+    }
+}
+
+/// What a convolution's cost depends on; `side` is its output's.
+struct ConvShape {
+    filters: u64,
+    channels: u64,
+    size: u64,
+    side: u64,
+}
+
+impl ConvShape {
+    fn weights(&self) -> u64 {
+        self.filters * self.channels * self.size * self.size
+    }
+}
+
+/// Where a block stands and what shape its maps have; `side` is its output's.
+struct BlockShape {
+    stage: usize,
+    index: u32,
+    channels: usize,
+    filters: usize,
+    side: usize,
+    shortcut: Shortcut,
+}
+
+impl BlockShape {
+    fn projects(&self) -> bool {
+        self.shortcut == Shortcut::Conv1x1Proj && self.channels != self.filters
+    }
+}
+
+/// A plain or residual network. The fields bear PyTorch's names: they are those in the files.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    conv1: Conv,
+    bn1: BatchNorm,
+    layer1: Vec<Block>,
+    layer2: Vec<Block>,
+    layer3: Vec<Block>,
+    fc: Linear,
+}
+
+impl ResNet {
+    /// Normalised images `[images, 3, 32, 32]` to logits `[images, 10]`.
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut x = relu(self.bn1.forward(self.conv1.forward(images)));
+        for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
+            x = block.forward(x);
+        }
+        let [images, channels, height, width] = x.dims();
+        let pooled = x.reshape([images, channels, height * width]).mean_dim(2);
+        self.fc.forward(pooled.reshape([images, channels]))
+    }
+}
+
+/// Two 3 × 3 convolutions and the shortcut over them.
+#[derive(Module, Debug)]
+struct Block {
+    conv1: Conv,
+    bn1: BatchNorm,
+    conv2: Conv,
+    bn2: BatchNorm,
+    skip_connection: Option<Projection>,
+    #[module(skip)]
+    shortcut: Shortcut,
+}
+
+impl Block {
+    fn new(init: &Init, shape: &BlockShape) -> Block {
+        let name = format!("layer{}.{}", shape.stage + 1, shape.index);
+        let (filters, channels) = (shape.filters, shape.channels);
+        let stride = filters / channels;
+        let conv1 = [filters, channels, 3];
+        let conv2 = [filters, filters, 3];
+        Block {
+            conv1: Conv::new(init, &format!("{name}.conv1"), conv1, stride),
+            bn1: BatchNorm::new(init, filters),
+            conv2: Conv::new(init, &format!("{name}.conv2"), conv2, 1),
+            bn2: BatchNorm::new(init, filters),
+            skip_connection: shape.projects().then(|| Projection {
+                conv: Conv::new(
+                    init,
+                    &format!("{name}.skip_connection.conv"),
+                    [filters, channels, 1],
+                    stride,
+                ),
+                bn: BatchNorm::new(init, filters),
+            }),
+            shortcut: shape.shortcut,
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let y = relu(self.bn1.forward(self.conv1.forward(x.clone())));
+        let y = self.bn2.forward(self.conv2.forward(y));
+        match self.shortcut {
+            Shortcut::None => relu(y),
+            _ => {
+                let [_, channels, _, _] = y.dims();
+                relu(y + self.skip(x, channels))
+            }
+        }
+    }
+
+    /// The input in the shape of the output, which has `filters` channels.
+    fn skip(&self, x: Tensor<4>, filters: usize) -> Tensor<4> {
+        if let Some(projection) = &self.skip_connection {
+            return projection.bn.forward(projection.conv.forward(x));
+        }
+        let [_, channels, _, _] = x.dims();
+        if channels == filters {
+            return x;
+        }
+        let added = filters - channels;
+        // Pooling single pixels skips the others; the gradient of a strided slice, which would
+        // say the same, is not implemented for LibTorch.
+        let (size, before) = match self.shortcut {
+            Shortcut::ZeropadMaxpool => (2, 0),
+            Shortcut::ZeropadBothSides => (1, added / 2),
+            _ => (1, 0),
+        };
+        let x = max_pool2d(x, MaxPoolOptions::new([size; 2]).with_stride([2; 2]));
+        let [images, _, height, width] = x.dims();
+        let zeros = |channels| Tensor::zeros([images, channels, height, width], &x.device());
+        let mut parts = vec![x.clone(), zeros(added - before)];
+        if before > 0 {
+            parts.insert(0, zeros(before));
+        }
+        Tensor::cat(parts, 1)
+    }
+}
+
+/// A learned shortcut.
+#[derive(Module, Debug)]
+struct Projection {
+    conv: Conv,
+    bn: BatchNorm,
+}

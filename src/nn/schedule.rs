@@ -1,0 +1,286 @@
+//! The learning rate at each iteration: steps down at milestones, after one of three warm-ups.
+//!
+//! Pure arithmetic; unaware of optimisers, networks and images.
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// How many iterations [`WarmUp::UntilError`] averages the training error over.
+pub const WINDOW: u64 = 100;
+
+/// The learning rate's course.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// The learning rate up to the first milestone, warm-up aside.
+    pub learning_rate: f64,
+    /// Iterations before which the learning rate is divided by `factor`, ascending.
+    pub milestones: Vec<u64>,
+    /// What the learning rate is divided by at each milestone.
+    pub factor: f64,
+    /// Optimizer steps in all.
+    pub iterations: u64,
+    /// How training starts.
+    pub warm_up: WarmUp,
+}
+
+/// How training starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum WarmUp {
+    /// At once with the schedule.
+    None,
+    /// At `learning_rate` until the training error is below `train_error` percent, as the paper
+    /// trains its 110 layers: the error on the augmented images of each [`WINDOW`] iterations
+    /// (0 to 99, 100 to 199, …) is judged at their end, and the schedule takes over after the
+    /// first such window that is good enough.
+    UntilError {
+        learning_rate: f64,
+        train_error: f64,
+    },
+    /// At `learning_rate` for a fixed number of iterations.
+    Iterations {
+        learning_rate: f64,
+        iterations: u64,
+        /// A known reproduction's slip: after the warm-up the rate is the schedule's, but from
+        /// the first milestone on it is the *warm-up's* rate that is divided (0.001 and 0.0001
+        /// instead of the paper's 0.01 and 0.001).
+        slip: bool,
+    },
+}
+
+impl Schedule {
+    /// Refuses schedules that make no sense.
+    ///
+    /// # Errors
+    /// If a rate or the factor is not positive and finite, the milestones do not ascend, or there
+    /// is no iteration at all.
+    pub fn check(&self) -> Result<()> {
+        let positive = |name: &str, value: f64| {
+            ensure!(
+                value.is_finite() && value > 0.0,
+                "{name} {value} must be a positive number"
+            );
+            Ok(())
+        };
+        positive("learning rate", self.learning_rate)?;
+        positive("factor", self.factor)?;
+        ensure!(self.iterations > 0, "iterations must be at least 1");
+        ensure!(
+            self.milestones.is_sorted_by(|a, b| a < b),
+            "milestones {:?} must ascend",
+            self.milestones
+        );
+        match self.warm_up {
+            WarmUp::None => Ok(()),
+            WarmUp::Iterations { learning_rate, .. } => {
+                positive("the warm-up's learning rate", learning_rate)
+            }
+            WarmUp::UntilError {
+                learning_rate,
+                train_error,
+            } => {
+                positive("the warm-up's training error", train_error)?;
+                positive("the warm-up's learning rate", learning_rate)
+            }
+        }
+    }
+
+    /// The schedule's rate at `iteration`, counted from 0, once the warm-up is over.
+    fn after_warm_up(&self, iteration: u64) -> f64 {
+        let passed = self.milestones.iter().filter(|&&m| m <= iteration).count();
+        let base = match self.warm_up {
+            WarmUp::Iterations {
+                learning_rate,
+                slip: true,
+                ..
+            } if passed > 0 => learning_rate,
+            _ => self.learning_rate,
+        };
+        (0..passed).fold(base, |rate, _| rate / self.factor)
+    }
+}
+
+/// A schedule on its way: it has to be told how training goes, because one of the warm-ups
+/// depends on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pace {
+    schedule: Schedule,
+    /// Whether the warm-up by training error is over.
+    warm: bool,
+    window_errors: u64,
+    window_images: u64,
+}
+
+impl Pace {
+    /// At the start of training.
+    pub fn new(schedule: &Schedule) -> Pace {
+        Pace {
+            schedule: schedule.clone(),
+            warm: false,
+            window_errors: 0,
+            window_images: 0,
+        }
+    }
+
+    /// The learning rate of `iteration`, counted from 0. Every iteration before the last multiple
+    /// of [`WINDOW`] must have been observed.
+    pub fn learning_rate(&self, iteration: u64) -> f64 {
+        match self.schedule.warm_up {
+            WarmUp::UntilError { learning_rate, .. } if !self.warm => learning_rate,
+            WarmUp::Iterations {
+                learning_rate,
+                iterations,
+                ..
+            } if iteration < iterations => learning_rate,
+            _ => self.schedule.after_warm_up(iteration),
+        }
+    }
+
+    /// Takes note of how many of an iteration's images were classified wrongly. To be called for
+    /// each iteration, in order.
+    pub fn observe(&mut self, iteration: u64, images: u64, errors: u64) {
+        let WarmUp::UntilError { train_error, .. } = self.schedule.warm_up else {
+            return;
+        };
+        self.window_images += images;
+        self.window_errors += errors;
+        if (iteration + 1).is_multiple_of(WINDOW) {
+            let error = 100.0 * self.window_errors as f64 / self.window_images as f64;
+            self.warm |= error < train_error;
+            (self.window_images, self.window_errors) = (0, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paper(warm_up: WarmUp) -> Schedule {
+        Schedule {
+            learning_rate: 0.1,
+            milestones: vec![32_000, 48_000],
+            factor: 10.0,
+            iterations: 64_000,
+            warm_up,
+        }
+    }
+
+    #[track_caller]
+    fn assert_rates(pace: &Pace, expected: &[(u64, f64)]) {
+        for &(iteration, rate) in expected {
+            let actual = pace.learning_rate(iteration);
+            assert!(
+                (actual / rate - 1.0).abs() < 1e-12,
+                "at {iteration}: {actual}, not {rate}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_papers_schedule_steps_down_at_32k_and_48k() {
+        let pace = Pace::new(&paper(WarmUp::None));
+        let expected = [
+            (0, 0.1),
+            (31_999, 0.1),
+            (32_000, 0.01),
+            (47_999, 0.01),
+            (48_000, 0.001),
+            (63_999, 0.001),
+        ];
+        assert_rates(&pace, &expected);
+    }
+
+    #[test]
+    fn a_warm_up_of_400_iterations_leaves_the_rest_as_it_is() {
+        let pace = Pace::new(&paper(WarmUp::Iterations {
+            learning_rate: 0.01,
+            iterations: 400,
+            slip: false,
+        }));
+        let expected = [
+            (0, 0.01),
+            (399, 0.01),
+            (400, 0.1),
+            (31_999, 0.1),
+            (32_000, 0.01),
+            (47_999, 0.01),
+            (48_000, 0.001),
+            (63_999, 0.001),
+        ];
+        assert_rates(&pace, &expected);
+    }
+
+    #[test]
+    fn the_slip_divides_the_warm_ups_rate_at_the_milestones() {
+        let pace = Pace::new(&paper(WarmUp::Iterations {
+            learning_rate: 0.01,
+            iterations: 400,
+            slip: true,
+        }));
+        let expected = [
+            (0, 0.01),
+            (399, 0.01),
+            (400, 0.1),
+            (31_999, 0.1),
+            (32_000, 0.001),
+            (47_999, 0.001),
+            (48_000, 0.000_1),
+            (63_999, 0.000_1),
+        ];
+        assert_rates(&pace, &expected);
+    }
+
+    #[test]
+    fn the_papers_warm_up_ends_after_the_first_window_below_80_percent() {
+        let mut pace = Pace::new(&paper(WarmUp::UntilError {
+            learning_rate: 0.01,
+            train_error: 80.0,
+        }));
+        // 128 images an iteration; 102 wrong ones are 79.7 %, 103 are 80.5 %.
+        for iteration in 0..300 {
+            assert_eq!(pace.learning_rate(iteration), 0.01);
+            let good = iteration >= 150;
+            pace.observe(iteration, 128, if good { 102 } else { 103 });
+        }
+        assert_rates(&pace, &[(300, 0.1), (32_000, 0.01), (48_000, 0.001)]);
+        // It stays over, however bad the error gets.
+        for iteration in 300..500 {
+            pace.observe(iteration, 128, 128);
+        }
+        assert_rates(&pace, &[(500, 0.1)]);
+    }
+
+    #[test]
+    fn exactly_80_percent_is_not_below_80_percent() {
+        let mut pace = Pace::new(&paper(WarmUp::UntilError {
+            learning_rate: 0.01,
+            train_error: 80.0,
+        }));
+        for iteration in 0..WINDOW {
+            pace.observe(iteration, 100, 80);
+        }
+        assert_eq!(pace.learning_rate(WINDOW), 0.01);
+    }
+
+    #[test]
+    fn senseless_schedules_are_refused() {
+        let broken = |change: fn(&mut Schedule)| {
+            let mut schedule = paper(WarmUp::None);
+            change(&mut schedule);
+            schedule.check().unwrap_err().to_string()
+        };
+        assert!(paper(WarmUp::None).check().is_ok());
+        assert!(broken(|s| s.milestones = vec![2, 1]).contains("must ascend"));
+        assert!(broken(|s| s.learning_rate = 0.0).contains("learning rate 0 must be"));
+        assert!(broken(|s| s.factor = f64::NAN).contains("factor NaN"));
+        assert!(broken(|s| s.iterations = 0).contains("iterations"));
+        let warm_up = |learning_rate| WarmUp::UntilError {
+            learning_rate,
+            train_error: 80.0,
+        };
+        assert!(paper(warm_up(0.01)).check().is_ok());
+        assert!(paper(warm_up(-1.0)).check().is_err());
+    }
+}

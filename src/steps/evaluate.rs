@@ -1,0 +1,90 @@
+//! Classifies the test images with a training's final weights, once, single view.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::Context;
+use crate::cifar::{CLASSES, Images};
+use crate::nn::augment::Normalise;
+use crate::nn::device::Backend;
+use crate::nn::predict::{errors, percent, predict};
+use crate::nn::resnet::Architecture;
+use crate::nn::weights;
+use crate::results::{ClassErrors, Evaluation};
+
+/// What an evaluation depends on beside its input files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    pub architecture: Architecture,
+}
+
+/// The files that [`run`] writes.
+pub const OUTPUTS: &[&str] = &["evaluation.json", "predictions.csv"];
+
+/// Evaluates, and returns one line for people.
+///
+/// Inputs: `weights.safetensors`, `test.bin`, `statistics.json` and `classes.json` (the ten
+/// names).
+///
+/// # Errors
+/// If an input is missing, damaged or not of this architecture, the device is not usable, or an
+/// output cannot be written.
+pub fn run(params: &Params, context: &mut Context) -> Result<String> {
+    let test = Images::read(context.input("test.bin")?)?;
+    ensure!(!test.is_empty(), "there are no images to test with");
+    let statistics = context.read_json("statistics.json")?;
+    let classes: Vec<String> = context.read_json("classes.json")?;
+    ensure!(
+        classes.len() == CLASSES,
+        "classes.json names {} classes, not {CLASSES}",
+        classes.len()
+    );
+    let device = context.environment.device.parse::<Backend>()?.open()?;
+    let path = context.input("weights.safetensors")?;
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let network = weights::from_bytes(&params.architecture, &bytes, &device)
+        .with_context(|| format!("in {}", path.display()))?;
+
+    let predictions = predict(&network, &test, &Normalise::new(&statistics), &device)?;
+    let evaluation = evaluate(&classes, test.labels(), &predictions);
+    let mut csv = String::from("index,label,prediction\n");
+    for (index, (label, prediction)) in test.labels().iter().zip(&predictions).enumerate() {
+        writeln!(csv, "{index},{label},{prediction}").expect("a string takes all that is written");
+    }
+    context.write_json("evaluation.json", &evaluation)?;
+    context.write("predictions.csv", csv)?;
+    Ok(format!(
+        "test error {:.2} % ({} of {} images)",
+        evaluation.test_error, evaluation.errors, evaluation.images
+    ))
+}
+
+/// Counts, over all images and per class.
+fn evaluate(classes: &[String], labels: &[u8], predictions: &[u8]) -> Evaluation {
+    let mut confusion = vec![vec![0u64; classes.len()]; classes.len()];
+    for (&label, &prediction) in labels.iter().zip(predictions) {
+        confusion[usize::from(label)][usize::from(prediction)] += 1;
+    }
+    let classes = classes.iter().enumerate().map(|(label, class)| {
+        let images = confusion[label].iter().sum();
+        let errors = images - confusion[label][label];
+        ClassErrors {
+            class: class.clone(),
+            images,
+            errors,
+            test_error: percent(errors, images),
+        }
+    });
+    let (images, errors) = (labels.len() as u64, errors(predictions, labels));
+    Evaluation {
+        images,
+        errors,
+        test_error: percent(errors, images),
+        classes: classes.collect(),
+        confusion,
+    }
+}
