@@ -131,7 +131,7 @@ fn update(line: &ProgressBar, progress: &Progress) {
             seconds_left,
         } => {
             let test = test_error.map_or_else(String::new, |error| format!(", test error {error:.1} %"));
-            let left = indicatif::HumanDuration(Duration::from_secs_f64(seconds_left.max(0.0)));
+            let left = indicatif::HumanDuration(Duration::from_secs_f64(seconds_left.clamp(0.0, 1e9)));
             let message = format!(
                 "iteration {iteration} of {iterations}, {images_per_second:.0} images/s, loss {loss:.3}, \
                  train error {train_error:.1} %{test}, {left:#} left,"

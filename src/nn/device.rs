@@ -78,6 +78,11 @@ impl Backend {
         }
     }
 
+    /// Whether the backend computes on the CPU, sharing its cores with other steps.
+    pub fn is_cpu(self) -> bool {
+        matches!(self, Backend::Flex | Backend::TchCpu)
+    }
+
     /// Whether this binary was built with the backend.
     pub fn compiled_in(self) -> bool {
         match self {

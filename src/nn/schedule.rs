@@ -26,7 +26,7 @@ pub struct Schedule {
 
 /// How training starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum WarmUp {
     /// At once with the schedule.
     None,

@@ -45,11 +45,14 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         test: &test,
         statistics: &statistics,
     };
+    let batch_size = f64::from(params.recipe.batch_size);
     let mut observe = |seen: Observation| {
+        let images_left = (seen.iterations - seen.iteration) as f64 * batch_size;
         (context.progress)(Progress::Training {
             iteration: seen.iteration,
             iterations: seen.iterations,
             images_per_second: seen.images_per_second,
+            seconds_left: images_left / seen.images_per_second.max(1e-9),
             loss: seen.loss,
             train_error: seen.train_error,
             test_error: seen.test_error,
