@@ -16,7 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("cargo::rustc-env=FIG6_SOURCES={}", sources(&root)?);
     println!("cargo::rustc-env=FIG6_COMPILER={}", compiler()?);
-    println!("cargo::rustc-env=FIG6_BURN_VERSION={}", burn_version(&root)?);
+    println!(
+        "cargo::rustc-env=FIG6_BURN_VERSION={}",
+        burn_version(&root)?
+    );
     Ok(())
 }
 
@@ -24,11 +27,18 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn sources(root: &Path) -> Result<blake3::Hash, Box<dyn Error>> {
     let mut hasher = blake3::Hasher::new();
     let mut add = |path: &Path| -> Result<(), Box<dyn Error>> {
-        let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+        let name = path
+            .strip_prefix(root)?
+            .to_string_lossy()
+            .replace('\\', "/");
         let content = fs::read(path)?;
         // Lengths keep neighbouring names and contents apart.
-        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
-        hasher.update(&(content.len() as u64).to_le_bytes()).update(&content);
+        hasher
+            .update(&(name.len() as u64).to_le_bytes())
+            .update(name.as_bytes());
+        hasher
+            .update(&(content.len() as u64).to_le_bytes())
+            .update(&content);
         Ok(())
     };
     for entry in WalkDir::new(root.join("src")).sort_by_file_name() {
@@ -51,7 +61,9 @@ fn compiler() -> Result<String, Box<dyn Error>> {
 fn burn_version(root: &Path) -> Result<String, Box<dyn Error>> {
     let lock = fs::read_to_string(root.join("Cargo.lock"))?;
     let mut lines = lock.lines();
-    lines.find(|line| *line == "name = \"burn\"").ok_or("Cargo.lock does not name burn")?;
+    lines
+        .find(|line| *line == "name = \"burn\"")
+        .ok_or("Cargo.lock does not name burn")?;
     let version = lines
         .next()
         .and_then(|line| line.strip_prefix("version = \""))

@@ -55,7 +55,10 @@ mod tests {
     #[test]
     fn a_misspelt_name_finds_its_neighbour_and_a_strange_one_does_not() {
         assert_eq!(nearest("smok", ["smoke", "quick"]), Some("smoke"));
-        assert_eq!(nearest("resnet21", ["plain20", "resnet20"]), Some("resnet20"));
+        assert_eq!(
+            nearest("resnet21", ["plain20", "resnet20"]),
+            Some("resnet20")
+        );
         assert_eq!(nearest("zebra", ["smoke", "quick"]), None);
     }
 }

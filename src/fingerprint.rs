@@ -9,7 +9,9 @@ use crate::key::Digest;
 ///
 /// Every kind reaches the same one part so far, the whole of the sources and the crates' versions.
 pub fn code(_kind: &str) -> BTreeMap<String, Digest> {
-    let sources = env!("FIG6_SOURCES").parse().expect("build.rs writes a BLAKE3 digest");
+    let sources = env!("FIG6_SOURCES")
+        .parse()
+        .expect("build.rs writes a BLAKE3 digest");
     BTreeMap::from([("fig6".to_owned(), sources)])
 }
 

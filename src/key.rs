@@ -135,13 +135,32 @@ impl KeyInputs {
         let mut changes = Vec::new();
         let mut note = |part, name: &str, old: Option<String>, new: Option<String>| {
             if old != new {
-                changes.push(Change { part, name: name.to_owned(), old, new });
+                changes.push(Change {
+                    part,
+                    name: name.to_owned(),
+                    old,
+                    new,
+                });
             }
         };
-        note(Part::Schema, "schema", Some(self.schema.to_string()), Some(new.schema.to_string()));
-        note(Part::Kind, "kind", Some(self.kind.clone()), Some(new.kind.clone()));
+        note(
+            Part::Schema,
+            "schema",
+            Some(self.schema.to_string()),
+            Some(new.schema.to_string()),
+        );
+        note(
+            Part::Kind,
+            "kind",
+            Some(self.kind.clone()),
+            Some(new.kind.clone()),
+        );
         for (part, old, new) in [
-            (Part::Parameter, texts(&self.parameters), texts(&new.parameters)),
+            (
+                Part::Parameter,
+                texts(&self.parameters),
+                texts(&new.parameters),
+            ),
             (Part::Code, texts(&self.code), texts(&new.code)),
             (Part::Crate, texts(&self.crates), texts(&new.crates)),
             (Part::Numeric, numeric(&self.numeric), numeric(&new.numeric)),
@@ -188,11 +207,19 @@ impl fmt::Display for Change {
         };
         let side = |value: &Option<String>| match value {
             // A digest's first digits tell it apart well enough for people.
-            Some(value) if value.len() == 64 && self.part != Part::Parameter => value[..10].to_owned(),
+            Some(value) if value.len() == 64 && self.part != Part::Parameter => {
+                value[..10].to_owned()
+            }
             Some(value) => value.clone(),
             None => "none".to_owned(),
         };
-        write!(formatter, "{what}{}: {} → {}", self.name, side(&self.old), side(&self.new))
+        write!(
+            formatter,
+            "{what}{}: {} → {}",
+            self.name,
+            side(&self.old),
+            side(&self.new)
+        )
     }
 }
 
@@ -202,7 +229,11 @@ pub fn flatten(value: &Value) -> BTreeMap<String, Value> {
         match value {
             Value::Object(fields) if !fields.is_empty() => {
                 for (name, value) in fields {
-                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    let path = if path.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{path}.{name}")
+                    };
                     walk(path, value, flat);
                 }
             }
@@ -222,11 +253,15 @@ pub fn flatten(value: &Value) -> BTreeMap<String, Value> {
 }
 
 fn texts<T: ToString>(map: &BTreeMap<String, T>) -> BTreeMap<String, String> {
-    map.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
+    map.iter()
+        .map(|(name, value)| (name.clone(), value.to_string()))
+        .collect()
 }
 
 fn numeric(numeric: &Option<Numeric>) -> BTreeMap<String, String> {
-    let Some(numeric) = numeric else { return BTreeMap::new() };
+    let Some(numeric) = numeric else {
+        return BTreeMap::new();
+    };
     [
         ("backend", &numeric.backend),
         ("backend version", &numeric.version),
@@ -276,7 +311,10 @@ mod tests {
         type Edit = Box<dyn Fn(&mut KeyInputs)>;
         let edits: Vec<(&str, Edit)> = vec![
             ("schema: 1 → 2", Box::new(|inputs| inputs.schema = 2)),
-            ("kind: train → plot", Box::new(|inputs| inputs.kind = "plot".into())),
+            (
+                "kind: train → plot",
+                Box::new(|inputs| inputs.kind = "plot".into()),
+            ),
             (
                 "recipe.at[1]: 48 → 49",
                 Box::new(|inputs| {
@@ -289,14 +327,20 @@ mod tests {
                     inputs.parameters.remove("recipe.rate");
                 }),
             ),
-            ("code fig6: ", Box::new(|inputs| inputs.code.get_mut("fig6").unwrap().0[0] ^= 1)),
+            (
+                "code fig6: ",
+                Box::new(|inputs| inputs.code.get_mut("fig6").unwrap().0[0] ^= 1),
+            ),
             (
                 "crate plotters: none → 0.3.7",
                 Box::new(|inputs| {
                     inputs.crates.insert("plotters".into(), "0.3.7".into());
                 }),
             ),
-            ("architecture: none → x86_64", Box::new(move |inputs| inputs.numeric = Some(numeric.clone()))),
+            (
+                "architecture: none → x86_64",
+                Box::new(move |inputs| inputs.numeric = Some(numeric.clone())),
+            ),
             (
                 "input train.bin: ",
                 Box::new(|inputs| inputs.inputs.get_mut("train.bin").unwrap().0[31] ^= 1),
@@ -307,14 +351,29 @@ mod tests {
             edit(&mut edited);
             assert_ne!(edited.key(), example().key(), "{said}");
             let changes = example().changes(&edited);
-            assert!(changes.iter().any(|change| change.to_string().starts_with(said)), "{changes:?}");
+            assert!(
+                changes
+                    .iter()
+                    .any(|change| change.to_string().starts_with(said)),
+                "{changes:?}"
+            );
         }
     }
 
     #[test]
     fn lists_and_maps_are_flattened_to_scalars() {
         let flat = flatten(&json!({ "a": { "b": [1, { "c": null }] }, "d": [], "e": "x" }));
-        let expected = [("a.b[0]", json!(1)), ("a.b[1].c", json!(null)), ("d", json!([])), ("e", json!("x"))];
-        assert_eq!(flat, expected.map(|(name, value)| (name.to_owned(), value)).into());
+        let expected = [
+            ("a.b[0]", json!(1)),
+            ("a.b[1].c", json!(null)),
+            ("d", json!([])),
+            ("e", json!("x")),
+        ];
+        assert_eq!(
+            flat,
+            expected
+                .map(|(name, value)| (name.to_owned(), value))
+                .into()
+        );
     }
 }

@@ -22,7 +22,9 @@ pub fn prepare(folder: &Path) -> Result<()> {
         .map(drop)
         .with_context(|| {
             let folder = folder.display();
-            format!("cannot write in {folder}; choose a folder that you can write to with --reports")
+            format!(
+                "cannot write in {folder}; choose a folder that you can write to with --reports"
+            )
         })
 }
 
@@ -39,8 +41,14 @@ pub fn publish(
     folder: &Path,
 ) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for step in graph.steps().iter().filter(|step| step.params.is_reported()) {
-        let Some(manifest) = outcome.results.get(&step.name) else { continue };
+    for step in graph
+        .steps()
+        .iter()
+        .filter(|step| step.params.is_reported())
+    {
+        let Some(manifest) = outcome.results.get(&step.name) else {
+            continue;
+        };
         for (name, output) in &manifest.outputs {
             let path = folder.join(name);
             if !Digest::of_file(&path).is_ok_and(|found| found == output.digest) {

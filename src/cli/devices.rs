@@ -32,7 +32,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
         return Ok(out.line(&serde_json::to_string(&json!({ "devices": devices }))?)?);
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     for backend in Backend::ALL {
         let state = match backend.usable() {
             Ok(()) if auto == Some(backend) => "usable, and what auto takes".to_owned(),

@@ -44,12 +44,16 @@ pub fn show(
     let steps = project.graph.steps().iter().zip(assessments);
     let steps = steps.filter_map(|(step, assessment)| Some((step, assessment.as_ref()?)));
     if json {
-        let steps: Vec<Value> = steps.map(|(step, assessment)| record(step, assessment)).collect();
+        let steps: Vec<Value> = steps
+            .map(|(step, assessment)| record(step, assessment))
+            .collect();
         let record = json!({ "profile": project.experiment.profile, "steps": steps });
         return Ok(out.line(&serde_json::to_string(&record)?)?);
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     let mut counts = [0; 3];
     for (step, assessment) in steps {
         let (place, state, detail) = match &assessment.state {
@@ -62,7 +66,9 @@ pub fn show(
     }
     out.line(&table.trim_fmt())?;
     let [up_to_date, must, may] = counts;
-    Ok(out.line(&format!("{up_to_date} up to date, {must} must run, {may} may run"))?)
+    Ok(out.line(&format!(
+        "{up_to_date} up to date, {must} must run, {may} may run"
+    ))?)
 }
 
 /// A step's status for programs.

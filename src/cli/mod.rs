@@ -97,9 +97,13 @@ struct Project {
 impl Where {
     fn open(&self) -> Result<Project> {
         let experiment = self.experiment()?;
-        let request: Request =
-            self.device.parse().map_err(|error| Invalid::new(format!("{error:#}")))?;
-        let backend = request.resolve().map_err(|error| Invalid::new(format!("{error:#}")))?;
+        let request: Request = self
+            .device
+            .parse()
+            .map_err(|error| Invalid::new(format!("{error:#}")))?;
+        let backend = request
+            .resolve()
+            .map_err(|error| Invalid::new(format!("{error:#}")))?;
         let backends = match request {
             Request::Auto => Backends::any(&backend),
             _ => Backends::only(&backend),
@@ -159,7 +163,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
 
 fn exec(folder: &Path) -> Result<ExitCode> {
     let succeeded = run_task(folder, &mut io::stdout().lock(), &mut io::stderr())?;
-    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn set_colors(color: Color) {
@@ -199,7 +207,12 @@ fn assess(
     needed: &[bool],
     forced: &[bool],
 ) -> Result<Vec<Option<plan::Assessment>>> {
-    let Project { graph, backends, store, .. } = project;
+    let Project {
+        graph,
+        backends,
+        store,
+        ..
+    } = project;
     let assessments = plan::assess(graph, needed, forced, backends, store)?;
     // Worth keeping if it can be; a read-only folder of artifacts is no reason to fail.
     let _ = store.save_stats();

@@ -102,10 +102,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
 }
 
 fn options(arguments: &Arguments, project: &Project) -> Result<Options> {
-    let cores = std::thread::available_parallelism().context("cannot count the cores")?.get();
+    let cores = std::thread::available_parallelism()
+        .context("cannot count the cores")?
+        .get();
     let default_jobs = if project.backend.is_cpu() { cores } else { 1 };
     Ok(Options {
-        jobs: arguments.jobs.map_or(default_jobs, std::num::NonZeroUsize::get),
+        jobs: arguments
+            .jobs
+            .map_or(default_jobs, std::num::NonZeroUsize::get),
         cores,
         keep_going: arguments.keep_going,
         backends: project.backends.clone(),
@@ -161,10 +165,12 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
 
 fn exit_code(outcome: &Outcome) -> ExitCode {
     match outcome {
-        Outcome { interrupted: true, .. } => ExitCode::from(INTERRUPTED),
-        Outcome { failed, skipped, .. } if failed.is_empty() && skipped.is_empty() => {
-            ExitCode::SUCCESS
-        }
+        Outcome {
+            interrupted: true, ..
+        } => ExitCode::from(INTERRUPTED),
+        Outcome {
+            failed, skipped, ..
+        } if failed.is_empty() && skipped.is_empty() => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }

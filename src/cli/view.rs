@@ -30,7 +30,12 @@ impl View {
         if quiet || json {
             live.set_draw_target(ProgressDrawTarget::hidden());
         }
-        View { json, quiet, live, running: BTreeMap::new() }
+        View {
+            json,
+            quiet,
+            live,
+            running: BTreeMap::new(),
+        }
     }
 
     /// Shows one event.
@@ -42,13 +47,22 @@ impl View {
         match event {
             Event::UpToDate { .. } => {}
             Event::Started { step, reasons, .. } => {
-                self.print(out, &format!("{} {step}: {}", style("start").dim(), because(reasons)));
+                self.print(
+                    out,
+                    &format!("{} {step}: {}", style("start").dim(), because(reasons)),
+                );
                 self.open_line(step);
             }
             Event::Elsewhere { step } => {
-                self.print(out, &format!("{step}: another fig6 computes it; waiting for its result"));
+                self.print(
+                    out,
+                    &format!("{step}: another fig6 computes it; waiting for its result"),
+                );
             }
-            Event::Progress { step, progress: Progress::Note(note) } => {
+            Event::Progress {
+                step,
+                progress: Progress::Note(note),
+            } => {
                 self.print(out, &format!("{step}: {note}"));
             }
             Event::Progress { step, progress } => {
@@ -56,11 +70,23 @@ impl View {
                     update(line, progress);
                 }
             }
-            Event::Finished { step, summary, seconds, same_bytes } => {
+            Event::Finished {
+                step,
+                summary,
+                seconds,
+                same_bytes,
+            } => {
                 self.close_line(step);
-                let same = if *same_bytes == Some(true) { ", same bytes as before" } else { "" };
+                let same = if *same_bytes == Some(true) {
+                    ", same bytes as before"
+                } else {
+                    ""
+                };
                 let mark = style("done").green();
-                self.print(out, &format!("{mark}  {step}: {summary} ({seconds:.1} s{same})"));
+                self.print(
+                    out,
+                    &format!("{mark}  {step}: {summary} ({seconds:.1} s{same})"),
+                );
             }
             Event::Failed { step, cause, log } => {
                 self.close_line(step);
@@ -69,12 +95,18 @@ impl View {
                 // An error is said even by a quiet run.
                 self.live.suspend(|| {
                     let mut stderr = std::io::stderr().lock();
-                    drop(std::io::Write::write_fmt(&mut stderr, format_args!("{text}\n")));
+                    drop(std::io::Write::write_fmt(
+                        &mut stderr,
+                        format_args!("{text}\n"),
+                    ));
                 });
             }
             Event::Skipped { step, because } => {
                 self.close_line(step);
-                self.print(out, &format!("{} {step}: {because}", style("skip").yellow()));
+                self.print(
+                    out,
+                    &format!("{} {step}: {because}", style("skip").yellow()),
+                );
             }
         }
     }
@@ -118,9 +150,15 @@ fn update(line: &ProgressBar, progress: &Progress) {
         Progress::Note(_) => return,
         Progress::Bytes { done, total } => {
             let megabytes = |bytes: u64| bytes as f64 / 1e6;
-            (*done, *total, format!("{:.1} of {:.1} MB", megabytes(*done), megabytes(*total)))
+            (
+                *done,
+                *total,
+                format!("{:.1} of {:.1} MB", megabytes(*done), megabytes(*total)),
+            )
         }
-        Progress::Items { what, done, total } => (*done, *total, format!("{done} of {total} {what}")),
+        Progress::Items { what, done, total } => {
+            (*done, *total, format!("{done} of {total} {what}"))
+        }
         Progress::Training {
             iteration,
             iterations,
@@ -130,8 +168,10 @@ fn update(line: &ProgressBar, progress: &Progress) {
             test_error,
             seconds_left,
         } => {
-            let test = test_error.map_or_else(String::new, |error| format!(", test error {error:.1} %"));
-            let left = indicatif::HumanDuration(Duration::from_secs_f64(seconds_left.clamp(0.0, 1e9)));
+            let test =
+                test_error.map_or_else(String::new, |error| format!(", test error {error:.1} %"));
+            let left =
+                indicatif::HumanDuration(Duration::from_secs_f64(seconds_left.clamp(0.0, 1e9)));
             let message = format!(
                 "iteration {iteration} of {iterations}, {images_per_second:.0} images/s, loss {loss:.3}, \
                  train error {train_error:.1} %{test}, {left:#} left,"
@@ -146,8 +186,11 @@ fn update(line: &ProgressBar, progress: &Progress) {
 
 /// The first reasons in words.
 pub fn because(reasons: &[Reason]) -> String {
-    let shown: Vec<String> =
-        reasons.iter().take(REASONS_SHOWN).map(ToString::to_string).collect();
+    let shown: Vec<String> = reasons
+        .iter()
+        .take(REASONS_SHOWN)
+        .map(ToString::to_string)
+        .collect();
     let shown = shown.join(", ");
     match reasons.len().saturating_sub(REASONS_SHOWN) {
         0 => shown,

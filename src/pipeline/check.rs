@@ -33,9 +33,19 @@ pub(super) fn check(file: File) -> Checked<Pipeline> {
     }
     for name in file.panels.keys() {
         let models = &file.panels[name].models;
-        check_names("model", models, &path!["panels", name.as_str(), "models"], file.models.keys())?;
+        check_names(
+            "model",
+            models,
+            &path!["panels", name.as_str(), "models"],
+            file.models.keys(),
+        )?;
     }
-    check_name("data set", &file.published.data, &path!["published", "data"], file.data.keys())?;
+    check_name(
+        "data set",
+        &file.published.data,
+        &path!["published", "data"],
+        file.data.keys(),
+    )?;
     for (name, row) in &file.published.results {
         let place = path!["published", "results", name.as_str()];
         check_name("model", name, &place, file.models.keys())?;
@@ -53,8 +63,16 @@ pub(super) fn check(file: File) -> Checked<Pipeline> {
         .iter()
         .map(|(name, profile)| experiment(&file, name, profile))
         .collect::<Checked<Vec<_>>>()?;
-    check_name("profile", &file.default_profile, &path!["default_profile"], file.profiles.keys())?;
-    Ok(Pipeline { experiments, default_profile: file.default_profile })
+    check_name(
+        "profile",
+        &file.default_profile,
+        &path!["default_profile"],
+        file.profiles.keys(),
+    )?;
+    Ok(Pipeline {
+        experiments,
+        default_profile: file.default_profile,
+    })
 }
 
 /// One profile with its overrides applied.
@@ -66,7 +84,10 @@ fn experiment(file: &File, name: &str, profile: &file::Profile) -> Checked<Exper
     let data_name = profile.data.as_ref().unwrap_or(&file.published.data);
     check_name("data set", data_name, &at("data"), file.data.keys())?;
     if profile.models.is_empty() {
-        return wrong(&at("models"), "a profile trains at least one model, found none");
+        return wrong(
+            &at("models"),
+            "a profile trains at least one model, found none",
+        );
     }
     check_names("model", &profile.models, &at("models"), file.models.keys())?;
     let (seeds, seeds_at) = match &profile.seeds {
@@ -84,7 +105,10 @@ fn experiment(file: &File, name: &str, profile: &file::Profile) -> Checked<Exper
     if shorten == 0 || shorten > recipe.iterations {
         return wrong(
             &at("shorten"),
-            format!("expected a divisor from 1 to {} (the iterations), found {shorten}", recipe.iterations),
+            format!(
+                "expected a divisor from 1 to {} (the iterations), found {shorten}",
+                recipe.iterations
+            ),
         );
     }
     let data = data(data_name, &file.data[data_name]);
@@ -93,7 +117,11 @@ fn experiment(file: &File, name: &str, profile: &file::Profile) -> Checked<Exper
     {
         return wrong(
             &at("recipe"),
-            format!("a batch of {} is larger than the {} training images", recipe.batch_size, train - data.validation),
+            format!(
+                "a batch of {} is larger than the {} training images",
+                recipe.batch_size,
+                train - data.validation
+            ),
         );
     }
     let models = profile
@@ -112,7 +140,10 @@ fn experiment(file: &File, name: &str, profile: &file::Profile) -> Checked<Exper
         .filter(|panel| !panel.models.is_empty())
         .collect();
     if panels.is_empty() {
-        return wrong(&figure_at, "no panel of the figure shows any of the profile's models");
+        return wrong(
+            &figure_at,
+            "no panel of the figure shows any of the profile's models",
+        );
     }
     Ok(Experiment {
         profile: name.to_owned(),
@@ -129,7 +160,9 @@ fn data(name: &str, data: &file::Data) -> Data {
         name: name.to_owned(),
         origin: match &data.from {
             file::Origin::Archives(sources) => Origin::Archives(sources.clone()),
-            &file::Origin::Generated { train, test, seed } => Origin::Generated { train, test, seed },
+            &file::Origin::Generated { train, test, seed } => {
+                Origin::Generated { train, test, seed }
+            }
         },
         validation: data.validation,
         split_seed: data.split_seed,
@@ -162,10 +195,17 @@ fn model(file: &File, name: &str, recipe: &file::Recipe, shorten: u64) -> Checke
             batch_size: recipe.batch_size,
             momentum: recipe.momentum,
             weight_decay: recipe.weight_decay,
-            augmentation: Augmentation { pad: recipe.pad, flip: recipe.flip },
+            augmentation: Augmentation {
+                pad: recipe.pad,
+                flip: recipe.flip,
+            },
             schedule: Schedule {
                 learning_rate: recipe.learning_rate,
-                milestones: recipe.divide_at.iter().map(|at| at.div_ceil(shorten)).collect(),
+                milestones: recipe
+                    .divide_at
+                    .iter()
+                    .map(|at| at.div_ceil(shorten))
+                    .collect(),
                 factor: recipe.divide_by,
                 iterations: recipe.iterations.div_ceil(shorten),
                 warm_up,
@@ -173,34 +213,57 @@ fn model(file: &File, name: &str, recipe: &file::Recipe, shorten: u64) -> Checke
             evaluate_every: recipe.evaluate_every,
         },
         architecture,
-        published: file.published.results.get(name).cloned().unwrap_or_default(),
+        published: file
+            .published
+            .results
+            .get(name)
+            .cloned()
+            .unwrap_or_default(),
     })
 }
 
 fn architecture(model: &file::Model, place: &[Segment]) -> Checked<Architecture> {
     let at = |field: &str| [place, &path![field]].concat();
     if !(1..=DEEPEST).contains(&model.n) {
-        return wrong(&at("n"), format!("expected n from 1 to {DEEPEST}, found {}", model.n));
+        return wrong(
+            &at("n"),
+            format!("expected n from 1 to {DEEPEST}, found {}", model.n),
+        );
     }
     let name: StrDeserializer<ValueError> = model.shortcut.as_str().into_deserializer();
-    let shortcut = Shortcut::deserialize(name)
-        .map_err(|error| Wrong { path: at("shortcut"), message: error.to_string() })?;
-    Ok(Architecture { n: model.n, shortcut })
+    let shortcut = Shortcut::deserialize(name).map_err(|error| Wrong {
+        path: at("shortcut"),
+        message: error.to_string(),
+    })?;
+    Ok(Architecture {
+        n: model.n,
+        shortcut,
+    })
 }
 
 /// A panel with those of its models that are trained, in the profile's order.
 fn panel(panel: &file::Panel, trained: &[String]) -> Panel {
     Panel {
         title: panel.title.clone(),
-        models: trained.iter().filter(|name| panel.models.contains(name)).cloned().collect(),
+        models: trained
+            .iter()
+            .filter(|name| panel.models.contains(name))
+            .cloned()
+            .collect(),
     }
 }
 
 fn shortened(warm_up: &WarmUp, shorten: u64) -> WarmUp {
     match warm_up.clone() {
-        WarmUp::Iterations { learning_rate, iterations, slip } => {
-            WarmUp::Iterations { learning_rate, iterations: iterations.div_ceil(shorten), slip }
-        }
+        WarmUp::Iterations {
+            learning_rate,
+            iterations,
+            slip,
+        } => WarmUp::Iterations {
+            learning_rate,
+            iterations: iterations.div_ceil(shorten),
+            slip,
+        },
         other => other,
     }
 }
@@ -226,21 +289,39 @@ fn caveats(file: &File, data: &Data, recipe: &file::Recipe, shorten: u64) -> Vec
     if matches!(data.origin, Origin::Generated { .. }) {
         caveats.push("the images are generated".to_owned());
     } else if data.name != file.published.data {
-        caveats.push(format!("the data is {}, not {}", data.name, file.published.data));
+        caveats.push(format!(
+            "the data is {}, not {}",
+            data.name, file.published.data
+        ));
     }
     let iterations = recipe.iterations.div_ceil(shorten);
     if iterations != file.published.iterations {
-        caveats.push(format!("{iterations} of {} iterations", file.published.iterations));
+        caveats.push(format!(
+            "{iterations} of {} iterations",
+            file.published.iterations
+        ));
     }
     let mut differs = |what: &str, here: f64, there: f64| {
         if here != there {
             caveats.push(format!("{what} {here} instead of {there}"));
         }
     };
-    differs("batch size", recipe.batch_size.into(), file.recipe.batch_size.into());
-    differs("learning rate", recipe.learning_rate, file.recipe.learning_rate);
+    differs(
+        "batch size",
+        recipe.batch_size.into(),
+        file.recipe.batch_size.into(),
+    );
+    differs(
+        "learning rate",
+        recipe.learning_rate,
+        file.recipe.learning_rate,
+    );
     differs("momentum", recipe.momentum, file.recipe.momentum);
-    differs("weight decay", recipe.weight_decay, file.recipe.weight_decay);
+    differs(
+        "weight decay",
+        recipe.weight_decay,
+        file.recipe.weight_decay,
+    );
     if (recipe.pad, recipe.flip) != (file.recipe.pad, file.recipe.flip) {
         caveats.push("another augmentation".to_owned());
     }
@@ -259,24 +340,64 @@ fn check_recipe(recipe: &file::Recipe, place: &[Segment]) -> Checked<()> {
     positive("batch_size", recipe.batch_size.into())?;
     positive("iterations", recipe.iterations)?;
     positive("evaluate_every", recipe.evaluate_every)?;
-    check_range("learning_rate", recipe.learning_rate, recipe.learning_rate > 0.0, "above 0", place)?;
-    check_range("divide_by", recipe.divide_by, recipe.divide_by >= 1.0, "at least 1", place)?;
+    check_range(
+        "learning_rate",
+        recipe.learning_rate,
+        recipe.learning_rate > 0.0,
+        "above 0",
+        place,
+    )?;
+    check_range(
+        "divide_by",
+        recipe.divide_by,
+        recipe.divide_by >= 1.0,
+        "at least 1",
+        place,
+    )?;
     let momentum = recipe.momentum;
-    check_range("momentum", momentum, (0.0..1.0).contains(&momentum), "from 0 to below 1", place)?;
-    check_range("weight_decay", recipe.weight_decay, recipe.weight_decay >= 0.0, "at least 0", place)?;
+    check_range(
+        "momentum",
+        momentum,
+        (0.0..1.0).contains(&momentum),
+        "from 0 to below 1",
+        place,
+    )?;
+    check_range(
+        "weight_decay",
+        recipe.weight_decay,
+        recipe.weight_decay >= 0.0,
+        "at least 0",
+        place,
+    )?;
     if recipe.pad > 16 {
-        return wrong(&at("pad"), format!("expected at most 16 pixels, found {}", recipe.pad));
+        return wrong(
+            &at("pad"),
+            format!("expected at most 16 pixels, found {}", recipe.pad),
+        );
     }
     for (index, pair) in recipe.divide_at.windows(2).enumerate() {
         if pair[0] >= pair[1] {
             let place = [&at("divide_at")[..], &path![index + 1]].concat();
-            return wrong(&place, format!("expected ascending iterations, found {} after {}", pair[1], pair[0]));
+            return wrong(
+                &place,
+                format!(
+                    "expected ascending iterations, found {} after {}",
+                    pair[1], pair[0]
+                ),
+            );
         }
     }
-    if let Some(index) = recipe.divide_at.iter().position(|&at| at == 0 || at >= recipe.iterations) {
+    if let Some(index) = recipe
+        .divide_at
+        .iter()
+        .position(|&at| at == 0 || at >= recipe.iterations)
+    {
         let place = [&at("divide_at")[..], &path![index]].concat();
         let (found, last) = (recipe.divide_at[index], recipe.iterations);
-        return wrong(&place, format!("expected an iteration from 1 to below {last}, found {found}"));
+        return wrong(
+            &place,
+            format!("expected an iteration from 1 to below {last}, found {found}"),
+        );
     }
     Ok(())
 }
@@ -285,10 +406,19 @@ fn check_warm_up(warm_up: &WarmUp, place: &[Segment]) -> Checked<()> {
     let rate = |rate: f64| check_range("learning_rate", rate, rate > 0.0, "above 0", place);
     match *warm_up {
         WarmUp::None => Ok(()),
-        WarmUp::UntilError { learning_rate, train_error } => {
+        WarmUp::UntilError {
+            learning_rate,
+            train_error,
+        } => {
             rate(learning_rate)?;
             let fits = train_error > 0.0 && train_error < 100.0;
-            check_range("train_error", train_error, fits, "a percentage between 0 and 100", place)
+            check_range(
+                "train_error",
+                train_error,
+                fits,
+                "a percentage between 0 and 100",
+                place,
+            )
         }
         WarmUp::Iterations { learning_rate, .. } => rate(learning_rate),
     }
@@ -301,14 +431,20 @@ fn check_data(data: &file::Data, place: &[Segment]) -> Checked<()> {
             let at = |field: &str| [&from[..], &path![field]].concat();
             for (field, count) in [("train", *train), ("test", *test)] {
                 if !(10..=1_000_000).contains(&count) {
-                    return wrong(&at(field), format!("expected 10 to 1000000 images, found {count}"));
+                    return wrong(
+                        &at(field),
+                        format!("expected 10 to 1000000 images, found {count}"),
+                    );
                 }
             }
             if data.validation >= *train {
                 let place = [place, &path!["validation"]].concat();
                 return wrong(
                     &place,
-                    format!("expected fewer than the {train} training images, found {}", data.validation),
+                    format!(
+                        "expected fewer than the {train} training images, found {}",
+                        data.validation
+                    ),
                 );
             }
             Ok(())
@@ -323,17 +459,29 @@ fn check_data(data: &file::Data, place: &[Segment]) -> Checked<()> {
                 if !schemes.iter().any(|scheme| source.url.starts_with(scheme)) {
                     return wrong(
                         &at("url"),
-                        format!("expected an https, http or file URL, found {:?}", source.url),
+                        format!(
+                            "expected an https, http or file URL, found {:?}",
+                            source.url
+                        ),
                     );
                 }
                 if source.bytes == 0 {
-                    return wrong(&at("bytes"), "expected the archive's size in bytes, found 0");
+                    return wrong(
+                        &at("bytes"),
+                        "expected the archive's size in bytes, found 0",
+                    );
                 }
-                let hexadecimal = source.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+                let hexadecimal = source
+                    .sha256
+                    .bytes()
+                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
                 if source.sha256.len() != 64 || !hexadecimal {
                     return wrong(
                         &at("sha256"),
-                        format!("expected 64 lower-case hexadecimal digits, found {:?}", source.sha256),
+                        format!(
+                            "expected 64 lower-case hexadecimal digits, found {:?}",
+                            source.sha256
+                        ),
                     );
                 }
             }
@@ -347,33 +495,56 @@ fn check_published(row: &file::PublishedRow, place: &[Segment]) -> Checked<()> {
         let Some(error) = error else { continue };
         let place = [place, &path![column]].concat();
         let percentage = (0.0..=100.0).contains(&error.mean);
-        check_range("mean", error.mean, percentage, "a percentage from 0 to 100", &place)?;
+        check_range(
+            "mean",
+            error.mean,
+            percentage,
+            "a percentage from 0 to 100",
+            &place,
+        )?;
         if let Some(std) = error.std {
             check_range("std", std, std >= 0.0, "at least 0", &place)?;
         }
         if error.runs == Some(0) {
-            return wrong(&[&place[..], &path!["runs"]].concat(), "expected at least 1 run, found 0");
+            return wrong(
+                &[&place[..], &path!["runs"]].concat(),
+                "expected at least 1 run, found 0",
+            );
         }
     }
     Ok(())
 }
 
-fn check_range(field: &str, value: f64, fits: bool, expected: &str, place: &[Segment]) -> Checked<()> {
+fn check_range(
+    field: &str,
+    value: f64,
+    fits: bool,
+    expected: &str,
+    place: &[Segment],
+) -> Checked<()> {
     if fits && value.is_finite() {
         return Ok(());
     }
-    wrong(&[place, &path![field]].concat(), format!("expected {expected}, found {value}"))
+    wrong(
+        &[place, &path![field]].concat(),
+        format!("expected {expected}, found {value}"),
+    )
 }
 
 /// Names of models and profiles become parts of paths.
 fn check_file_name(name: &str, place: &[Segment]) -> Checked<()> {
     let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         && name.len() <= 100;
     if fits {
         return Ok(());
     }
-    wrong(place, format!("expected a name of letters, digits, `-`, `_` and `.`, found {name:?}"))
+    wrong(
+        place,
+        format!("expected a name of letters, digits, `-`, `_` and `.`, found {name:?}"),
+    )
 }
 
 fn check_name<'a>(
@@ -413,12 +584,18 @@ fn check_distinct<T: Ord + std::fmt::Debug>(
     for (index, value) in values.enumerate() {
         let text = format!("{value:?}");
         if !seen.insert(value) {
-            return wrong(&[place, &path![index]].concat(), format!("{what} {text} stands here twice"));
+            return wrong(
+                &[place, &path![index]].concat(),
+                format!("{what} {text} stands here twice"),
+            );
         }
     }
     Ok(())
 }
 
 fn wrong<T>(path: &[Segment], message: impl Into<String>) -> Checked<T> {
-    Err(Wrong { path: path.to_vec(), message: message.into() })
+    Err(Wrong {
+        path: path.to_vec(),
+        message: message.into(),
+    })
 }

@@ -30,7 +30,9 @@ impl From<usize> for Segment {
 /// Position (line and column, from 1) of the value at `path`, or of the last part of the path that
 /// exists.
 pub fn locate(text: &str, path: &[Segment]) -> Option<Position> {
-    (0..=path.len()).rev().find_map(|depth| find(text, &path[..depth]))
+    (0..=path.len())
+        .rev()
+        .find_map(|depth| find(text, &path[..depth]))
 }
 
 fn find(text: &str, path: &[Segment]) -> Option<Position> {
@@ -71,7 +73,9 @@ impl<'de> Visitor<'de> for Seek<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             if self.path.first() == Some(&Segment::Key(key)) {
-                map.next_value_seed(Seek { path: &self.path[1..] })?;
+                map.next_value_seed(Seek {
+                    path: &self.path[1..],
+                })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -83,7 +87,10 @@ impl<'de> Visitor<'de> for Seek<'_> {
         let mut index = 0;
         loop {
             let found = if self.path.first() == Some(&Segment::Index(index)) {
-                list.next_element_seed(Seek { path: &self.path[1..] })?.is_some()
+                list.next_element_seed(Seek {
+                    path: &self.path[1..],
+                })?
+                .is_some()
             } else {
                 list.next_element::<IgnoredAny>()?.is_some()
             };

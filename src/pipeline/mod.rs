@@ -83,7 +83,10 @@ impl Pipeline {
     /// If it cannot be read; an [`Invalid`] with file, line and column if it is wrong.
     pub fn load(path: &Path) -> Result<Pipeline> {
         let text = std::fs::read_to_string(path).with_context(|| {
-            format!("cannot read the pipeline file {}; name another with --pipeline", path.display())
+            format!(
+                "cannot read the pipeline file {}; name another with --pipeline",
+                path.display()
+            )
         });
         // A pipeline file that is not there is wrong usage, like one that is wrong.
         let text = text.map_err(|error| Invalid::new(format!("{error:#}")))?;
@@ -109,7 +112,9 @@ impl Pipeline {
 
     /// The profiles' names, in alphabetical order.
     pub fn profiles(&self) -> impl Iterator<Item = &str> {
-        self.experiments.iter().map(|experiment| experiment.profile.as_str())
+        self.experiments
+            .iter()
+            .map(|experiment| experiment.profile.as_str())
     }
 
     /// The experiment of a profile, or of the default one.
@@ -130,8 +135,12 @@ fn syntax_error(name: &str, text: &str, error: &ron::error::SpannedError) -> Inv
     use ron::error::Error;
 
     let hint = match &error.code {
-        Error::NoSuchStructField { expected, found, .. }
-        | Error::NoSuchEnumVariant { expected, found, .. } => nearest(found, expected.iter().copied())
+        Error::NoSuchStructField {
+            expected, found, ..
+        }
+        | Error::NoSuchEnumVariant {
+            expected, found, ..
+        } => nearest(found, expected.iter().copied())
             .map(|near| format!("; did you mean `{near}`?"))
             .unwrap_or_default(),
         _ => found_at(text, error.span.start)
@@ -139,14 +148,20 @@ fn syntax_error(name: &str, text: &str, error: &ron::error::SpannedError) -> Inv
             .unwrap_or_default(),
     };
     let place = error.span.start;
-    Invalid::new(format!("{name}:{}:{}: {}{hint}", place.line, place.col, error.code))
+    Invalid::new(format!(
+        "{name}:{}:{}: {}{hint}",
+        place.line, place.col, error.code
+    ))
 }
 
 /// The text that stands at a position, up to the next delimiter.
 fn found_at(text: &str, position: ron::error::Position) -> Option<&str> {
     let line = text.lines().nth(position.line.checked_sub(1)?)?;
     let start = line.char_indices().nth(position.col.checked_sub(1)?)?.0;
-    let token = line[start..].split([',', ')', ']', '}', '\n']).next()?.trim();
+    let token = line[start..]
+        .split([',', ')', ']', '}', '\n'])
+        .next()?
+        .trim();
     (!token.is_empty()).then_some(token)
 }
 

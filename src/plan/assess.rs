@@ -118,7 +118,10 @@ pub fn assess(
         let assessment = needed[id.index()]
             .then(|| {
                 let made = |producer: StepId| match &assessments[producer.index()] {
-                    Some(Assessment { state: State::UpToDate(manifest), .. }) => Some(&**manifest),
+                    Some(Assessment {
+                        state: State::UpToDate(manifest),
+                        ..
+                    }) => Some(&**manifest),
                     _ => None,
                 };
                 assess_step(graph, id, forced[id.index()], &made, backends, history)
@@ -155,7 +158,9 @@ pub fn assess_step<'a>(
     if !open.is_empty() {
         let mut producers: Vec<Reason> = Vec::new();
         for input in &open {
-            let reason = Reason::Producer { step: graph.step(input.producer).name.clone() };
+            let reason = Reason::Producer {
+                step: graph.step(input.producer).name.clone(),
+            };
             if !producers.contains(&reason) {
                 producers.push(reason);
             }
@@ -181,7 +186,10 @@ pub fn assess_step<'a>(
         match history.lookup(&candidate.key())? {
             Lookup::Found(_) if forced => reasons = vec![Reason::Forced],
             Lookup::Found(manifest) => {
-                return Ok(Assessment { state: State::UpToDate(manifest), key: Some((key, chosen)) });
+                return Ok(Assessment {
+                    state: State::UpToDate(manifest),
+                    key: Some((key, chosen)),
+                });
             }
             Lookup::Absent => {}
             Lookup::Damaged(what) => reasons.push(Reason::Damaged { what }),
@@ -193,7 +201,10 @@ pub fn assess_step<'a>(
             Some(newest) => changed(&newest.key_inputs, &chosen),
         };
     }
-    Ok(Assessment { state: State::MustRun(reasons), key: Some((key, chosen)) })
+    Ok(Assessment {
+        state: State::MustRun(reasons),
+        key: Some((key, chosen)),
+    })
 }
 
 /// The key inputs under which a result of this step would count.
@@ -202,7 +213,11 @@ fn candidates<'a>(
     chosen: &'a KeyInputs,
     backends: &'a Backends,
 ) -> impl Iterator<Item = KeyInputs> + 'a {
-    let count = if step.params.is_numeric() { usize::MAX } else { 1 };
+    let count = if step.params.is_numeric() {
+        usize::MAX
+    } else {
+        1
+    };
     backends.all().take(count).map(|numeric| KeyInputs {
         numeric: chosen.numeric.as_ref().map(|_| numeric.clone()),
         ..chosen.clone()
@@ -222,7 +237,12 @@ fn certain_changes(
     let mut inputs = inputs.clone();
     // An open input is taken to come out as it was.
     for &name in open {
-        inputs.extend(newest.inputs.get(name).map(|&digest| (name.to_owned(), digest)));
+        inputs.extend(
+            newest
+                .inputs
+                .get(name)
+                .map(|&digest| (name.to_owned(), digest)),
+        );
     }
     let numeric = backends
         .all()
@@ -230,11 +250,16 @@ fn certain_changes(
         .unwrap_or(&backends.chosen);
     let mut reasons = changed(&newest, &key_inputs(&step.params, Some(numeric), inputs));
     reasons.retain(|reason| match reason {
-        Reason::Changed(change) => change.part != Part::Input || !open.contains(&change.name.as_str()),
+        Reason::Changed(change) => {
+            change.part != Part::Input || !open.contains(&change.name.as_str())
+        }
         _ => true,
     });
     // An input that the newest result did not have is a change, whatever it will be.
-    for &name in open.iter().filter(|&&name| !newest.inputs.contains_key(name)) {
+    for &name in open
+        .iter()
+        .filter(|&&name| !newest.inputs.contains_key(name))
+    {
         reasons.push(Reason::Changed(Change {
             part: Part::Input,
             name: name.to_owned(),

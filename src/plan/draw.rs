@@ -45,7 +45,9 @@ pub fn draw(graph: &Graph, needed: &[bool], format: Format) -> String {
 
 fn names<'a>(graph: &'a Graph, needed: &'a [bool]) -> impl Iterator<Item = (usize, &'a str)> {
     let steps = graph.steps().iter().enumerate();
-    steps.filter(|(id, _)| needed[*id]).map(|(id, step)| (id, step.name.as_str()))
+    steps
+        .filter(|(id, _)| needed[*id])
+        .map(|(id, step)| (id, step.name.as_str()))
 }
 
 /// Producer and consumer of each edge, without repetition.
@@ -54,7 +56,11 @@ fn edges(graph: &Graph, needed: &[bool]) -> Vec<(usize, usize)> {
         .ids()
         .filter(|id| needed[id.index()])
         .flat_map(|to| {
-            graph.step(to).inputs.iter().map(move |input| (input.producer.index(), to.index()))
+            graph
+                .step(to)
+                .inputs
+                .iter()
+                .map(move |input| (input.producer.index(), to.index()))
         })
         .collect();
     edges.sort_unstable();

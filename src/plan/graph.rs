@@ -95,7 +95,11 @@ impl Graph {
                 }
             }
             if !any {
-                return Err(Invalid::unknown("target", target, self.prefixes().iter().map(String::as_str)));
+                return Err(Invalid::unknown(
+                    "target",
+                    target,
+                    self.prefixes().iter().map(String::as_str),
+                ));
             }
         }
         Ok(self.ids().filter(|id| matched[id.index()]).collect())
@@ -121,7 +125,11 @@ impl Graph {
     fn prefixes(&self) -> Vec<String> {
         let mut prefixes: Vec<String> = Vec::new();
         for step in &self.steps {
-            let ends = step.name.match_indices('/').map(|(at, _)| at).chain([step.name.len()]);
+            let ends = step
+                .name
+                .match_indices('/')
+                .map(|(at, _)| at)
+                .chain([step.name.len()]);
             prefixes.extend(ends.map(|end| step.name[..end].to_owned()));
         }
         prefixes.sort();
@@ -131,7 +139,12 @@ impl Graph {
 
     fn add(&mut self, name: String, params: Params, inputs: Vec<Input>) -> StepId {
         let id = StepId(u32::try_from(self.steps.len()).expect("a graph has fewer than 2³² steps"));
-        self.steps.push(Step { name, params, inputs, sources: Vec::new() });
+        self.steps.push(Step {
+            name,
+            params,
+            inputs,
+            sources: Vec::new(),
+        });
         id
     }
 
@@ -140,7 +153,7 @@ impl Graph {
             Origin::Archives(sources) => {
                 let wanted = sources.iter().map(Source::id).collect();
                 (download::Params::Archives(wanted), sources.clone())
-            },
+            }
             &Origin::Generated { train, test, seed } => {
                 let generated = download::Generated { train, test, seed };
                 (download::Params::Generated(generated), Vec::new())
@@ -174,11 +187,20 @@ impl Graph {
             Params::Train(params),
             inputs.map(from_preprocess).into(),
         );
-        let params = evaluate::Params { architecture: model.architecture.clone() };
-        let mut inputs = ["test.bin", "statistics.json", "classes.json"].map(from_preprocess).to_vec();
+        let params = evaluate::Params {
+            architecture: model.architecture.clone(),
+        };
+        let mut inputs = ["test.bin", "statistics.json", "classes.json"]
+            .map(from_preprocess)
+            .to_vec();
         inputs.push(input("weights.safetensors", train, "weights.safetensors"));
         let evaluate = self.add(format!("evaluate/{name}"), Params::Evaluate(params), inputs);
-        Run { model: model.name.clone(), seed, train, evaluate }
+        Run {
+            model: model.name.clone(),
+            seed,
+            train,
+            evaluate,
+        }
     }
 
     fn add_aggregate(&mut self, experiment: &Experiment, runs: &[Run]) -> StepId {
@@ -187,11 +209,21 @@ impl Graph {
             model: model.name.clone(),
             seeds: seeds.clone(),
         });
-        let params = aggregate::Params { runs: models.collect() };
+        let params = aggregate::Params {
+            runs: models.collect(),
+        };
         let inputs = runs.iter().flat_map(|run| {
             [
-                input(format!("evaluation/{}", run.name()), run.evaluate, "evaluation.json"),
-                input(format!("training/{}", run.name()), run.train, "training.json"),
+                input(
+                    format!("evaluation/{}", run.name()),
+                    run.evaluate,
+                    "evaluation.json",
+                ),
+                input(
+                    format!("training/{}", run.name()),
+                    run.train,
+                    "training.json",
+                ),
             ]
         });
         let inputs = inputs.collect();
@@ -199,8 +231,11 @@ impl Graph {
     }
 
     fn add_plot(&mut self, experiment: &Experiment, runs: &[Run]) {
-        let models: BTreeMap<&str, &Model> =
-            experiment.models.iter().map(|model| (model.name.as_str(), model)).collect();
+        let models: BTreeMap<&str, &Model> = experiment
+            .models
+            .iter()
+            .map(|model| (model.name.as_str(), model))
+            .collect();
         let panels = experiment.panels.iter().map(|panel| plot::Panel {
             title: panel.title.clone(),
             curves: panel
@@ -217,15 +252,32 @@ impl Graph {
                 })
                 .collect(),
         });
-        let longest = experiment.models.iter().map(|model| model.recipe.schedule.iterations).max();
-        let params = plot::Params { panels: panels.collect(), iterations: longest.unwrap_or(0),
+        let longest = experiment
+            .models
+            .iter()
+            .map(|model| model.recipe.schedule.iterations)
+            .max();
+        let params = plot::Params {
+            panels: panels.collect(),
+            iterations: longest.unwrap_or(0),
             note: caveat(experiment),
         };
-        let shown = |run: &&Run| experiment.panels.iter().any(|panel| panel.models.contains(&run.model));
+        let shown = |run: &&Run| {
+            experiment
+                .panels
+                .iter()
+                .any(|panel| panel.models.contains(&run.model))
+        };
         let inputs = runs
             .iter()
             .filter(shown)
-            .map(|run| input(format!("metrics/{}", run.name()), run.train, "metrics.jsonl"))
+            .map(|run| {
+                input(
+                    format!("metrics/{}", run.name()),
+                    run.train,
+                    "metrics.jsonl",
+                )
+            })
             .collect();
         self.add("plot/fig6".to_owned(), Params::Plot(params), inputs);
     }
@@ -259,7 +311,11 @@ impl Run {
 }
 
 fn input(name: impl Into<String>, producer: StepId, output: &'static str) -> Input {
-    Input { name: name.into(), producer, output }
+    Input {
+        name: name.into(),
+        producer,
+        output,
+    }
 }
 
 /// The experiment's caveats as a sentence for the figure.

@@ -49,7 +49,10 @@ pub struct Backends {
 impl Backends {
     /// Only results of this backend count.
     pub fn only(backend: &Backend) -> Backends {
-        Backends { chosen: numeric(backend), others: Vec::new() }
+        Backends {
+            chosen: numeric(backend),
+            others: Vec::new(),
+        }
     }
 
     /// Results of every backend that is known count, compiled in or not, on every architecture

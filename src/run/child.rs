@@ -38,7 +38,13 @@ pub fn run_task(folder: &Path, answers: &mut dyn Write, log: &mut dyn Write) -> 
         Ok(summary) => {
             let _ = writeln!(log, "{summary}");
             let work_seconds = started.elapsed().as_secs_f64();
-            (Answer::Finished { summary, work_seconds }, true)
+            (
+                Answer::Finished {
+                    summary,
+                    work_seconds,
+                },
+                true,
+            )
         }
         Err(error) => {
             let cause = format!("{error:#}");
@@ -94,8 +100,12 @@ fn check_key(task: &Task) -> Result<()> {
     };
     let here = key_inputs(&task.params, backend.as_ref().map(numeric).as_ref(), inputs);
     if here.key() != task.key {
-        let changes: Vec<String> =
-            task.key_inputs.changes(&here).iter().map(ToString::to_string).collect();
+        let changes: Vec<String> = task
+            .key_inputs
+            .changes(&here)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         bail!(
             "this is another computation than the one that was planned ({}); run the command again",
             changes.join(", ")

@@ -14,11 +14,23 @@ use crate::store::Manifest;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// Its result is there already.
-    UpToDate { step: String, summary: String },
-    Started { step: String, reasons: Vec<Reason>, threads: usize },
+    UpToDate {
+        step: String,
+        summary: String,
+    },
+    Started {
+        step: String,
+        reasons: Vec<Reason>,
+        threads: usize,
+    },
     /// Another process computes it; its result will be used.
-    Elsewhere { step: String },
-    Progress { step: String, progress: Progress },
+    Elsewhere {
+        step: String,
+    },
+    Progress {
+        step: String,
+        progress: Progress,
+    },
     Finished {
         step: String,
         summary: String,
@@ -26,9 +38,16 @@ pub enum Event {
         /// Whether its newest earlier result had the same bytes; absent if there was none.
         same_bytes: Option<bool>,
     },
-    Failed { step: String, cause: String, log: PathBuf },
+    Failed {
+        step: String,
+        cause: String,
+        log: PathBuf,
+    },
     /// It did not run because of another step, or of an interruption.
-    Skipped { step: String, because: String },
+    Skipped {
+        step: String,
+        because: String,
+    },
 }
 
 /// How a run ended. Steps are in the order of the graph.

@@ -65,7 +65,10 @@ impl LocalProcesses {
 
     /// Starts the given program.
     pub fn of(program: PathBuf) -> LocalProcesses {
-        LocalProcesses { program, running: Mutex::default() }
+        LocalProcesses {
+            program,
+            running: Mutex::default(),
+        }
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, Running> {
@@ -106,7 +109,10 @@ impl Executor for LocalProcesses {
                 .stderr(log_file()?)
                 .spawn()
                 .with_context(|| format!("cannot start {}", self.program.display()))?;
-            let stdout = child.stdout.take().expect("standard output was asked for as a pipe");
+            let stdout = child
+                .stdout
+                .take()
+                .expect("standard output was asked for as a pipe");
             let id = child.id();
             running.children.push((id, child));
             (id, stdout)
@@ -124,15 +130,23 @@ impl Executor for LocalProcesses {
         }
         let mut running = self.running();
         let place = running.children.iter().position(|(id, _)| *id == child.0);
-        let (_, mut process) = running.children.swap_remove(place.expect("only its own run removes a child"));
+        let (_, mut process) = running
+            .children
+            .swap_remove(place.expect("only its own run removes a child"));
         let stopped = running.stopped;
         drop(running);
-        let status = process.wait().context("cannot wait for the step's process")?;
+        let status = process
+            .wait()
+            .context("cannot wait for the step's process")?;
         match last {
             _ if stopped => bail!("interrupted"),
-            Some(Answer::Finished { summary, work_seconds }) if status.success() => {
-                Ok(Finished { summary, work_seconds })
-            }
+            Some(Answer::Finished {
+                summary,
+                work_seconds,
+            }) if status.success() => Ok(Finished {
+                summary,
+                work_seconds,
+            }),
             Some(Answer::Failed { cause }) => bail!("{cause}"),
             _ => bail!("its process ended early ({status})"),
         }

@@ -79,7 +79,10 @@ enum Phase {
     Elsewhere,
     Running(Box<Job>),
     /// Has a result; `ran` if this run made it.
-    Done { manifest: Box<Manifest>, ran: bool },
+    Done {
+        manifest: Box<Manifest>,
+        ran: bool,
+    },
     Failed,
     Skipped,
 }
@@ -108,7 +111,10 @@ struct Job {
 ///
 /// # Errors
 /// If the store cannot be read or written.
-#[expect(clippy::too_many_arguments, reason = "each is a different thing, named at the only call")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a different thing, named at the only call"
+)]
 pub fn reproduce(
     graph: &Graph,
     needed: &[bool],
@@ -122,7 +128,13 @@ pub fn reproduce(
     store.prepare()?;
     let phases = needed
         .iter()
-        .map(|&needed| if needed { Phase::Waiting } else { Phase::Unneeded })
+        .map(|&needed| {
+            if needed {
+                Phase::Waiting
+            } else {
+                Phase::Unneeded
+            }
+        })
         .collect();
     let mut run = Run {
         graph,
@@ -135,7 +147,11 @@ pub fn reproduce(
         emit,
     };
     thread::scope(|scope| {
-        let hands = Hands { scope, executor, sender: messages.sender };
+        let hands = Hands {
+            scope,
+            executor,
+            sender: messages.sender,
+        };
         let result = run.drive(&hands, &messages.receiver);
         if result.is_err() {
             // The scope waits for its threads, and they for their processes.
@@ -210,7 +226,12 @@ impl<'a> Run<'a> {
             if !matches!(self.phases[id.index()], Phase::Waiting) || self.stopped {
                 continue;
             }
-            let producers = self.graph.step(id).inputs.iter().map(|input| input.producer);
+            let producers = self
+                .graph
+                .step(id)
+                .inputs
+                .iter()
+                .map(|input| input.producer);
             let mut missing = None;
             let mut all_done = true;
             for producer in producers {
@@ -236,15 +257,31 @@ impl<'a> Run<'a> {
         };
         let forced = self.forced[id.index()];
         let history: &dyn History = self.store;
-        let Assessment { state, key } =
-            assess_step(self.graph, id, forced, &made, &self.options.backends, history)?;
+        let Assessment { state, key } = assess_step(
+            self.graph,
+            id,
+            forced,
+            &made,
+            &self.options.backends,
+            history,
+        )?;
         match (state, key) {
             (State::UpToDate(manifest), _) => self.use_result(id, manifest),
             (State::MustRun(reasons) | State::MayRun(reasons), Some((key, key_inputs))) => {
-                self.set(id, Phase::Ready(Work { key, key_inputs, reasons }));
+                self.set(
+                    id,
+                    Phase::Ready(Work {
+                        key,
+                        key_inputs,
+                        reasons,
+                    }),
+                );
                 Ok(())
             }
-            (_, None) => bail!("{}: its producers lack an output that it reads", self.name(id)),
+            (_, None) => bail!(
+                "{}: its producers lack an output that it reads",
+                self.name(id)
+            ),
         }
     }
 
@@ -252,8 +289,17 @@ impl<'a> Run<'a> {
     fn use_result(&mut self, id: StepId, manifest: Box<Manifest>) -> Result<()> {
         let step = self.name(id);
         self.store.show(&step, &manifest)?;
-        (self.emit)(Event::UpToDate { step, summary: manifest.summary.clone() });
-        self.set(id, Phase::Done { manifest, ran: false });
+        (self.emit)(Event::UpToDate {
+            step,
+            summary: manifest.summary.clone(),
+        });
+        self.set(
+            id,
+            Phase::Done {
+                manifest,
+                ran: false,
+            },
+        );
         Ok(())
     }
 
@@ -272,7 +318,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn start(&mut self, id: StepId, work: Work, running: usize, hands: &Hands<'_, 'a>) -> Result<()> {
+    fn start(
+        &mut self,
+        id: StepId,
+        work: Work,
+        running: usize,
+        hands: &Hands<'_, 'a>,
+    ) -> Result<()> {
         let step = self.name(id);
         let claim = match self.store.claim(&work.key, &step)? {
             Claimed::Ours(claim) => claim,
@@ -302,8 +354,18 @@ impl<'a> Run<'a> {
             let ended = executor.run(&folder, &log, threads, &mut report);
             sender.send(Message::Ended(id, ended))
         });
-        (self.emit)(Event::Started { step, reasons: work.reasons.clone(), threads });
-        let job = Job { work, claim, started_at: jiff::Timestamp::now(), started: Instant::now(), threads };
+        (self.emit)(Event::Started {
+            step,
+            reasons: work.reasons.clone(),
+            threads,
+        });
+        let job = Job {
+            work,
+            claim,
+            started_at: jiff::Timestamp::now(),
+            started: Instant::now(),
+            threads,
+        };
         self.set(id, Phase::Running(Box::new(job)));
         Ok(())
     }
@@ -348,12 +410,22 @@ impl<'a> Run<'a> {
                     seconds: manifest.run.seconds,
                     same_bytes,
                 });
-                self.set(id, Phase::Done { manifest: Box::new(manifest), ran: true });
+                self.set(
+                    id,
+                    Phase::Done {
+                        manifest: Box::new(manifest),
+                        ran: true,
+                    },
+                );
             }
             Err(error) => {
                 self.failed = true;
                 let log = self.log(&step);
-                (self.emit)(Event::Failed { step, cause: format!("{error:#}"), log });
+                (self.emit)(Event::Failed {
+                    step,
+                    cause: format!("{error:#}"),
+                    log,
+                });
                 self.set(id, Phase::Failed);
             }
         }
@@ -362,7 +434,12 @@ impl<'a> Run<'a> {
 
     /// Adds a result to the store; also says whether the step's newest earlier result had the same
     /// bytes.
-    fn commit(&self, id: StepId, job: &Job, finished: Finished) -> Result<(Manifest, Option<bool>)> {
+    fn commit(
+        &self,
+        id: StepId,
+        job: &Job,
+        finished: Finished,
+    ) -> Result<(Manifest, Option<bool>)> {
         let step = self.graph.step(id);
         let outputs = job.claim.collect(step.params.outputs())?;
         let earlier = self.store.newest(&step.name);
@@ -410,7 +487,11 @@ impl<'a> Run<'a> {
 
     /// What is neither done nor failed at the end was not come to.
     fn skip_the_rest(&mut self) {
-        let because = if self.stopped { "interrupted" } else { "another step failed" };
+        let because = if self.stopped {
+            "interrupted"
+        } else {
+            "another step failed"
+        };
         for id in self.graph.ids() {
             if let Phase::Waiting | Phase::Ready(_) | Phase::Elsewhere = self.phases[id.index()] {
                 self.skip(id, because.to_owned());
@@ -419,7 +500,10 @@ impl<'a> Run<'a> {
     }
 
     fn outcome(self) -> Outcome {
-        let mut outcome = Outcome { interrupted: self.stopped, ..Outcome::default() };
+        let mut outcome = Outcome {
+            interrupted: self.stopped,
+            ..Outcome::default()
+        };
         for (step, phase) in self.graph.steps().iter().zip(self.phases) {
             let list = match &phase {
                 Phase::Done { ran: true, .. } => &mut outcome.ran,
@@ -476,5 +560,8 @@ fn cpu() -> String {
     information
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+        .map_or_else(
+            || std::env::consts::ARCH.to_owned(),
+            |(_, name)| name.to_owned(),
+        )
 }

@@ -63,5 +63,7 @@ pub enum Answer {
         work_seconds: f64,
     },
     /// The whole chain of causes, in one line.
-    Failed { cause: String },
+    Failed {
+        cause: String,
+    },
 }

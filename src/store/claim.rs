@@ -51,7 +51,12 @@ impl Store {
         let Some(lock) = open_lock(&lock_path, File::try_lock)? else {
             return Ok(Claimed::Busy(lock_path));
         };
-        let claim = Claim { key: *key, folder, lock_path, _lock: lock };
+        let claim = Claim {
+            key: *key,
+            folder,
+            lock_path,
+            _lock: lock,
+        };
         disk::fresh_folder(&claim.output())?;
         disk::create_folder(&claim.scratch())?;
         let log = self.log_path(key);
@@ -65,7 +70,10 @@ impl Store {
     /// # Errors
     /// If anything cannot be written; the store is then as before.
     pub fn commit(&self, claim: &Claim, manifest: &Manifest) -> Result<()> {
-        ensure!(manifest.key == claim.key, "a claim is good for its own key only");
+        ensure!(
+            manifest.key == claim.key,
+            "a claim is good for its own key only"
+        );
         for (name, output) in &manifest.outputs {
             let object = self.object_path(&output.digest);
             if object.symlink_metadata().is_ok() {
@@ -75,7 +83,9 @@ impl Store {
                 self.set_aside(&object)?;
             }
             disk::publish(&claim.output().join(name), &object)?;
-            self.stats.borrow_mut().note(output.digest, Stat::of(&fs::metadata(&object)?));
+            self.stats
+                .borrow_mut()
+                .note(output.digest, Stat::of(&fs::metadata(&object)?));
         }
         manifest.write(&self.manifest_path(&claim.key))?;
         self.discard(claim)
@@ -133,12 +143,21 @@ impl Claim {
             ensure!(metadata.is_file(), "output {name} is no plain file");
             let digest = Digest::of_file(&path)
                 .with_context(|| format!("cannot read output {}", path.display()))?;
-            outputs.insert(name.to_owned(), Output { digest, bytes: metadata.len() });
+            outputs.insert(
+                name.to_owned(),
+                Output {
+                    digest,
+                    bytes: metadata.len(),
+                },
+            );
         }
         for entry in fs::read_dir(self.output())? {
             let name = entry?.file_name();
             if !declared.iter().any(|&declared| name == *declared) {
-                bail!("the step wrote {}, which it does not declare", name.display());
+                bail!(
+                    "the step wrote {}, which it does not declare",
+                    name.display()
+                );
             }
         }
         Ok(outputs)
@@ -160,7 +179,11 @@ fn open_lock(
 ) -> Result<Option<File>> {
     let attempt = || -> io::Result<Option<File>> {
         loop {
-            let file = File::options().create(true).write(true).truncate(false).open(path)?;
+            let file = File::options()
+                .create(true)
+                .write(true)
+                .truncate(false)
+                .open(path)?;
             match lock(&file) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -174,6 +197,9 @@ fn open_lock(
         }
     };
     attempt().with_context(|| {
-        format!("cannot lock {} (a file system without locks cannot hold artifacts)", path.display())
+        format!(
+            "cannot lock {} (a file system without locks cannot hold artifacts)",
+            path.display()
+        )
     })
 }

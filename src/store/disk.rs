@@ -73,7 +73,9 @@ pub fn link(target: &Path, link: &Path) -> Result<bool> {
     create_folder(folder)?;
     let make = || -> io::Result<()> {
         // A link cannot replace another one; a renamed link can.
-        let staging = tempfile::Builder::new().prefix(".link").tempdir_in(folder)?;
+        let staging = tempfile::Builder::new()
+            .prefix(".link")
+            .tempdir_in(folder)?;
         let staged = staging.path().join("link");
         std::os::unix::fs::symlink(target, &staged)?;
         fs::rename(&staged, link)

@@ -61,17 +61,26 @@ struct Sealed {
 impl Manifest {
     /// Writes the manifest, whole or not at all.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
-        let sealed = Sealed { checksum: self.checksum()?, manifest: self.clone() };
+        let sealed = Sealed {
+            checksum: self.checksum()?,
+            manifest: self.clone(),
+        };
         let text = serde_json::to_string_pretty(&sealed)? + "\n";
         disk::write_whole(path, text.as_bytes())
     }
 
     /// Parses a manifest's file and holds it against its checksum, its own key and today's schema.
     pub(super) fn parse(bytes: &[u8], key: &Digest) -> Result<Manifest> {
-        let Sealed { checksum, manifest } =
-            serde_json::from_slice(bytes).context("it is cut short, altered, or of another version")?;
-        ensure!(manifest.checksum()? == checksum, "its checksum does not match");
-        ensure!(manifest.key_inputs.schema == SCHEMA, "it has another schema version");
+        let Sealed { checksum, manifest } = serde_json::from_slice(bytes)
+            .context("it is cut short, altered, or of another version")?;
+        ensure!(
+            manifest.checksum()? == checksum,
+            "its checksum does not match"
+        );
+        ensure!(
+            manifest.key_inputs.schema == SCHEMA,
+            "it has another schema version"
+        );
         ensure!(
             manifest.key == *key && manifest.key_inputs.key() == *key,
             "it belongs to another key"

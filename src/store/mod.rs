@@ -64,7 +64,11 @@ impl Store {
         let root = std::path::absolute(root)
             .with_context(|| format!("cannot use {} as the folder of artifacts", root.display()))?;
         let stats = RefCell::new(Stats::at(root.join("stats.json")));
-        Ok(Store { root, stats, paranoid })
+        Ok(Store {
+            root,
+            stats,
+            paranoid,
+        })
     }
 
     /// Makes sure that results can be written.
@@ -97,7 +101,10 @@ impl Store {
         let manifest = match Manifest::parse(&bytes, key) {
             Ok(manifest) => manifest,
             Err(error) => {
-                return Ok(Lookup::Damaged(format!("manifest {} is not used: {error:#}", key.short())));
+                return Ok(Lookup::Damaged(format!(
+                    "manifest {} is not used: {error:#}",
+                    key.short()
+                )));
             }
         };
         for (name, output) in &manifest.outputs {
@@ -125,13 +132,17 @@ impl Store {
         }
         if metadata.len() != output.bytes {
             let found = metadata.len();
-            return Ok(Some(format!("has {found} bytes instead of {}", output.bytes)));
+            return Ok(Some(format!(
+                "has {found} bytes instead of {}",
+                output.bytes
+            )));
         }
         let stat = Stat::of(&metadata);
         if !self.paranoid && self.stats.borrow_mut().holds(&output.digest, stat) {
             return Ok(None);
         }
-        let found = Digest::of_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let found =
+            Digest::of_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if found != output.digest {
             self.stats.borrow_mut().forget(&output.digest);
             return Ok(Some("was altered".to_owned()));
@@ -155,7 +166,11 @@ impl Store {
         let path = self.object_path(&output.digest);
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let intact = Digest::of(&bytes) == output.digest;
-        ensure!(intact, "{} was altered; run the command again to rebuild it", path.display());
+        ensure!(
+            intact,
+            "{} was altered; run the command again to rebuild it",
+            path.display()
+        );
         Ok(bytes)
     }
 
@@ -168,11 +183,16 @@ impl Store {
         let up = "../".repeat(step.split('/').count() + 1);
         for (name, output) in &manifest.outputs {
             let object = self.object_path(&output.digest);
-            let object = object.strip_prefix(&self.root).expect("objects lie below the root");
+            let object = object
+                .strip_prefix(&self.root)
+                .expect("objects lie below the root");
             disk::link(&Path::new(&up).join(object), &folder.join(name))?;
         }
         let key = manifest.key;
-        disk::link(&PathBuf::from(format!("{up}manifests/{key}.json")), &folder.join("manifest.json"))?;
+        disk::link(
+            &PathBuf::from(format!("{up}manifests/{key}.json")),
+            &folder.join("manifest.json"),
+        )?;
         self.show_log(step, &key)
     }
 

@@ -21,7 +21,12 @@ pub struct Stat(u64, i64, i64, u64);
 
 impl Stat {
     pub fn of(metadata: &Metadata) -> Stat {
-        Stat(metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino())
+        Stat(
+            metadata.len(),
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.ino(),
+        )
     }
 }
 
@@ -36,7 +41,11 @@ pub struct Stats {
 impl Stats {
     /// A cache that is kept in the file at `path`.
     pub fn at(path: PathBuf) -> Stats {
-        Stats { path, seen: None, changed: false }
+        Stats {
+            path,
+            seen: None,
+            changed: false,
+        }
     }
 
     /// Whether the object was found intact when its file looked like this.
