@@ -1,4 +1,55 @@
-//! fig6 (architecture page: to be written with the modules)
+//! fig6 reproduces section 4.2 (CIFAR-10) of "Deep Residual Learning for Image Recognition"
+//! (He, Zhang, Ren and Sun 2015): from raw images to Fig. 6 and a table of test errors, as a graph
+//! of steps of which only those run whose result is not there yet.
+//!
+//! # Bird's-eye view
+//!
+//! ```text
+//! pipeline ──► plan ──────────► run ─────────────► report
+//! what to      which steps,     what must run,     figures and tables,
+//! train        keys, reasons    a process each     for people
+//!                 │                │    │
+//!                 │                ▼    ▼
+//!                 └─► store ◄── commit  steps ──► nn
+//!                     results by key    the work  networks, training
+//! ```
+//!
+//! A [`pipeline`] file is checked once and gives an experiment per profile. [`plan`] makes the
+//! graph of it: download → preprocess → train/model/seed → evaluate/model/seed → aggregate →
+//! plot and table. Each step's [`key`] is the hash of all that its result depends on: parameters,
+//! code, backend, and the *content* of its inputs. The [`store`] keeps one manifest per key, and
+//! the outputs by their content's address. [`run`] goes along the graph: a key that the store
+//! knows is up to date; any other step gets a process of its own (`fig6 exec`, a function of
+//! [`steps`]), which writes into a working folder; the parent alone commits. A step that runs
+//! again and makes the same bytes leaves all keys behind it as they were, so nothing behind it
+//! runs.
+//!
+//! # Code map
+//!
+//! | module | what it is about | what it does not know |
+//! |---|---|---|
+//! | [`pipeline`] | `pipeline.ron`, checked; profiles with their overrides applied | steps' files, keys, the store |
+//! | [`plan`] | the graph, key inputs, what must run and why | processes, how steps work |
+//! | [`key`], [`fingerprint`] | keys; the code's part in them, as `build.rs` found it | the graph, files |
+//! | [`store`] | objects, manifests, locks, atomic writes | the graph, what steps do |
+//! | [`run`] | scheduler, executors, the step's process, events | what steps do, the terminal |
+//! | [`steps`] | download, preprocess, train, evaluate, aggregate, plot, table | store, graph, profiles |
+//! | [`nn`] | networks, initial weights, augmentation, schedule, training, devices | pipelines, stores, steps |
+//! | [`cifar`], [`results`] | images and records in which steps hand results on | everything else |
+//! | [`report`] | copies figures and tables to `reports/<profile>/` | how they are made |
+//! | [`cli`] | arguments, terminal, exit codes | – |
+//!
+//! # Invariants
+//!
+//! 1. Nothing changed: nothing runs, and only manifests and file stats are read.
+//! 2. Same key, same bytes: with any number of threads or jobs. No clock, host, path or order of
+//!    arrival enters an artifact; random draws are addressed by what they are for.
+//! 3. A key holds what a step reads, and nothing else: no time stamps, no paths, no job counts.
+//! 4. A step's process never writes to the store, and a result is committed whole or not at all.
+//! 5. Objects are never changed; a damaged one is noticed, set aside and made again.
+//! 6. The library never prints; only [`cli`] does, and only it knows clap.
+//! 7. Only [`nn`] names burn, only `nn::device` names backends, only the plot names plotters.
+//! 8. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
 
 pub mod cifar;
 pub mod cli;

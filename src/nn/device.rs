@@ -362,7 +362,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Request>().unwrap().to_string(), text);
         }
-        let error = "tch:cude".parse::<Request>().unwrap_err().to_string();
+        let error = "tch:cud:0".parse::<Request>().unwrap_err().to_string();
         assert!(error.contains("did you mean tch:cuda:0?"), "{error}");
         assert!(error.contains("auto, cpu, cuda,"), "{error}");
         let error = "quantum".parse::<Request>().unwrap_err().to_string();

@@ -76,7 +76,7 @@ mod tests {
         };
         let weight = init.conv("conv", [64, 32, 3]).val().into_data();
         let (mean, std) = moments(&weight.try_to_vec::<f32>().unwrap());
-        let expected = (2.0 / (64.0 * 9.0) as f64).sqrt();
+        let expected = (2.0_f64 / (64.0 * 9.0)).sqrt();
         // 18,432 values: the standard error is 0.7 % of the mean's unit, 0.5 % of the deviation.
         assert!(mean.abs() < 0.03 * expected, "{mean}");
         assert!((std / expected - 1.0).abs() < 0.025, "{std} {expected}");

@@ -15,6 +15,7 @@ use crate::nn::augment::Augmentation;
 use crate::nn::fit::Recipe;
 use crate::nn::resnet::{Architecture, Shortcut};
 use crate::nn::schedule::{Schedule, WarmUp};
+use crate::steps::count::grouped;
 
 type Checked<T> = Result<T, Wrong>;
 
@@ -297,8 +298,9 @@ fn caveats(file: &File, data: &Data, recipe: &file::Recipe, shorten: u64) -> Vec
     let iterations = recipe.iterations.div_ceil(shorten);
     if iterations != file.published.iterations {
         caveats.push(format!(
-            "{iterations} of {} iterations",
-            file.published.iterations
+            "{} of {} iterations",
+            grouped(iterations),
+            grouped(file.published.iterations)
         ));
     }
     let mut differs = |what: &str, here: f64, there: f64| {

@@ -39,7 +39,7 @@ fn find(text: &str, path: &[Segment]) -> Option<Position> {
     let mut deserializer = ron::Deserializer::from_str(text).ok()?;
     match (Seek { path }).deserialize(&mut deserializer) {
         Err(Error::Message(message)) if message == FOUND => {
-            Some(deserializer.span_error(Error::Eof).span.start)
+            Some(deserializer.span_error(Error::Eof).span.end)
         }
         _ => None,
     }
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(at(&["a".into()]), (2, 8));
         assert_eq!(at(&["b".into(), "x".into(), "c".into(), 1.into()]), (4, 23));
         assert_eq!(at(&["b".into(), "x".into(), "c".into(), 2.into()]), (5, 13));
-        assert_eq!(at(&["d".into(), 0.into(), "url".into()]), (7, 24));
+        assert_eq!(at(&["d".into(), 0.into(), 0.into(), "url".into()]), (7, 24));
     }
 
     #[test]

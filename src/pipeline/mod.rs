@@ -134,6 +134,7 @@ impl Pipeline {
 fn syntax_error(name: &str, text: &str, error: &ron::error::SpannedError) -> Invalid {
     use ron::error::Error;
 
+    let place = skip_space(text, error.span.start);
     let hint = match &error.code {
         Error::NoSuchStructField {
             expected, found, ..
@@ -143,15 +144,29 @@ fn syntax_error(name: &str, text: &str, error: &ron::error::SpannedError) -> Inv
         } => nearest(found, expected.iter().copied())
             .map(|near| format!("; did you mean `{near}`?"))
             .unwrap_or_default(),
-        _ => found_at(text, error.span.start)
+        _ => found_at(text, place)
             .map(|token| format!(", found `{token}`"))
             .unwrap_or_default(),
     };
-    let place = error.span.start;
     Invalid::new(format!(
         "{name}:{}:{}: {}{hint}",
         place.line, place.col, error.code
     ))
+}
+
+/// RON reports where it stood before it skipped the space in front of a value; this is where the
+/// value itself begins, if that is on the same line.
+fn skip_space(text: &str, mut position: ron::error::Position) -> ron::error::Position {
+    let line = text
+        .lines()
+        .nth(position.line.saturating_sub(1))
+        .unwrap_or_default();
+    let rest = line.chars().skip(position.col.saturating_sub(1));
+    let space = rest.take_while(|c| c.is_whitespace()).count();
+    if position.col.saturating_sub(1) + space < line.chars().count() {
+        position.col += space;
+    }
+    position
 }
 
 /// The text that stands at a position, up to the next delimiter.

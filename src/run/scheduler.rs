@@ -74,7 +74,7 @@ enum Phase {
     /// Some producer has no result yet.
     Waiting,
     /// Must run as soon as a place is free.
-    Ready(Work),
+    Ready(Box<Work>),
     /// Another process computes it.
     Elsewhere,
     Running(Box<Job>),
@@ -270,11 +270,11 @@ impl<'a> Run<'a> {
             (State::MustRun(reasons) | State::MayRun(reasons), Some((key, key_inputs))) => {
                 self.set(
                     id,
-                    Phase::Ready(Work {
+                    Phase::Ready(Box::new(Work {
                         key,
                         key_inputs,
                         reasons,
-                    }),
+                    })),
                 );
                 Ok(())
             }
@@ -311,7 +311,7 @@ impl<'a> Run<'a> {
                 break;
             }
             if let Phase::Ready(work) = &self.phases[id.index()] {
-                let work = work.clone();
+                let work = Work::clone(work);
                 self.start(id, work, running, hands)?;
             }
         }

@@ -1,1 +1,251 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
+use super::*;
+use crate::key::{KeyInputs, SCHEMA};
+
+fn inputs(seed: u32) -> KeyInputs {
+    KeyInputs {
+        schema: SCHEMA,
+        kind: "train".into(),
+        parameters: BTreeMap::from([("seed".into(), seed.into())]),
+        code: BTreeMap::new(),
+        crates: BTreeMap::new(),
+        numeric: None,
+        inputs: BTreeMap::new(),
+    }
+}
+
+fn run_record() -> RunRecord {
+    RunRecord {
+        started: "2026-01-01T00:00:00Z".into(),
+        seconds: 1.5,
+        work_seconds: 1.0,
+        threads: 1,
+        host: "here".into(),
+        cpu: "some".into(),
+        fig6: "0.1.0".into(),
+    }
+}
+
+fn claim(store: &Store, key: &Digest) -> Claim {
+    match store.claim(key, "train/a/seed0").unwrap() {
+        Claimed::Ours(claim) => claim,
+        Claimed::Busy(path) => panic!("{} is locked", path.display()),
+    }
+}
+
+/// Commits a result with one output and returns its key.
+fn commit(store: &Store, seed: u32, content: &str) -> Digest {
+    let key_inputs = inputs(seed);
+    let key = key_inputs.key();
+    let claim = claim(store, &key);
+    fs::write(claim.output().join("metrics.jsonl"), content).unwrap();
+    let manifest = Manifest {
+        step: "train/a/seed0".into(),
+        key,
+        key_inputs,
+        outputs: claim.collect(&["metrics.jsonl"]).unwrap(),
+        summary: "done".into(),
+        run: run_record(),
+    };
+    store.commit(&claim, &manifest).unwrap();
+    store.show("train/a/seed0", &manifest).unwrap();
+    key
+}
+
+fn store(folder: &Path) -> Store {
+    let store = Store::at(folder, false).unwrap();
+    store.prepare().unwrap();
+    store
+}
+
+fn found(store: &Store, key: &Digest) -> Manifest {
+    match store.lookup(key).unwrap() {
+        Lookup::Found(manifest) => *manifest,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn damage(store: &Store, key: &Digest) -> String {
+    match store.lookup(key).unwrap() {
+        Lookup::Damaged(what) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Makes a read-only object writable and replaces its content.
+fn overwrite(path: &Path, content: &str) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+#[test]
+fn a_committed_result_is_found_by_its_key_and_seen_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let key = commit(&store, 0, "curve");
+    let manifest = found(&store, &key);
+    assert_eq!(
+        store.read(&manifest.outputs["metrics.jsonl"]).unwrap(),
+        b"curve"
+    );
+    assert_eq!(store.newest("train/a/seed0").unwrap(), manifest);
+    let view = folder.path().join("by-step/train/a/seed0/metrics.jsonl");
+    assert_eq!(fs::read_to_string(view).unwrap(), "curve");
+    assert!(matches!(
+        store.lookup(&inputs(1).key()).unwrap(),
+        Lookup::Absent
+    ));
+    let left: Vec<_> = fs::read_dir(folder.path().join("work")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn an_object_that_is_missing_cut_altered_or_a_folder_is_never_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let key = commit(&store, 0, "curve");
+    let object = store.object_path(&found(&store, &key).outputs["metrics.jsonl"].digest);
+    for (content, said) in [
+        ("cur", "has 3 bytes instead of 5"),
+        ("curvy", "was altered"),
+    ] {
+        overwrite(&object, content);
+        assert!(damage(&store, &key).contains(said), "{content}");
+    }
+    fs::remove_file(&object).unwrap();
+    assert!(damage(&store, &key).contains("is missing"));
+    fs::create_dir(&object).unwrap();
+    assert!(damage(&store, &key).contains("is no file"));
+    // The same result again puts it right and keeps what lay there.
+    commit(&store, 0, "curve");
+    found(&store, &key);
+    assert_eq!(
+        fs::read_dir(folder.path().join("set-aside"))
+            .unwrap()
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_manifest_with_any_byte_missing_or_altered_is_never_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let key = commit(&store, 0, "curve");
+    let path = store.manifest_path(&key);
+    let whole = fs::read(&path).unwrap();
+    for end in 0..whole.len() - 1 {
+        fs::write(&path, &whole[..end]).unwrap();
+        assert!(
+            damage(&store, &key).contains("is not used"),
+            "cut to {end} bytes"
+        );
+    }
+    let mut used = 0;
+    for at in 0..whole.len() {
+        let mut altered = whole.clone();
+        altered[at] ^= 1;
+        fs::write(&path, &altered).unwrap();
+        match store.lookup(&key).unwrap() {
+            Lookup::Damaged(_) => {}
+            // White space between the values may change: they are the same values.
+            Lookup::Found(manifest) => {
+                used += 1;
+                assert_eq!(
+                    manifest.outputs["metrics.jsonl"].digest,
+                    Digest::of(b"curve"),
+                    "byte {at}"
+                );
+                assert!(whole[at].is_ascii_whitespace(), "byte {at} is not covered");
+            }
+            Lookup::Absent => panic!("the manifest is there"),
+        }
+    }
+    assert!(used < whole.len() / 2, "the alterations were not seen");
+    fs::write(&path, &whole).unwrap();
+    found(&store, &key);
+}
+
+#[test]
+fn a_manifest_under_another_key_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let key = commit(&store, 0, "curve");
+    let other = inputs(1).key();
+    fs::copy(store.manifest_path(&key), store.manifest_path(&other)).unwrap();
+    assert!(damage(&store, &other).contains("belongs to another key"));
+}
+
+#[test]
+fn an_intact_object_with_new_time_stamps_is_still_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let key = commit(&store, 0, "curve");
+    store.save_stats().unwrap();
+    let object = store.object_path(&found(&store, &key).outputs["metrics.jsonl"].digest);
+    overwrite(&object, "curve");
+    found(&Store::at(folder.path(), false).unwrap(), &key);
+    fs::write(folder.path().join("stats.json"), "{\"torn").unwrap();
+    found(&Store::at(folder.path(), false).unwrap(), &key);
+}
+
+#[test]
+fn a_paranoid_store_sees_what_sizes_and_time_stamps_do_not_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let key = commit(&store, 0, "curve");
+    let object = store.object_path(&found(&store, &key).outputs["metrics.jsonl"].digest);
+    let time = fs::metadata(&object).unwrap().modified().unwrap();
+    let writable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(&object, writable).unwrap();
+    fs::write(&object, "curvy").unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&object)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    store.save_stats().unwrap();
+    let paranoid = Store::at(folder.path(), true).unwrap();
+    assert!(damage(&paranoid, &key).contains("was altered"));
+}
+
+#[test]
+fn a_key_is_claimed_once_at_a_time_and_freed_with_its_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let key = inputs(0).key();
+    let first = claim(&store, &key);
+    fs::write(first.output().join("half"), "written").unwrap();
+    fs::write(first.scratch().join("checkpoint"), "kept").unwrap();
+    assert!(matches!(
+        store.claim(&key, "train/a/seed0").unwrap(),
+        Claimed::Busy(_)
+    ));
+    drop(first);
+    let second = claim(&store, &key);
+    assert!(!second.output().join("half").exists());
+    assert!(second.scratch().join("checkpoint").exists());
+}
+
+#[test]
+fn an_output_that_is_missing_or_was_not_declared_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let claim = claim(&store, &inputs(0).key());
+    let error = claim.collect(&["metrics.jsonl"]).unwrap_err().to_string();
+    assert!(
+        error.contains("did not write its output metrics.jsonl"),
+        "{error}"
+    );
+    fs::write(claim.output().join("metrics.jsonl"), "curve").unwrap();
+    fs::write(claim.output().join("more"), "than declared").unwrap();
+    let error = claim.collect(&["metrics.jsonl"]).unwrap_err().to_string();
+    assert!(
+        error.contains("wrote more, which it does not declare"),
+        "{error}"
+    );
+}

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::*;
-use crate::cifar::IMAGE;
 use crate::nn::device::Backend;
 use crate::nn::resnet::Shortcut;
 use crate::nn::schedule::WarmUp;
@@ -130,12 +129,14 @@ fn agrees_with_pytorch(name: &str) {
         };
         let loss = outcome.read().unwrap().loss();
         // Training at this rate is chaotic: PyTorch's own 32-bit numbers drift away from its
-        // 64-bit ones, and how far tells what rounding alone can do by this step.
+        // 64-bit ones, and how far they are at worst, over the five nets, tells what rounding
+        // alone can do by this step. (One net's own distance is a single draw: it may be small
+        // by chance one step before it grows a thousandfold.)
         let number = number as usize;
         let expected = golden.losses_f64[number];
-        let rounding = golden.losses_f32[..=number]
-            .iter()
-            .zip(&golden.losses_f64)
+        let rounding = goldens
+            .values()
+            .flat_map(|golden| golden.losses_f32[..=number].iter().zip(&golden.losses_f64))
             .map(|(a, b)| (a - b).abs())
             .fold(0.0, f64::max);
         let allowed = if number < 4 {
@@ -187,42 +188,4 @@ fn resnet20_with_projections_computes_what_pytorch_computes() {
 #[test]
 fn resnet20_with_pooled_shortcuts_computes_what_pytorch_computes() {
     agrees_with_pytorch("resnet20-zeropad-maxpool");
-}
-
-#[test]
-#[ignore]
-fn speed() {
-    for (n, batch) in [(1, 32), (1, 128), (3, 128)] {
-        let device = Backend::Flex.open().unwrap();
-        let training_device = device.clone().autodiff();
-        let architecture = Architecture {
-            n,
-            shortcut: Shortcut::Zeropad,
-        };
-        let mut network = architecture.init(0, &training_device);
-        let images = to_device(
-            (0..batch * IMAGE)
-                .map(|i| (i % 17) as f32 / 8.0 - 1.0)
-                .collect(),
-            &training_device,
-        );
-        let labels: Vec<u8> = (0..batch).map(|i| (i % 10) as u8).collect();
-        let mut optimizer = sgd(&recipe(10));
-        let (mut best, steps) = (0.0f64, 512 / batch);
-        for _ in 0..3 {
-            let start = Instant::now();
-            for _ in 0..steps {
-                (network, _) = step(network, &mut optimizer, 0.1, images.clone(), &labels);
-            }
-            best = best.max((steps * batch) as f64 / start.elapsed().as_secs_f64());
-        }
-        let start = Instant::now();
-        let valid = network.valid();
-        let inner = images.clone().without_autodiff();
-        for _ in 0..steps {
-            valid.forward(inner.clone());
-        }
-        let eval = (steps * batch) as f64 / start.elapsed().as_secs_f64();
-        println!("n {n} batch {batch}: train {best:.1} images/s, eval {eval:.1}");
-    }
 }
