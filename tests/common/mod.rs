@@ -1,0 +1,144 @@
+//! Drives the real binary in a temporary folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a pipeline file, and what fig6 makes of it.
+pub struct Project {
+    folder: TempDir,
+}
+
+/// What a command printed and how it ended.
+pub struct Answer {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// The steps of a run by how they ended.
+#[derive(Debug)]
+pub struct Done {
+    pub code: i32,
+    pub ran: Vec<String>,
+    pub up_to_date: Vec<String>,
+    pub failed: Vec<String>,
+    pub skipped: Vec<String>,
+}
+
+#[allow(dead_code, reason = "each test crate uses a part of the driver")]
+impl Project {
+    pub fn new(pipeline: &str) -> Project {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("pipeline.ron"), pipeline).unwrap();
+        Project { folder }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Replaces a text in the pipeline file.
+    pub fn edit(&self, from: &str, to: &str) {
+        let text = self.read("pipeline.ron");
+        assert!(text.contains(from), "the file has no {from:?}");
+        fs::write(self.path("pipeline.ron"), text.replacen(from, to, 1)).unwrap();
+    }
+
+    pub fn fig6(&self, arguments: &[&str]) -> Answer {
+        let output = Command::new(env!("CARGO_BIN_EXE_fig6"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_remove("FIG6_MIRROR")
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = output;
+        Answer {
+            code: status.code().unwrap(),
+            out: String::from_utf8(stdout).unwrap(),
+            err: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// Runs `reproduce --json` and gives its last line.
+    pub fn reproduce(&self, arguments: &[&str]) -> Done {
+        let answer = self.fig6(&[&["reproduce", "--json"], arguments].concat());
+        let last = answer
+            .out
+            .lines()
+            .last()
+            .unwrap_or_else(|| panic!("no output: {}", answer.err));
+        let done: Value = serde_json::from_str(last).unwrap();
+        assert_eq!(done["event"], "done", "{last}\n{}", answer.err);
+        let list = |name: &str| {
+            let list = done[name].as_array().unwrap().iter();
+            list.map(|step| step.as_str().unwrap().to_owned()).collect()
+        };
+        Done {
+            code: answer.code,
+            ran: list("ran"),
+            up_to_date: list("up_to_date"),
+            failed: list("failed"),
+            skipped: list("skipped"),
+        }
+    }
+
+    /// The steps of `status --json`.
+    pub fn status(&self, arguments: &[&str]) -> Vec<Value> {
+        let answer = self.fig6(&[&["status", "--json"], arguments].concat());
+        let status: Value =
+            serde_json::from_str(&answer.out).unwrap_or_else(|_| panic!("{}", answer.err));
+        status["steps"].as_array().unwrap().clone()
+    }
+
+    /// Every output by step and name, and every report, with its content.
+    pub fn results(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut results = Vec::new();
+        for top in ["artifacts/by-step", "reports"] {
+            let files = walkdir::WalkDir::new(self.path(top))
+                .follow_links(true)
+                .sort_by_file_name();
+            for entry in files.into_iter().map(Result::unwrap) {
+                let name = entry.file_name();
+                // When and where a step ran is no part of its result.
+                if entry.file_type().is_file() && name != "manifest.json" && name != "log" {
+                    let path = entry
+                        .path()
+                        .strip_prefix(self.folder.path())
+                        .unwrap()
+                        .to_owned();
+                    results.push((path, fs::read(entry.path()).unwrap()));
+                }
+            }
+        }
+        results
+    }
+}
+
+/// The folder of images that are not in the repository, if it is there.
+#[allow(dead_code, reason = "each test crate uses a part of the driver")]
+pub fn shared_data() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let data = std::env::var_os("FIG6_SHARED")
+        .map_or(beside, PathBuf::from)
+        .join("data");
+    if data.is_dir() {
+        return Some(data);
+    }
+    println!(
+        "skipped: no images in ../shared/data (or name the folder above data/ by FIG6_SHARED)"
+    );
+    None
+}

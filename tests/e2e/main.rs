@@ -1,0 +1,328 @@
+//! The whole program as a person or a CI job uses it, on a pipeline of seconds.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use common::Project;
+use serde_json::Value;
+
+const TINY: &str = include_str!("../pipelines/tiny.ron");
+const OURS: &str = include_str!("../../pipeline.ron");
+
+const NONE: [&str; 0] = [];
+
+fn finished() -> Project {
+    let project = Project::new(TINY);
+    let done = project.reproduce(&[]);
+    assert_eq!(
+        (done.code, done.ran.len(), done.failed.len()),
+        (0, 13, 0),
+        "{done:?}"
+    );
+    project
+}
+
+/// The object behind an output.
+fn object(project: &Project, output: &str) -> PathBuf {
+    fs::canonicalize(project.path("artifacts/by-step").join(output)).unwrap()
+}
+
+#[test]
+fn a_second_run_does_nothing_and_a_deleted_report_comes_back() {
+    let project = finished();
+    let before = project.results();
+    assert!(
+        before
+            .iter()
+            .any(|(path, _)| path.ends_with("tiny/fig6.svg"))
+    );
+    let again = project.reproduce(&[]);
+    assert_eq!(again.ran, NONE);
+    assert_eq!(again.up_to_date.len(), 13);
+    fs::remove_dir_all(project.path("reports")).unwrap();
+    assert_eq!(project.reproduce(&[]).ran, NONE);
+    assert_eq!(project.results(), before);
+}
+
+#[test]
+fn a_deleted_or_damaged_output_runs_its_own_step_alone() {
+    let project = finished();
+    let before = project.results();
+    fs::remove_file(object(&project, "evaluate/resnet8/seed0/evaluation.json")).unwrap();
+    assert_eq!(project.reproduce(&[]).ran, ["evaluate/resnet8/seed0"]);
+
+    let weights = object(&project, "train/plain8/seed1/weights.safetensors");
+    fs::set_permissions(&weights, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let plan = project.status(&["train/plain8/seed1"]);
+    assert_eq!(
+        plan[2]["reasons"][0]["what"],
+        "weights.safetensors was altered"
+    );
+    assert_eq!(project.reproduce(&[]).ran, ["train/plain8/seed1"]);
+    assert_eq!(project.results(), before);
+}
+
+#[test]
+fn the_number_of_jobs_leaves_no_trace_in_the_results() {
+    let (one, two) = (Project::new(TINY), Project::new(TINY));
+    assert_eq!(one.reproduce(&["--jobs", "1"]).code, 0);
+    assert_eq!(two.reproduce(&["--jobs", "2"]).code, 0);
+    let (one, two) = (one.results(), two.results());
+    assert!(one.len() > 30, "{} files", one.len());
+    assert!(one == two);
+}
+
+#[test]
+fn a_forced_step_runs_again_and_is_held_against_its_result() {
+    let project = finished();
+    let answer = project.fig6(&["reproduce", "--force", "train/resnet8/seed0"]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(
+        answer.out.contains("same bytes as before"),
+        "{}",
+        answer.out
+    );
+    assert!(
+        answer.out.contains("1 ran, 12 up to date"),
+        "{}",
+        answer.out
+    );
+}
+
+#[test]
+fn an_edit_runs_what_reads_it_and_undoing_it_runs_nothing() {
+    let project = finished();
+    project.edit("learning_rate: 0.1", "learning_rate: 0.05");
+    let states = project.status(&[]);
+    assert_eq!(
+        (&states[0]["state"], &states[1]["state"]),
+        (&"up-to-date".into(), &"up-to-date".into())
+    );
+    assert_eq!(
+        (&states[2]["state"], &states[3]["state"]),
+        (&"must-run".into(), &"may-run".into())
+    );
+    let reason = &states[2]["reasons"][0];
+    assert_eq!(reason["name"], "recipe.schedule.learning_rate");
+    assert_eq!(
+        (&reason["old"], &reason["new"]),
+        (&"0.1".into(), &"0.05".into())
+    );
+    let done = project.reproduce(&[]);
+    assert_eq!(done.up_to_date, ["download", "preprocess"]);
+    project.edit("learning_rate: 0.05", "learning_rate: 0.1");
+    assert_eq!(project.reproduce(&[]).ran, NONE);
+
+    project.edit("mean: 12.5", "mean: 12.25");
+    assert_eq!(project.reproduce(&[]).ran, ["table"]);
+    project.edit("seeds: [0, 1]", "seeds: [0, 1, 2]");
+    let ran = project.reproduce(&[]).ran;
+    let expected = [
+        "train/plain8/seed2",
+        "evaluate/plain8/seed2",
+        "train/resnet8/seed2",
+        "evaluate/resnet8/seed2",
+        "aggregate",
+        "plot/fig6",
+        "table",
+    ];
+    assert_eq!(ran, expected);
+}
+
+#[test]
+fn targets_run_what_they_need_and_no_more() {
+    let project = Project::new(TINY);
+    let done = project.reproduce(&["train/plain8"]);
+    assert_eq!(
+        done.ran,
+        [
+            "download",
+            "preprocess",
+            "train/plain8/seed0",
+            "train/plain8/seed1"
+        ]
+    );
+}
+
+#[test]
+fn a_dry_run_lists_the_paper_without_touching_anything() {
+    let project = Project::new(OURS);
+    let answer = project.fig6(&["reproduce", "--profile", "paper", "--dry-run"]);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    assert!(
+        answer.out.contains("0 up to date, 95 must run, 0 may run"),
+        "{}",
+        answer.out
+    );
+    assert!(answer.out.contains("train/resnet110/seed4"));
+    assert!(!project.path("artifacts").exists() && !project.path("reports").exists());
+}
+
+#[test]
+fn the_networks_have_the_papers_size_and_cost() {
+    let project = Project::new(OURS);
+    let mut steps = project.status(&["--profile", "paper", "train"]);
+    steps.extend(project.status(&["--profile", "deep", "train"]));
+    let expected = [
+        (20, 269_722_u64, 40_551_040_u64),
+        (32, 464_154, 68_862_592),
+        (44, 658_586, 97_174_144),
+        (56, 853_018, 125_485_696),
+        (110, 1_727_962, 252_887_680),
+        (1202, 19_421_274, 2_829_238_912),
+    ];
+    let mut seen = 0;
+    for network in steps.iter().filter_map(|step| step.get("network")) {
+        let number = |name: &str| network[name].as_u64().unwrap();
+        let found = (
+            number("layers"),
+            number("parameters"),
+            number("multiply_adds"),
+        );
+        assert!(expected.contains(&found), "{found:?}");
+        seen += 1;
+    }
+    assert_eq!(seen, 9 * 5 + 2);
+}
+
+#[test]
+fn wrong_usage_and_wrong_files_say_so_and_touch_nothing() {
+    let project = Project::new(TINY);
+    for (arguments, said) in [
+        (
+            &["reproduce", "--profile", "tinny"][..],
+            "unknown profile \"tinny\"; did you mean \"tiny\"?",
+        ),
+        (
+            &["reproduce", "train/resnet9"],
+            "unknown target \"train/resnet9\"; did you mean \"train/resnet8\"?",
+        ),
+        (&["reproduce", "--device", "flexx"], "did you mean flex?"),
+        (&["reproduce", "--device", "cuda:0"], "--features"),
+        (
+            &["reproduce", "--pipeline", "none.ron"],
+            "cannot read the pipeline file none.ron",
+        ),
+        (&["reproduce", "--jobs", "0"], "--jobs"),
+        (&["reproduce", "--frobnicate"], "--frobnicate"),
+        (&["log", "trian"], "unknown step"),
+    ] {
+        let answer = project.fig6(arguments);
+        assert_eq!(answer.code, 2, "{arguments:?}: {}", answer.err);
+        assert!(answer.err.contains(said), "{arguments:?}: {}", answer.err);
+    }
+    project.edit("momentum:", "momentun:");
+    let answer = project.fig6(&["reproduce"]);
+    assert_eq!(answer.code, 2);
+    assert!(
+        answer.err.contains("pipeline.ron:11:") && answer.err.contains("`momentum`"),
+        "{}",
+        answer.err
+    );
+    assert!(!project.path("artifacts").exists() && !project.path("reports").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_said_before_anything_runs() {
+    for folder in ["artifacts", "reports"] {
+        let project = Project::new(TINY);
+        fs::write(project.path(folder), "a file").unwrap();
+        let answer = project.fig6(&["reproduce"]);
+        assert_eq!(answer.code, 1);
+        assert!(
+            answer.err.contains(&format!("--{folder}")),
+            "{}",
+            answer.err
+        );
+        assert_eq!(answer.err.lines().count(), 1, "{}", answer.err);
+        assert!(!project.path("artifacts/objects").exists());
+    }
+}
+
+/// A project whose images are an archive that only a mirror could have.
+fn with_archive() -> Project {
+    let project = Project::new(TINY);
+    project.edit(
+        "generated(train: 60, test: 20, seed: 6)",
+        &format!(
+            "archives([(url: \"file:///nowhere/images.tar.gz\", bytes: 5, sha256: \"{}\")])",
+            "0".repeat(64)
+        ),
+    );
+    project
+}
+
+#[test]
+fn a_failing_step_names_itself_its_cause_and_its_log() {
+    let project = with_archive();
+    let answer = project.fig6(&["reproduce"]);
+    assert_eq!(answer.code, 1);
+    for said in [
+        "download:",
+        "file:///nowhere/images.tar.gz",
+        "--mirror",
+        "log: ",
+    ] {
+        assert!(answer.err.contains(said), "{said} is not in {}", answer.err);
+    }
+    assert!(
+        answer.out.contains("1 failed, 12 skipped"),
+        "{}",
+        answer.out
+    );
+    let log = project.fig6(&["log", "download"]);
+    assert!(log.out.contains("images.tar.gz"), "{}", log.out);
+    assert!(project.fig6(&["log", "table"]).err.contains("never ran"));
+    assert_eq!(
+        fs::read_dir(project.path("artifacts/objects"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_wrong_digest_shows_both_and_where_the_file_came_from() {
+    let project = with_archive();
+    fs::create_dir(project.path("mirror")).unwrap();
+    fs::write(project.path("mirror/images.tar.gz"), "other").unwrap();
+    let done = project.fig6(&["reproduce", "--mirror", "mirror"]);
+    assert_eq!(done.code, 1);
+    let found = "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
+    for said in [found, &"0".repeat(64), "mirror/images.tar.gz"] {
+        assert!(done.err.contains(said), "{said} is not in {}", done.err);
+    }
+}
+
+#[test]
+fn the_graph_is_drawn_in_every_language() {
+    let project = Project::new(TINY);
+    for format in ["dot", "mermaid", "svg"] {
+        let drawing = project.fig6(&["graph", "--format", format]).out;
+        for step in ["download", "train/resnet8/seed1", "plot/fig6", "table"] {
+            assert!(drawing.contains(step), "{format}: {drawing}");
+        }
+    }
+    let graph: Value = serde_json::from_str(&project.fig6(&["graph", "--json"]).out).unwrap();
+    assert_eq!(graph["steps"].as_array().unwrap().len(), 13);
+    assert!(project.fig6(&["completions", "bash"]).out.contains("fig6"));
+    assert!(project.fig6(&["devices"]).out.contains("flex"));
+}
+
+#[test]
+fn two_runs_at_once_share_the_work() {
+    let project = Project::new(TINY);
+    let (one, two) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| project.reproduce(&[]));
+        (project.reproduce(&[]), other.join().unwrap())
+    });
+    assert_eq!((one.code, two.code), (0, 0));
+    assert_eq!(one.ran.len() + two.ran.len(), 13, "{one:?} {two:?}");
+}
