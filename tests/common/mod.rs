@@ -1,5 +1,7 @@
 //! Drives the real binary in a temporary folder.
 
+#![allow(dead_code, reason = "each test crate uses a part of the driver")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -29,7 +31,6 @@ pub struct Done {
     pub skipped: Vec<String>,
 }
 
-#[allow(dead_code, reason = "each test crate uses a part of the driver")]
 impl Project {
     pub fn new(pipeline: &str) -> Project {
         let folder = tempfile::tempdir().unwrap();
@@ -128,7 +129,6 @@ impl Project {
 }
 
 /// The folder of images that are not in the repository, if it is there.
-#[allow(dead_code, reason = "each test crate uses a part of the driver")]
 pub fn shared_data() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let data = std::env::var_os("FIG6_SHARED")
