@@ -266,7 +266,7 @@ fn a_failing_step_names_itself_its_cause_and_its_log() {
     assert_eq!(answer.code, 1);
     for said in [
         "download:",
-        "file:///nowhere/images.tar.gz",
+        "/nowhere/images.tar.gz: no such file",
         "--mirror",
         "log: ",
     ] {
