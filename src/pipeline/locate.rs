@@ -27,6 +27,12 @@ impl From<usize> for Segment {
     }
 }
 
+/// A path from keys and indices.
+macro_rules! place {
+    ($($segment:expr),*) => { [$(Segment::from($segment)),*] };
+}
+pub(super) use place;
+
 /// Position (line and column, from 1) of the value at `path`, or of the last part of the path that
 /// exists.
 pub fn locate(text: &str, path: &[Segment]) -> Option<Position> {

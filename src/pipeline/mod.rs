@@ -6,6 +6,7 @@
 mod check;
 mod file;
 mod locate;
+mod resolve;
 
 use std::path::Path;
 
