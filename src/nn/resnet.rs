@@ -330,3 +330,148 @@ struct Projection {
     conv: Conv,
     bn: BatchNorm,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::device::Backend;
+    use crate::nn::weights;
+
+    /// n; parameters without and with projections; multiply-adds without: the paper's nets as
+    /// counted independently of this program.
+    const COUNTED: [(u32, u64, u64, u64); 6] = [
+        (3, 269_722, 272_474, 40_551_040),
+        (5, 464_154, 466_906, 68_862_592),
+        (7, 658_586, 661_338, 97_174_144),
+        (9, 853_018, 855_770, 125_485_696),
+        (18, 1_727_962, 1_730_714, 252_887_680),
+        (200, 19_421_274, 19_424_026, 2_829_238_912),
+    ];
+
+    fn net(n: u32, shortcut: Shortcut) -> Architecture {
+        Architecture { n, shortcut }
+    }
+
+    #[test]
+    fn the_papers_nets_have_the_counted_parameters_and_multiply_adds_under_every_option() {
+        for (n, without, with, multiply_adds) in COUNTED {
+            for shortcut in Shortcut::ALL {
+                let projected = shortcut == Shortcut::Conv1x1Proj;
+                let expected = if projected { with } else { without };
+                assert_eq!(net(n, shortcut).parameters(), expected, "n {n}, {shortcut}");
+                if !projected {
+                    assert_eq!(net(n, shortcut).multiply_adds(), multiply_adds, "n {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_depth_between_adds_the_same_number_per_block() {
+        // Three more blocks, one a stage: 2 · 9 · (16² + 32² + 64²) weights and 4 · (16 + 32 + 64)
+        // scales and shifts; on maps of 32², 16² and 8² pixels.
+        let parameters = 2 * 9 * (256 + 1024 + 4096) + 4 * 112;
+        let multiply_adds = 2 * 9 * (256 * 1024 + 1024 * 256 + 4096 * 64);
+        for shortcut in Shortcut::ALL {
+            for n in 3..200 {
+                let (less, more) = (net(n, shortcut), net(n + 1, shortcut));
+                assert_eq!(more.parameters() - less.parameters(), parameters);
+                assert_eq!(more.multiply_adds() - less.multiply_adds(), multiply_adds);
+            }
+        }
+    }
+
+    #[test]
+    fn the_count_is_that_of_the_network_as_it_is_built() {
+        let device = Backend::Flex.open().unwrap();
+        for shortcut in Shortcut::ALL {
+            for n in [1, 3] {
+                let state = weights::state(&net(n, shortcut).init(0, &device)).unwrap();
+                let learned = state.iter().filter(|(name, _)| !name.contains("running_"));
+                let count: usize = learned.map(|(_, tensor)| tensor.values.len()).sum();
+                assert_eq!(
+                    count as u64,
+                    net(n, shortcut).parameters(),
+                    "n {n}, {shortcut}"
+                );
+            }
+        }
+    }
+
+    /// What gets past a block from 16 to 32 channels, of maps of 4 × 4 pixels, as values by
+    /// channel; every input value is its own position plus one.
+    fn skipped(shortcut: Shortcut) -> Vec<Vec<f32>> {
+        let device = Backend::Flex.open().unwrap();
+        let init = Init {
+            seed: 0,
+            device: &device,
+        };
+        let shape = BlockShape {
+            stage: 1,
+            index: 0,
+            channels: 16,
+            filters: 32,
+            side: 2,
+            shortcut,
+        };
+        let block = Block::new(&init, &shape);
+        let values: Vec<f32> = (1..=16 * 16).map(|value| value as f32).collect();
+        let data = burn::tensor::TensorData::new(values, [1, 16, 4, 4]);
+        let output = block.skip(Tensor::from_data(data, &device), 32);
+        assert_eq!(output.dims(), [1, 32, 2, 2]);
+        let output = weights::read(output).unwrap();
+        output.chunks_exact(4).map(<[f32]>::to_vec).collect()
+    }
+
+    #[test]
+    fn option_a_takes_every_other_pixel_and_puts_the_zeros_where_the_variant_says() {
+        let channel = |index: usize| {
+            let first = (16 * index + 1) as f32;
+            vec![first, first + 2.0, first + 8.0, first + 10.0]
+        };
+        let zeros = vec![0.0; 4];
+        let appended = skipped(Shortcut::Zeropad);
+        let both = skipped(Shortcut::ZeropadBothSides);
+        for index in 0..16 {
+            assert_eq!(appended[index], channel(index));
+            assert_eq!(appended[16 + index], zeros);
+            assert_eq!(both[8 + index], channel(index));
+        }
+        for index in (0..8).chain(24..32) {
+            assert_eq!(both[index], zeros);
+        }
+    }
+
+    #[test]
+    fn the_pooled_variant_takes_the_largest_of_four_pixels() {
+        let pooled = skipped(Shortcut::ZeropadMaxpool);
+        assert_eq!(pooled[0], [6.0, 8.0, 14.0, 16.0]);
+        assert_eq!(pooled[16], [0.0; 4]);
+    }
+
+    #[test]
+    fn plain_nets_have_no_shortcut_and_residual_ones_do() {
+        let device = Backend::Flex.open().unwrap();
+        let images: Tensor<4> = Tensor::ones([2, 3, 32, 32], &device);
+        let logits = |shortcut| {
+            let logits = net(1, shortcut).init(7, &device).forward(images.clone());
+            assert_eq!(logits.dims(), [2, 10]);
+            weights::read(logits).unwrap()
+        };
+        // Both draw the same weights: only the shortcut can make a difference.
+        assert_ne!(logits(Shortcut::None), logits(Shortcut::Zeropad));
+    }
+
+    #[test]
+    fn names_read_back_and_depths_that_do_not_exist_are_refused() {
+        for shortcut in Shortcut::ALL {
+            assert_eq!(shortcut.to_string().parse::<Shortcut>().unwrap(), shortcut);
+            let json = serde_json::to_string(&shortcut).unwrap();
+            assert_eq!(json, format!("\"{shortcut}\""));
+        }
+        assert!("zeropadding".parse::<Shortcut>().is_err());
+        assert!(net(0, Shortcut::None).check().is_err());
+        assert!(net(1001, Shortcut::None).check().is_err());
+        assert_eq!(net(200, Shortcut::Zeropad).layers(), 1202);
+    }
+}

@@ -201,3 +201,80 @@ impl ModuleMapper for Writer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::device::Backend;
+    use crate::nn::resnet::Shortcut;
+
+    const NET: Architecture = Architecture {
+        n: 1,
+        shortcut: Shortcut::Conv1x1Proj,
+    };
+
+    fn device() -> Device {
+        Backend::Flex.open().unwrap()
+    }
+
+    fn written() -> Vec<u8> {
+        to_bytes(&NET.init(3, &device())).unwrap()
+    }
+
+    #[test]
+    fn weights_read_back_as_they_were_written_and_always_as_the_same_bytes() {
+        let bytes = written();
+        assert_eq!(written(), bytes);
+        let network = from_bytes(&NET, &bytes, &device()).unwrap();
+        assert_eq!(to_bytes(&network).unwrap(), bytes);
+        assert_ne!(to_bytes(&NET.init(4, &device())).unwrap(), bytes);
+    }
+
+    #[test]
+    fn names_and_shapes_are_pytorchs() {
+        let path = "tests/fixtures/resnet20-conv1x1-proj-init.safetensors";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let theirs = parse(&std::fs::read(path).unwrap()).unwrap();
+        let ours = Architecture {
+            n: 3,
+            shortcut: Shortcut::Conv1x1Proj,
+        }
+        .init(0, &device());
+        let shapes = |state: &State| -> Vec<(String, Vec<usize>)> {
+            state
+                .iter()
+                .map(|(name, tensor)| (name.clone(), tensor.shape.clone()))
+                .collect()
+        };
+        assert_eq!(shapes(&state(&ours).unwrap()), shapes(&theirs));
+    }
+
+    #[test]
+    fn tensors_that_are_missing_left_over_or_of_another_shape_are_all_named() {
+        let mut state = parse(&written()).unwrap();
+        state.remove("fc.bias").unwrap();
+        let conv = state.remove("conv1.weight").unwrap();
+        state.insert("first.weight".into(), conv);
+        state.get_mut("bn1.weight").unwrap().shape = vec![4, 4];
+        let error = from_state(&NET, state, &device()).unwrap_err().to_string();
+        for said in [
+            "fc.bias",
+            "conv1.weight",
+            "first.weight is left over",
+            "bn1.weight",
+        ] {
+            assert!(error.contains(said), "{said} is not in {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_an_error() {
+        let bytes = written();
+        for end in (0..2_000).chain((2_000..bytes.len()).step_by(997)) {
+            assert!(
+                from_bytes(&NET, &bytes[..end], &device()).is_err(),
+                "cut to {end}"
+            );
+        }
+    }
+}

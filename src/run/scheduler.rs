@@ -407,7 +407,8 @@ impl<'a> Run<'a> {
                 (self.emit)(Event::Finished {
                     step,
                     summary: manifest.summary.clone(),
-                    seconds: manifest.run.seconds,
+                    // Not the manifest's time: a forced step keeps its earlier result's record.
+                    seconds: job.started.elapsed().as_secs_f64(),
                     same_bytes,
                 });
                 self.set(

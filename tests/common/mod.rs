@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -94,6 +94,23 @@ impl Project {
             failed: list("failed"),
             skipped: list("skipped"),
         }
+    }
+
+    /// Runs with an output that nobody reads; gives the exit code and what was said about it.
+    pub fn unread(&self, arguments: &[&str]) -> (i32, String) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_fig6"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     }
 
     /// The steps of `status --json`.

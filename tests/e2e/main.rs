@@ -82,17 +82,25 @@ fn the_number_of_jobs_leaves_no_trace_in_the_results() {
 #[test]
 fn a_forced_step_runs_again_and_is_held_against_its_result() {
     let project = finished();
-    let answer = project.fig6(&["reproduce", "--force", "train/resnet8/seed0"]);
+    let answer = project.fig6(&["reproduce", "--json", "--force", "train/resnet8/seed0"]);
     assert_eq!(answer.code, 0, "{}", answer.err);
+    let events: Vec<Value> = answer
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let finished = events
+        .iter()
+        .find(|event| event["event"] == "finished")
+        .unwrap();
+    let done = events.last().unwrap();
+    assert_eq!(finished["same_bytes"], true);
+    assert_eq!(done["ran"], serde_json::json!(["train/resnet8/seed0"]));
+    assert_eq!(done["up_to_date"].as_array().unwrap().len(), 12);
+    // The time is this run's, not that of the result which is kept.
     assert!(
-        answer.out.contains("same bytes as before"),
-        "{}",
-        answer.out
-    );
-    assert!(
-        answer.out.contains("1 ran, 12 up to date"),
-        "{}",
-        answer.out
+        finished["seconds"].as_f64() <= done["seconds"].as_f64(),
+        "{finished}"
     );
 }
 
@@ -179,7 +187,8 @@ fn the_networks_have_the_papers_size_and_cost() {
         (1202, 19_421_274, 2_829_238_912),
     ];
     let mut seen = 0;
-    for network in steps.iter().filter_map(|step| step.get("network")) {
+    for step in steps.iter().filter(|step| step.get("network").is_some()) {
+        let network = &step["network"];
         let number = |name: &str| network[name].as_u64().unwrap();
         let found = (
             number("layers"),
@@ -187,6 +196,12 @@ fn the_networks_have_the_papers_size_and_cost() {
             number("multiply_adds"),
         );
         assert!(expected.contains(&found), "{found:?}");
+        let name = step["step"].as_str().unwrap();
+        assert!(
+            name.contains(&format!("t{}/seed", found.0))
+                || name.contains(&format!("n{}/seed", found.0)),
+            "{name}"
+        );
         seen += 1;
     }
     assert_eq!(seen, 9 * 5 + 2);
@@ -304,14 +319,19 @@ fn a_wrong_digest_shows_both_and_where_the_file_came_from() {
 #[test]
 fn the_graph_is_drawn_in_every_language() {
     let project = Project::new(TINY);
-    for format in ["dot", "mermaid", "svg"] {
-        let drawing = project.fig6(&["graph", "--format", format]).out;
-        for step in ["download", "train/resnet8/seed1", "plot/fig6", "table"] {
-            assert!(drawing.contains(step), "{format}: {drawing}");
-        }
-    }
     let graph: Value = serde_json::from_str(&project.fig6(&["graph", "--json"]).out).unwrap();
     assert_eq!(graph["steps"].as_array().unwrap().len(), 13);
+    let steps = graph["steps"].as_array().unwrap();
+    for format in ["dot", "mermaid", "svg"] {
+        let drawing = project.fig6(&["graph", "--format", format]).out;
+        for step in steps {
+            let name = step["step"].as_str().unwrap();
+            assert!(
+                drawing.contains(name),
+                "{name} is not in {format}: {drawing}"
+            );
+        }
+    }
     assert!(project.fig6(&["completions", "bash"]).out.contains("fig6"));
     assert!(project.fig6(&["devices"]).out.contains("flex"));
 }
@@ -325,4 +345,89 @@ fn two_runs_at_once_share_the_work() {
     });
     assert_eq!((one.code, two.code), (0, 0));
     assert_eq!(one.ran.len() + two.ran.len(), 13, "{one:?} {two:?}");
+}
+
+#[test]
+fn an_output_that_nobody_reads_is_no_crash() {
+    let project = Project::new(TINY);
+    for arguments in [
+        &["reproduce"][..],
+        &["reproduce", "--json"],
+        &["status"],
+        &["status", "--json"],
+        &["graph"],
+        &["completions", "bash"],
+    ] {
+        let (code, said) = project.unread(arguments);
+        assert_eq!((code, said.as_str()), (0, ""), "{arguments:?}");
+    }
+    assert_eq!(project.reproduce(&[]).ran, NONE);
+}
+
+/// A project in which the plain nets' training cannot succeed.
+fn diverging() -> Project {
+    let project = Project::new(TINY);
+    project.edit(
+        "(n: 1, shortcut: \"none\")",
+        "(n: 1, shortcut: \"none\", warm_up: \"mad\")",
+    );
+    let mad = "    warm_ups: { \"mad\": iterations(learning_rate: 1e30, iterations: 4, slip: false) },\n    seeds";
+    project.edit("    seeds", mad);
+    project
+}
+
+#[test]
+fn a_failure_stops_the_run_or_only_what_needs_the_failed_step() {
+    let project = diverging();
+    let done = project.reproduce(&["--jobs", "1"]);
+    assert_eq!(
+        (done.code, &done.failed[..]),
+        (1, &["train/plain8/seed0".to_owned()][..])
+    );
+    assert_eq!(done.ran, ["download", "preprocess"]);
+
+    let done = project.reproduce(&["--keep-going"]);
+    assert_eq!(done.code, 1);
+    assert_eq!(done.failed, ["train/plain8/seed0", "train/plain8/seed1"]);
+    let expected = [
+        "train/resnet8/seed0",
+        "evaluate/resnet8/seed0",
+        "train/resnet8/seed1",
+        "evaluate/resnet8/seed1",
+    ];
+    assert_eq!(done.ran, expected);
+    assert_eq!(done.skipped.len(), 5, "{:?}", done.skipped);
+    assert!(!project.path("reports/tiny/results.md").exists());
+}
+
+#[test]
+fn an_evaluation_counts_what_its_predictions_say_and_confirms_the_training() {
+    let project = finished();
+    let folder = "artifacts/by-step/evaluate/resnet8/seed1";
+    let evaluation: Value =
+        serde_json::from_str(&project.read(&format!("{folder}/evaluation.json"))).unwrap();
+    let predictions = project.read(&format!("{folder}/predictions.csv"));
+    let mut confusion = vec![vec![0_u64; 10]; 10];
+    for (index, line) in predictions.lines().skip(1).enumerate() {
+        let fields: Vec<usize> = line
+            .split(',')
+            .map(|field| field.parse().unwrap())
+            .collect();
+        assert_eq!(fields[0], index);
+        confusion[fields[1]][fields[2]] += 1;
+    }
+    assert_eq!(evaluation["confusion"], serde_json::json!(confusion));
+    let right: u64 = (0..10).map(|class| confusion[class][class]).sum();
+    assert_eq!(
+        (&evaluation["images"], &evaluation["errors"]),
+        (&20.into(), &(20 - right).into())
+    );
+    for (class, record) in evaluation["classes"].as_array().unwrap().iter().enumerate() {
+        let images: u64 = confusion[class].iter().sum();
+        assert_eq!(record["images"], images);
+        assert_eq!(record["errors"], images - confusion[class][class]);
+    }
+    let training = project.read("artifacts/by-step/train/resnet8/seed1/training.json");
+    let training: Value = serde_json::from_str(&training).unwrap();
+    assert_eq!(training["last"]["test_error"], evaluation["test_error"]);
 }

@@ -196,3 +196,132 @@ fn resnet20_with_projections_computes_what_pytorch_computes() {
 fn resnet20_with_pooled_shortcuts_computes_what_pytorch_computes() {
     agrees_with_pytorch("resnet20-zeropad-maxpool");
 }
+
+/// A few images that differ from each other, ten classes in turn.
+fn images(count: usize) -> Images {
+    let mut images = Images::default();
+    for index in 0..count {
+        let pixels: Vec<u8> = (0..crate::cifar::IMAGE)
+            .map(|pixel| ((pixel * (index % 10 + 1) + 37 * index) % 251) as u8)
+            .collect();
+        images.push((index % 10) as u8, &pixels).unwrap();
+    }
+    images
+}
+
+/// Trains Plain-8 for 7 iterations on 25 images in batches of 10, evaluating every 3.
+fn short_training(edit: impl FnOnce(&mut Recipe)) -> Result<Trained> {
+    let mut recipe = Recipe {
+        batch_size: 10,
+        evaluate_every: 3,
+        ..recipe(7)
+    };
+    edit(&mut recipe);
+    let statistics = Statistics {
+        mean: [0.5; 3],
+        std: [0.25; 3],
+    };
+    let (train, test, none) = (images(25), images(10), Images::default());
+    let data = Data {
+        train: &train,
+        validation: &none,
+        test: &test,
+        statistics: &statistics,
+    };
+    let architecture = Architecture {
+        n: 1,
+        shortcut: Shortcut::None,
+    };
+    let device = Backend::Flex.open().unwrap();
+    fit(&architecture, &recipe, 5, data, &device, &mut |_| {})
+}
+
+#[test]
+fn an_epoch_ends_with_a_short_batch_and_training_stops_amid_one() {
+    let trained = short_training(|_| {}).unwrap();
+    let lines: Vec<(u64, u64)> = trained
+        .metrics
+        .iter()
+        .map(|line| (line.iteration, line.epoch))
+        .collect();
+    // Three batches an epoch, of 10, 10 and 5 images; the seventh iteration begins the third.
+    assert_eq!(lines, [(3, 0), (6, 1), (7, 2)]);
+    // The first line covers the 25 images of a whole epoch, the last one a batch of 10.
+    let wrong_images = |line: &Metrics, images: f64| line.train_error / 100.0 * images;
+    for (line, images) in trained.metrics.iter().zip([25.0, 25.0, 10.0]) {
+        let wrong = wrong_images(line, images);
+        assert!(
+            (wrong - wrong.round()).abs() < 1e-9,
+            "{wrong} of {images} images"
+        );
+    }
+    assert!(
+        trained
+            .metrics
+            .iter()
+            .all(|line| line.validation_error.is_none())
+    );
+}
+
+#[test]
+fn the_number_of_threads_leaves_no_trace_in_weights_and_metrics() {
+    let on_threads = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let trained = pool.install(|| short_training(|_| {})).unwrap();
+        (
+            weights::to_bytes(&trained.network).unwrap(),
+            trained.metrics,
+        )
+    };
+    let one = on_threads(1);
+    assert!(one == on_threads(2));
+    assert!(one == on_threads(3));
+}
+
+#[test]
+fn a_training_that_diverges_stops_with_iteration_and_learning_rate() {
+    let error = match short_training(|recipe| recipe.schedule.learning_rate = 1e30) {
+        Ok(_) => panic!("a learning rate of 1e30 cannot work"),
+        Err(error) => error.to_string(),
+    };
+    assert!(
+        error.contains("diverged") && error.contains("learning rate 1000000"),
+        "{error}"
+    );
+    assert!(error.contains("at iteration "), "{error}");
+}
+
+#[test]
+fn weight_decay_reaches_every_parameter() {
+    let shrunk = short_training(|recipe| {
+        recipe.schedule.iterations = 1;
+        recipe.weight_decay = 0.5;
+    });
+    let kept = short_training(|recipe| {
+        recipe.schedule.iterations = 1;
+        recipe.weight_decay = 0.0;
+    });
+    let states = [shrunk, kept].map(|trained| weights::state(&trained.unwrap().network).unwrap());
+    let device = Backend::Flex.open().unwrap();
+    let architecture = Architecture {
+        n: 1,
+        shortcut: Shortcut::None,
+    };
+    let initial = weights::state(&architecture.init(5, &device)).unwrap();
+    // One step from the same start: w − η (g + λ w) against w − η g.
+    for (name, start) in initial
+        .iter()
+        .filter(|(name, _)| !name.contains("running_"))
+    {
+        for (index, start) in start.values.iter().enumerate() {
+            let difference = states[1][name].values[index] - states[0][name].values[index];
+            assert!(
+                (difference - 0.1 * 0.5 * start).abs() < 1e-5,
+                "{name} {index}: {difference}"
+            );
+        }
+    }
+}
