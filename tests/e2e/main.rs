@@ -32,7 +32,7 @@ fn object(project: &Project, output: &str) -> PathBuf {
 }
 
 #[test]
-fn a_second_run_does_nothing_and_a_deleted_report_comes_back() {
+fn a_second_run_does_nothing_and_a_deleted_or_edited_report_comes_back() {
     let project = finished();
     let before = project.results();
     assert!(
@@ -44,6 +44,11 @@ fn a_second_run_does_nothing_and_a_deleted_report_comes_back() {
     assert_eq!(again.ran, NONE);
     assert_eq!(again.up_to_date.len(), 13);
     fs::remove_dir_all(project.path("reports")).unwrap();
+    assert_eq!(project.reproduce(&[]).ran, NONE);
+    assert_eq!(project.results(), before);
+
+    let table = project.path("reports/tiny/results.md");
+    fs::write(table, "a better number").unwrap();
     assert_eq!(project.reproduce(&[]).ran, NONE);
     assert_eq!(project.results(), before);
 }
