@@ -9,97 +9,41 @@
 //! | the content of the inputs | how and by whom the inputs were made |
 //!
 //! The hashed text is kept in full beside each result, so that explaining a rerun is comparing two
-//! [`KeyInputs`]. Unaware of the graph, of files and of the store.
+//! [`KeyInputs`]. Code and crates stand in it as one digest per module and per crate; a [`Listing`]
+//! says what each of those stands for. Unaware of the graph, of files and of the store.
+
+mod change;
+mod digest;
+mod listing;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use change::differences;
+pub use change::{Change, Part, shortened};
+pub use digest::Digest;
+pub use listing::{Detail, Listing};
+
 /// Version of the meaning of [`KeyInputs`]; a change invalidates every result.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
-/// A BLAKE3 digest: the address of a content, or a step's key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    /// The digest of these bytes.
-    pub fn of(bytes: &[u8]) -> Digest {
-        Digest(*blake3::hash(bytes).as_bytes())
-    }
-
-    /// The digest of a file's content, computed by all threads of the current pool.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    pub fn of_file(path: &std::path::Path) -> std::io::Result<Digest> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_mmap_rayon(path)?;
-        Ok(Digest(*hasher.finalize().as_bytes()))
-    }
-
-    /// The first ten hexadecimal digits, for people.
-    pub fn short(&self) -> String {
-        self.to_string()[..10].to_owned()
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(blake3::Hash::from_bytes(self.0).to_hex().as_str())
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
-
-impl FromStr for Digest {
-    type Err = blake3::HexError;
-
-    fn from_str(text: &str) -> Result<Digest, Self::Err> {
-        blake3::Hash::from_hex(text).map(|hash| Digest(*hash.as_bytes()))
-    }
-}
-
-impl Serialize for Digest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error| {
-            serde::de::Error::custom(format!("{text:?} is no BLAKE3 digest: {error}"))
-        })
-    }
-}
-
-/// Everything that a step's result depends on. Maps are sorted and values are scalars, so equal
-/// inputs have equal text.
+/// The part of the key inputs that all steps of one kind on one backend share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeyInputs {
+pub struct Basis {
     pub schema: u32,
     /// The step's kind (`train`), not its name: equal work has an equal key under any name.
     pub kind: String,
-    /// Parameters by dotted path (`recipe.schedule.milestones[0]`), scalars only.
-    pub parameters: BTreeMap<String, Value>,
-    /// Digest of each part of the code that the step reaches, by name.
+    /// Digest of the [`Listing`] of each module's items that the step reaches, by module.
     pub code: BTreeMap<String, Digest>,
-    /// Version and checksum of each third-party crate that the step reaches.
-    pub crates: BTreeMap<String, String>,
+    /// Digest of the [`Listing`] of each third-party crate that the step names and of all that it
+    /// depends on.
+    pub crates: BTreeMap<String, Digest>,
     /// Compiler and backend, for a step that computes in floating point on a backend.
     pub numeric: Option<Numeric>,
-    /// Content of each input, by name.
-    pub inputs: BTreeMap<String, Digest>,
 }
 
 /// What a floating-point result depends on beyond the code.
@@ -118,109 +62,94 @@ pub struct Numeric {
     pub compiler: String,
 }
 
-impl KeyInputs {
-    /// The text that is hashed: one line of JSON behind the record's type and version.
-    pub fn canonical(&self) -> String {
-        let json = serde_json::to_string(self).expect("scalars under string keys have a JSON form");
-        format!("fig6 key inputs {SCHEMA}\n{json}\n")
-    }
+/// Everything that a step's result depends on. Maps are sorted, so equal inputs have equal text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyInputs {
+    pub basis: Arc<Basis>,
+    /// The parameters that the step reads, as an object.
+    pub parameters: Value,
+    /// Content of each input, by name.
+    pub inputs: BTreeMap<String, Digest>,
+}
 
-    /// The key.
+impl Basis {
+    /// The hash of the basis' text, to go on from: a graph has many steps on few bases.
+    pub fn hasher(&self) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(format!("fig6 key inputs {SCHEMA}\n{}\n", json(self)).as_bytes());
+        hasher
+    }
+}
+
+impl KeyInputs {
+    /// The key: the hash of a line with the record's type and version, of one with the basis, and
+    /// of one with the rest.
     pub fn key(&self) -> Digest {
-        Digest::of(self.canonical().as_bytes())
+        key(&self.basis.hasher(), &self.parameters, &self.inputs)
     }
 
     /// What differs in `new`, in the order of the fields; empty if nothing does.
     pub fn changes(&self, new: &KeyInputs) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let mut note = |part, name: &str, old: Option<String>, new: Option<String>| {
-            if old != new {
-                changes.push(Change {
-                    part,
-                    name: name.to_owned(),
-                    old,
-                    new,
-                });
-            }
-        };
-        note(
-            Part::Schema,
-            "schema",
-            Some(self.schema.to_string()),
-            Some(new.schema.to_string()),
-        );
-        note(
-            Part::Kind,
-            "kind",
-            Some(self.kind.clone()),
-            Some(new.kind.clone()),
-        );
-        for (part, old, new) in [
+        let (one, two) = (&self.basis, &new.basis);
+        [
+            (
+                Part::Schema,
+                single("schema", one.schema),
+                single("schema", two.schema),
+            ),
+            (
+                Part::Kind,
+                single("kind", &one.kind),
+                single("kind", &two.kind),
+            ),
             (
                 Part::Parameter,
-                texts(&self.parameters),
-                texts(&new.parameters),
+                texts(&flatten(&self.parameters)),
+                texts(&flatten(&new.parameters)),
             ),
-            (Part::Code, texts(&self.code), texts(&new.code)),
-            (Part::Crate, texts(&self.crates), texts(&new.crates)),
-            (Part::Numeric, numeric(&self.numeric), numeric(&new.numeric)),
+            (Part::Code, texts(&one.code), texts(&two.code)),
+            (Part::Crate, texts(&one.crates), texts(&two.crates)),
+            (Part::Numeric, numeric(&one.numeric), numeric(&two.numeric)),
             (Part::Input, texts(&self.inputs), texts(&new.inputs)),
-        ] {
-            let names: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
-            for name in names {
-                note(part, name, old.get(name).cloned(), new.get(name).cloned());
-            }
-        }
-        changes
+        ]
+        .into_iter()
+        .flat_map(|(part, old, new)| {
+            differences(&old, &new)
+                .map(move |(name, old, new)| Change {
+                    part,
+                    name,
+                    old,
+                    new,
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
     }
 }
 
-/// One difference between two [`KeyInputs`]; `None` on the side that lacks it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    pub part: Part,
-    pub name: String,
-    pub old: Option<String>,
-    pub new: Option<String>,
-}
-
-/// Which part of the key inputs differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    Schema,
-    Kind,
-    Parameter,
-    Code,
-    Crate,
-    Numeric,
-    Input,
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let what = match self.part {
-            Part::Parameter | Part::Numeric | Part::Schema | Part::Kind => "",
-            Part::Code => "code ",
-            Part::Crate => "crate ",
-            Part::Input => "input ",
-        };
-        let side = |value: &Option<String>| match value {
-            // A digest's first digits tell it apart well enough for people.
-            Some(value) if value.len() == 64 && self.part != Part::Parameter => {
-                value[..10].to_owned()
-            }
-            Some(value) => value.clone(),
-            None => "none".to_owned(),
-        };
-        write!(
-            formatter,
-            "{what}{}: {} → {}",
-            self.name,
-            side(&self.old),
-            side(&self.new)
-        )
+/// The key of a step on a basis with this hash (see [`KeyInputs::key`]).
+pub fn key<N: Ord + Serialize>(
+    basis: &blake3::Hasher,
+    parameters: &Value,
+    inputs: &BTreeMap<N, Digest>,
+) -> Digest {
+    #[derive(Serialize)]
+    struct Rest<'a, N: Ord> {
+        parameters: &'a Value,
+        inputs: &'a BTreeMap<N, Digest>,
     }
+    let mut hasher = basis.clone();
+    hasher.update(json(&Rest { parameters, inputs }).as_bytes());
+    Digest::from_bytes(*hasher.update(b"\n").finalize().as_bytes())
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data under string keys has a JSON form")
+}
+
+fn single(name: &str, value: impl ToString) -> BTreeMap<String, String> {
+    BTreeMap::from([(name.to_owned(), value.to_string())])
 }
 
 /// A value's scalars by dotted path; empty lists and maps stand as themselves.
@@ -274,106 +203,4 @@ fn numeric(numeric: &Option<Numeric>) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn example() -> KeyInputs {
-        KeyInputs {
-            schema: SCHEMA,
-            kind: "train".into(),
-            parameters: flatten(&json!({ "seed": 0, "recipe": { "rate": 0.1, "at": [32, 48] } })),
-            code: BTreeMap::from([("fig6".into(), Digest::of(b"code"))]),
-            crates: BTreeMap::new(),
-            numeric: None,
-            inputs: BTreeMap::from([("train.bin".into(), Digest::of(b"images"))]),
-        }
-    }
-
-    #[test]
-    fn equal_inputs_have_equal_keys_and_survive_the_way_through_json() {
-        let text = serde_json::to_string(&example()).unwrap();
-        let read: KeyInputs = serde_json::from_str(&text).unwrap();
-        assert_eq!(read, example());
-        assert_eq!(read.key(), example().key());
-        assert_eq!(read.changes(&example()), []);
-    }
-
-    #[test]
-    fn every_part_of_the_inputs_changes_the_key_and_is_named() {
-        let numeric = Numeric {
-            backend: "flex".into(),
-            version: "0.22.1".into(),
-            float: "f32".into(),
-            architecture: "x86_64".into(),
-            compiler: "rustc 1.95.0".into(),
-        };
-        type Edit = Box<dyn Fn(&mut KeyInputs)>;
-        let edits: Vec<(&str, Edit)> = vec![
-            ("schema: 1 → 2", Box::new(|inputs| inputs.schema = 2)),
-            (
-                "kind: train → plot",
-                Box::new(|inputs| inputs.kind = "plot".into()),
-            ),
-            (
-                "recipe.at[1]: 48 → 49",
-                Box::new(|inputs| {
-                    inputs.parameters.insert("recipe.at[1]".into(), json!(49));
-                }),
-            ),
-            (
-                "recipe.rate: 0.1 → none",
-                Box::new(|inputs| {
-                    inputs.parameters.remove("recipe.rate");
-                }),
-            ),
-            (
-                "code fig6: ",
-                Box::new(|inputs| inputs.code.get_mut("fig6").unwrap().0[0] ^= 1),
-            ),
-            (
-                "crate plotters: none → 0.3.7",
-                Box::new(|inputs| {
-                    inputs.crates.insert("plotters".into(), "0.3.7".into());
-                }),
-            ),
-            (
-                "architecture: none → x86_64",
-                Box::new(move |inputs| inputs.numeric = Some(numeric.clone())),
-            ),
-            (
-                "input train.bin: ",
-                Box::new(|inputs| inputs.inputs.get_mut("train.bin").unwrap().0[31] ^= 1),
-            ),
-        ];
-        for (said, edit) in edits {
-            let mut edited = example();
-            edit(&mut edited);
-            assert_ne!(edited.key(), example().key(), "{said}");
-            let changes = example().changes(&edited);
-            assert!(
-                changes
-                    .iter()
-                    .any(|change| change.to_string().starts_with(said)),
-                "{changes:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn lists_and_maps_are_flattened_to_scalars() {
-        let flat = flatten(&json!({ "a": { "b": [1, { "c": null }] }, "d": [], "e": "x" }));
-        let expected = [
-            ("a.b[0]", json!(1)),
-            ("a.b[1].c", json!(null)),
-            ("d", json!([])),
-            ("e", json!("x")),
-        ];
-        assert_eq!(
-            flat,
-            expected
-                .map(|(name, value)| (name.to_owned(), value))
-                .into()
-        );
-    }
-}
+mod tests;

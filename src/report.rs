@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::key::Digest;
 use crate::plan::Graph;
 use crate::run::Outcome;
 use crate::store::{Store, write_whole};
@@ -46,13 +45,15 @@ pub fn publish(
         .iter()
         .filter(|step| step.params.is_reported())
     {
-        let Some(manifest) = outcome.results.get(&step.name) else {
+        let Some(entry) = outcome.reported.get(&step.name) else {
             continue;
         };
-        for (name, output) in &manifest.outputs {
+        for (name, output) in &entry.outputs {
             let path = folder.join(name);
-            if !Digest::of_file(&path).is_ok_and(|found| found == output.digest) {
+            if store.content(&path).ok().flatten() != Some(output.digest) {
                 write_whole(&path, &store.read(output)?)?;
+                // Known from now on without reading it.
+                store.content(&path)?;
             }
             files.push(path);
         }

@@ -9,8 +9,8 @@ use console::style;
 use serde_json::{Value, json};
 
 use super::out::Out;
-use super::view::because;
-use super::{Project, Where, assess, needed};
+use super::view::{because, forecast_in_words, line_of};
+use super::{Forecast, Project, Where, needed};
 use crate::error::Invalid;
 use crate::plan::{Assessment, Format, Graph, State, Step, draw};
 use crate::store::Store;
@@ -30,7 +30,7 @@ pub struct StatusArguments {
 pub fn status(arguments: &StatusArguments, out: &mut Out) -> Result<()> {
     let project = arguments.place.open()?;
     let needed = needed(&project.graph, &arguments.targets)?;
-    let assessments = assess(&project, &needed, &vec![false; needed.len()])?;
+    let assessments = project.assess(&needed, &vec![false; needed.len()])?;
     show(&project, &assessments, arguments.json, out)
 }
 
@@ -41,53 +41,72 @@ pub fn show(
     json: bool,
     out: &mut Out,
 ) -> Result<()> {
+    let forecast = project.forecast(assessments);
+    project.save_index();
     let steps = project.graph.steps().iter().zip(assessments);
-    let steps = steps.filter_map(|(step, assessment)| Some((step, assessment.as_ref()?)));
+    let steps = steps.zip(&forecast.seconds);
+    let steps = steps
+        .filter_map(|((step, assessment), seconds)| Some((step, assessment.as_ref()?, *seconds)));
     if json {
         let steps: Vec<Value> = steps
-            .map(|(step, assessment)| record(step, assessment))
+            .map(|(step, assessment, seconds)| record(step, assessment, seconds))
             .collect();
-        let record = json!({ "profile": project.experiment.profile, "steps": steps });
+        let record = json!({
+            "profile": project.experiment.profile,
+            "steps": steps,
+            "expected_seconds": { "must_run": forecast.must.seconds, "may_run": forecast.may.seconds },
+        });
         return Ok(out.line(&serde_json::to_string(&record)?)?);
     }
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
-    let mut counts = [0; 3];
-    for (step, assessment) in steps {
-        let (place, state, detail) = match &assessment.state {
-            State::UpToDate(manifest) => (0, style("up to date").green(), manifest.summary.clone()),
-            State::MustRun(reasons) => (1, style("must run").yellow(), because(reasons)),
-            State::MayRun(reasons) => (2, style("may run").cyan(), because(reasons)),
+    let mut up_to_date = 0;
+    for (step, assessment, _) in steps {
+        let (state, detail) = match &assessment.state {
+            State::UpToDate(entry) => {
+                up_to_date += 1;
+                (
+                    style("up to date").green(),
+                    line_of(entry, project.backend.name()),
+                )
+            }
+            State::MustRun(reasons) => (style("must run").yellow(), because(reasons)),
+            State::MayRun(reasons) => (style("may run").cyan(), because(reasons)),
         };
-        counts[place] += 1;
         table.add_row([step.name.clone(), state.to_string(), detail]);
     }
     out.line(&table.trim_fmt())?;
-    let [up_to_date, must, may] = counts;
-    Ok(out.line(&format!(
-        "{up_to_date} up to date, {must} must run, {may} may run"
-    ))?)
+    Ok(out.line(&totals(up_to_date, &forecast))?)
+}
+
+/// The last line: how many steps are up to date, must or may run, and how long that takes.
+fn totals(up_to_date: usize, forecast: &Forecast) -> String {
+    format!("{up_to_date} up to date, {}", forecast_in_words(forecast))
 }
 
 /// A step's status for programs.
-fn record(step: &Step, assessment: &Assessment) -> Value {
-    let key = match &assessment.state {
-        State::UpToDate(manifest) => Some(manifest.key),
-        _ => assessment.key.as_ref().map(|(key, _)| *key),
-    };
+fn record(step: &Step, assessment: &Assessment, expected_seconds: Option<f64>) -> Value {
+    let key = assessment
+        .result()
+        .map(|entry| entry.key)
+        .or(assessment.key);
     let mut record = json!({
         "step": step.name,
         "state": assessment.state.word(),
         "reasons": assessment.state.reasons(),
         "key": key,
     });
-    if let State::UpToDate(manifest) = &assessment.state {
-        record["summary"] = json!(manifest.summary);
-        record["backend"] = json!(manifest.key_inputs.numeric.as_ref().map(|n| &n.backend));
-        record["seconds"] = json!(manifest.run.seconds);
-        record["work_seconds"] = json!(manifest.run.work_seconds);
+    match assessment.result() {
+        Some(entry) => {
+            record["summary"] = json!(entry.summary);
+            record["backend"] = json!(entry.backend);
+            record["host"] = json!(entry.host);
+            record["seconds"] = json!(entry.seconds);
+            record["work_seconds"] = json!(entry.work_seconds);
+        }
+        None => record["expected_seconds"] = json!(expected_seconds),
     }
     if let Some(network) = network(step) {
         record["network"] = network;

@@ -2,6 +2,7 @@
 //! clap.
 
 mod devices;
+mod explain;
 mod inspect;
 mod out;
 mod reproduce;
@@ -17,7 +18,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::error::Invalid;
 use crate::nn::device::{Backend, Request};
 use crate::pipeline::{Experiment, Pipeline};
-use crate::plan::{self, Backends, Graph};
+use crate::plan::{self, Assessment, Bases, Estimates, Graph, State};
 use crate::run::run_task;
 use crate::store::Store;
 use out::Out;
@@ -49,6 +50,9 @@ enum Command {
     Reproduce(reproduce::Arguments),
     /// Say of each step whether it is up to date, and if not, why.
     Status(inspect::StatusArguments),
+    /// Say everything about why a step runs or does not: what its key is made of, what changed since
+    /// its closest earlier result, and why, back to the root.
+    Explain(explain::Arguments),
     /// Draw the steps and what they read from each other.
     Graph(inspect::GraphArguments),
     /// Show the log of a step's newest run.
@@ -91,7 +95,7 @@ struct Project {
     graph: Graph,
     store: Store,
     backend: Backend,
-    backends: Backends,
+    bases: Bases,
 }
 
 impl Where {
@@ -104,16 +108,16 @@ impl Where {
         let backend = request
             .resolve()
             .map_err(|error| Invalid::new(format!("{error:#}")))?;
-        let backends = match request {
-            Request::Auto => Backends::any(&backend),
-            _ => Backends::only(&backend),
+        let bases = match request {
+            Request::Auto => Bases::any(&backend),
+            _ => Bases::only(&backend),
         };
         Ok(Project {
             graph: Graph::of(&experiment),
             experiment,
             store: Store::at(&self.artifacts, self.paranoid)?,
             backend,
-            backends,
+            bases,
         })
     }
 
@@ -148,6 +152,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
         Command::Status(arguments) => inspect::status(&arguments, &mut out)?,
+        Command::Explain(arguments) => explain::run(&arguments, &mut out)?,
         Command::Graph(arguments) => inspect::graph(&arguments, &mut out)?,
         Command::Log(arguments) => inspect::log(&arguments, &mut out)?,
         Command::Devices(arguments) => devices::run(&arguments, &mut out)?,
@@ -201,20 +206,67 @@ fn needed(graph: &Graph, targets: &[String]) -> Result<Vec<bool>, Invalid> {
     }
 }
 
-/// Assesses the needed steps against the store.
-fn assess(
-    project: &Project,
-    needed: &[bool],
-    forced: &[bool],
-) -> Result<Vec<Option<plan::Assessment>>> {
-    let Project {
-        graph,
-        backends,
-        store,
-        ..
-    } = project;
-    let assessments = plan::assess(graph, needed, forced, backends, store)?;
-    // Worth keeping if it can be; a read-only folder of artifacts is no reason to fail.
-    let _ = store.save_stats();
-    Ok(assessments)
+impl Project {
+    /// Assesses the needed steps against the store.
+    fn assess(&self, needed: &[bool], forced: &[bool]) -> Result<Vec<Option<Assessment>>> {
+        plan::assess(&self.graph, needed, forced, &self.bases, &self.store)
+    }
+
+    /// Keeps what was learnt on the way, if that can be done: a read-only folder of artifacts is no
+    /// reason to fail.
+    fn save_index(&self) {
+        let _ = self.store.save_index();
+    }
+
+    /// How long the steps will take that must run, and those that may.
+    fn forecast(&self, assessments: &[Option<Assessment>]) -> Forecast {
+        let mut forecast = Forecast {
+            seconds: vec![None; assessments.len()],
+            ..Forecast::default()
+        };
+        let idle = |assessment: &Assessment| assessment.result().is_some();
+        if assessments.iter().flatten().all(idle) {
+            return forecast;
+        }
+        let results = self.store.all_results().values().flatten();
+        let estimates = Estimates::of(results.map(|entry| &**entry));
+        let cores = match self.backend.is_cpu() {
+            true => std::thread::available_parallelism().map_or(1, usize::from),
+            false => 1,
+        };
+        for (id, assessment) in self.graph.ids().zip(assessments) {
+            let sum = match assessment.as_ref().map(|assessment| &assessment.state) {
+                Some(State::MustRun(_)) => &mut forecast.must,
+                Some(State::MayRun(_)) => &mut forecast.may,
+                _ => continue,
+            };
+            let expected = estimates.seconds(self.graph.step(id), self.backend.name());
+            match expected {
+                Some(seconds) => sum.seconds += seconds / cores as f64,
+                None => sum.unknown += 1,
+            }
+            sum.steps += 1;
+            forecast.seconds[id.index()] = expected.map(|seconds| seconds / cores as f64);
+        }
+        forecast
+    }
+}
+
+/// How long the steps of a plan will take.
+#[derive(Debug, Default)]
+struct Forecast {
+    must: Sum,
+    may: Sum,
+    /// Each step's share with all cores at work, where earlier runs tell.
+    seconds: Vec<Option<f64>>,
+}
+
+/// Steps that are to run.
+#[derive(Debug, Default)]
+struct Sum {
+    steps: usize,
+    /// Expected seconds with all cores at work, but for the unknown ones.
+    seconds: f64,
+    /// Steps of kinds that never ran here.
+    unknown: usize,
 }

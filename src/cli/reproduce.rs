@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::out::Out;
-use super::view::View;
-use super::{Project, Where, assess, inspect, needed};
+use super::view::{View, forecast_in_words};
+use super::{Project, Where, inspect, needed};
 use crate::report;
 use crate::run::{self, LocalProcesses, Options, Outcome, Stop};
 
@@ -60,21 +60,32 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             *wanted |= also;
         }
     }
+    let plan = project.assess(&wanted, &forced)?;
     if arguments.dry_run {
-        let assessments = assess(&project, &wanted, &forced)?;
-        inspect::show(&project, &assessments, arguments.json, out)?;
+        inspect::show(&project, &plan, arguments.json, out)?;
         return Ok(ExitCode::SUCCESS);
     }
 
     let folder = arguments.reports.join(&project.experiment.profile);
-    report::prepare(&folder)?;
+    let idle = plan
+        .iter()
+        .flatten()
+        .all(|assessment| assessment.result().is_some());
+    if !idle {
+        report::prepare(&folder)?;
+        if !arguments.json {
+            out.remark(&forecast_in_words(&project.forecast(&plan)));
+        }
+    }
     let options = options(arguments, &project)?;
     let (stop, messages) = run::stop_channel();
-    stop_at_signals(stop)?;
+    if !idle {
+        stop_at_signals(stop)?;
+    }
     let mut view = View::new(out.is_quiet(), arguments.json);
     let outcome = run::reproduce(
         &project.graph,
-        &wanted,
+        plan,
         &forced,
         &project.store,
         &LocalProcesses::new()?,
@@ -83,7 +94,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         &mut |event| view.show(&event, out),
     )?;
     view.close();
-    let files = report::publish(&project.graph, &outcome, &project.store, &folder)?;
+    let files = report::publish(&project.graph, &outcome, &project.store, &folder);
+    project.save_index();
+    let files = files?;
     let seconds = started.elapsed().as_secs_f64();
     if arguments.json {
         out.json_line(&json!({
@@ -92,6 +105,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             "up_to_date": outcome.up_to_date,
             "failed": outcome.failed,
             "skipped": outcome.skipped,
+            "same_bytes": outcome.same_bytes,
+            "stay_valid": outcome.stay_valid,
             "seconds": seconds,
             "report": files,
         }));
@@ -112,7 +127,7 @@ fn options(arguments: &Arguments, project: &Project) -> Result<Options> {
             .map_or(default_jobs, std::num::NonZeroUsize::get),
         cores,
         keep_going: arguments.keep_going,
-        backends: project.backends.clone(),
+        bases: project.bases.clone(),
         device: project.backend.to_string(),
         mirrors: arguments.mirror.clone(),
     })
@@ -146,6 +161,9 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
+    if let Some(line) = cutoff(outcome) {
+        out.remark(&line);
+    }
     out.remark(&format!("{} in {seconds:.1} s", counts.join(", ")));
     if outcome.interrupted {
         out.remark("interrupted; run the same command again to go on");
@@ -161,6 +179,24 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
     if let Some(Ok(table)) = table.map(std::fs::read_to_string) {
         out.remark(&format!("\n{}", table.trim_end()));
     }
+}
+
+/// What running again to the same bytes has saved.
+fn cutoff(outcome: &Outcome) -> Option<String> {
+    let again = match &outcome.same_bytes[..] {
+        [] => return None,
+        [step] => step.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    };
+    let valid = outcome.stay_valid;
+    let stay = if valid == 1 {
+        "step stays"
+    } else {
+        "steps stay"
+    };
+    Some(format!(
+        "{again} ran again, same bytes: {valid} {stay} valid"
+    ))
 }
 
 fn exit_code(outcome: &Outcome) -> ExitCode {

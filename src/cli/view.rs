@@ -7,9 +7,11 @@ use console::style;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Out;
+use super::{Forecast, Sum};
 use crate::plan::Reason;
 use crate::run::Event;
 use crate::steps::Progress;
+use crate::store::Entry;
 
 /// Reasons that are spelt out; more are only counted.
 const REASONS_SHOWN: usize = 2;
@@ -196,4 +198,34 @@ pub fn because(reasons: &[Reason]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// What a result says, and who computed it if it was another backend than the one that would now.
+pub fn line_of(entry: &Entry, backend: &str) -> String {
+    let summary = &entry.summary;
+    match &entry.backend {
+        Some(other) if other != backend => format!("{summary} (by {other} on {})", entry.host),
+        _ => summary.clone(),
+    }
+}
+
+/// How many steps must and may run, and how long that will take as far as earlier runs tell.
+pub fn forecast_in_words(forecast: &Forecast) -> String {
+    let time = |sum: &Sum, word: &str| {
+        let time = indicatif::HumanDuration(Duration::from_secs_f64(sum.seconds.clamp(0.0, 1e9)));
+        match (sum.steps, sum.unknown) {
+            (0, _) => String::new(),
+            (_, 0) => format!(" ({word} {time:#})"),
+            (steps, unknown) if steps == unknown => String::new(),
+            (_, unknown) => format!(" ({word} {time:#}, and {unknown} that never ran here)"),
+        }
+    };
+    let Forecast { must, may, .. } = forecast;
+    format!(
+        "{} must run{}, {} may run{}",
+        must.steps,
+        time(must, "about"),
+        may.steps,
+        time(may, "up to")
+    )
 }

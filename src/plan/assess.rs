@@ -1,30 +1,40 @@
 //! Which steps are up to date, which must run, which may: and why.
 //!
 //! A step's key needs the content of its inputs. As long as one of its producers has not run,
-//! the key is open; then the step *must* run if something else that it depends on changed, and
-//! *may* run otherwise: if its producers come out the same, it will not.
+//! the key is open; then the step *must* run if something else that it depends on differs from all
+//! its earlier results, and *may* run otherwise: if its producers come out the same, it will not.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::sync::Arc;
 
 use anyhow::Result;
-use serde::Serialize;
+use rayon::prelude::*;
 
 use super::graph::{Graph, Step, StepId};
-use super::keys::{Backends, key_inputs};
-use crate::key::{Change, Digest, KeyInputs, Part};
-use crate::store::{Lookup, Manifest, Store};
+use super::keys::Bases;
+use super::reason::Reason;
+use crate::key::{Change, Digest, KeyInputs, Listing, Part};
+use crate::store::{Earlier, Entry, Lookup, Manifest, Store};
+
+/// From this number of steps on it pays to share the work among threads.
+const MANY: usize = 256;
 
 /// The results that are already there.
-pub trait History {
+pub trait History: Sync {
     /// What is known under a key.
     ///
     /// # Errors
     /// If it cannot be read.
     fn lookup(&self, key: &Digest) -> Result<Lookup>;
 
-    /// The newest result of the step with this name.
-    fn newest(&self, step: &str) -> Option<Manifest>;
+    /// Earlier results of the step with this name.
+    fn earlier(&self, step: &str) -> Earlier;
+
+    /// A result's manifest, if it is there and whole.
+    fn manifest(&self, key: &Digest) -> Option<Manifest>;
+
+    /// What a digest in the basis of an earlier result stands for.
+    fn listing(&self, digest: &Digest) -> Option<Listing>;
 }
 
 impl History for Store {
@@ -32,8 +42,16 @@ impl History for Store {
         Store::lookup(self, key)
     }
 
-    fn newest(&self, step: &str) -> Option<Manifest> {
-        Store::newest(self, step)
+    fn earlier(&self, step: &str) -> Earlier {
+        Store::earlier(self, step)
+    }
+
+    fn manifest(&self, key: &Digest) -> Option<Manifest> {
+        Store::manifest(self, key).ok().flatten()
+    }
+
+    fn listing(&self, digest: &Digest) -> Option<Listing> {
+        Store::listing(self, digest)
     }
 }
 
@@ -41,15 +59,25 @@ impl History for Store {
 #[derive(Clone, Debug)]
 pub struct Assessment {
     pub state: State,
-    /// Key and key inputs on the chosen backend; absent as long as an input is open.
-    pub key: Option<(Digest, KeyInputs)>,
+    /// The key under which its result is added; absent as long as an input is open.
+    pub key: Option<Digest>,
+}
+
+impl Assessment {
+    /// The result that is used, if there is one.
+    pub fn result(&self) -> Option<&Arc<Entry>> {
+        match &self.state {
+            State::UpToDate(entry) => Some(entry),
+            State::MustRun(_) | State::MayRun(_) => None,
+        }
+    }
 }
 
 /// Whether a step runs.
 #[derive(Clone, Debug)]
 pub enum State {
     /// This result is used.
-    UpToDate(Box<Manifest>),
+    UpToDate(Arc<Entry>),
     MustRun(Vec<Reason>),
     /// Runs only if one of the steps named as reasons makes other bytes than before.
     MayRun(Vec<Reason>),
@@ -74,34 +102,6 @@ impl State {
     }
 }
 
-/// Why a step runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
-pub enum Reason {
-    /// It never ran.
-    NoResult,
-    /// The user wants it.
-    Forced,
-    /// Its result cannot be used.
-    Damaged { what: String },
-    /// Something that it depends on differs from its newest result.
-    Changed(Change),
-    /// A step that it reads from runs first.
-    Producer { step: String },
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Reason::NoResult => formatter.write_str("no result yet"),
-            Reason::Forced => formatter.write_str("forced"),
-            Reason::Damaged { what } => formatter.write_str(what),
-            Reason::Changed(change) => change.fmt(formatter),
-            Reason::Producer { step } => write!(formatter, "after {step}"),
-        }
-    }
-}
-
 /// Assesses all needed steps before anything runs; `None` for those not needed.
 ///
 /// # Errors
@@ -110,24 +110,27 @@ pub fn assess(
     graph: &Graph,
     needed: &[bool],
     forced: &[bool],
-    backends: &Backends,
+    bases: &Bases,
     history: &dyn History,
 ) -> Result<Vec<Option<Assessment>>> {
-    let mut assessments: Vec<Option<Assessment>> = Vec::with_capacity(needed.len());
-    for id in graph.ids() {
-        let assessment = needed[id.index()]
-            .then(|| {
-                let made = |producer: StepId| match &assessments[producer.index()] {
-                    Some(Assessment {
-                        state: State::UpToDate(manifest),
-                        ..
-                    }) => Some(&**manifest),
-                    _ => None,
-                };
-                assess_step(graph, id, forced[id.index()], &made, backends, history)
-            })
-            .transpose()?;
-        assessments.push(assessment);
+    let mut assessments: Vec<Option<Assessment>> = vec![None; needed.len()];
+    for mut level in graph.levels() {
+        level.retain(|id| needed[id.index()]);
+        let made = |producer: StepId| {
+            assessments[producer.index()]
+                .as_ref()?
+                .result()
+                .map(|entry| &**entry)
+        };
+        let assess =
+            |&id: &StepId| assess_step(graph, id, forced[id.index()], &made, bases, history);
+        let assessed: Vec<Assessment> = match level.len() {
+            MANY.. => level.par_iter().map(assess).collect::<Result<_>>()?,
+            _ => level.iter().map(assess).collect::<Result<_>>()?,
+        };
+        for (id, assessment) in level.into_iter().zip(assessed) {
+            assessments[id.index()] = Some(assessment);
+        }
     }
     Ok(assessments)
 }
@@ -140,136 +143,222 @@ pub fn assess_step<'a>(
     graph: &Graph,
     id: StepId,
     forced: bool,
-    made: &dyn Fn(StepId) -> Option<&'a Manifest>,
-    backends: &Backends,
+    made: &dyn Fn(StepId) -> Option<&'a Entry>,
+    bases: &Bases,
     history: &dyn History,
 ) -> Result<Assessment> {
     let step = graph.step(id);
-    let mut inputs = BTreeMap::new();
-    let mut open = Vec::new();
-    for input in &step.inputs {
-        match made(input.producer).and_then(|manifest| manifest.outputs.get(input.output)) {
-            Some(output) => {
-                inputs.insert(input.name.clone(), output.digest);
-            }
-            None => open.push(input),
-        }
-    }
+    let Inputs { known, open } = Inputs::of(step, made);
     if !open.is_empty() {
-        let mut producers: Vec<Reason> = Vec::new();
-        for input in &open {
-            let reason = Reason::Producer {
-                step: graph.step(input.producer).name.clone(),
-            };
-            if !producers.contains(&reason) {
-                producers.push(reason);
-            }
-        }
-        let open: Vec<&str> = open.iter().map(|input| input.name.as_str()).collect();
         let state = if forced {
             State::MustRun(vec![Reason::Forced])
         } else {
-            match certain_changes(step, &inputs, &open, backends, history) {
-                None => State::MustRun(vec![Reason::NoResult]),
-                Some(changes) if changes.is_empty() => State::MayRun(producers),
-                Some(changes) => State::MustRun(changes),
+            match closest(graph, step, &known, &open, bases, history) {
+                Closest::Same => State::MayRun(producers(graph, step, made)),
+                Closest::Differs(reasons) => State::MustRun(reasons),
             }
         };
         return Ok(Assessment { state, key: None });
     }
 
-    let chosen = key_inputs(&step.params, Some(&backends.chosen), inputs);
-    let key = chosen.key();
-    let mut reasons = Vec::new();
-    let candidates: Vec<KeyInputs> = candidates(step, &chosen, backends).collect();
-    for candidate in candidates {
-        match history.lookup(&candidate.key())? {
-            Lookup::Found(_) if forced => reasons = vec![Reason::Forced],
-            Lookup::Found(manifest) => {
-                return Ok(Assessment {
-                    state: State::UpToDate(manifest),
-                    key: Some((key, chosen)),
-                });
+    let mut key = None;
+    let mut damaged = Vec::new();
+    for candidate in bases.keys(&step.params, &known) {
+        key.get_or_insert(candidate);
+        match history.lookup(&candidate)? {
+            Lookup::Found(_) if forced => damaged = vec![Reason::Forced],
+            Lookup::Found(entry) => {
+                let state = State::UpToDate(entry);
+                return Ok(Assessment { state, key });
             }
             Lookup::Absent => {}
-            Lookup::Damaged(what) => reasons.push(Reason::Damaged { what }),
+            Lookup::Damaged(what) => damaged.push(Reason::Damaged { what }),
         }
     }
-    if reasons.is_empty() {
-        reasons = match history.newest(&step.name) {
-            None => vec![Reason::NoResult],
-            Some(newest) => changed(&newest.key_inputs, &chosen),
-        };
-    }
+    let reasons = match damaged.is_empty() {
+        false => damaged,
+        true => match closest(graph, step, &known, &[], bases, history) {
+            Closest::Differs(reasons) => reasons,
+            // Its manifest is found by the step's name, but not by the key.
+            Closest::Same => vec![Reason::NoResult],
+        },
+    };
     Ok(Assessment {
         state: State::MustRun(reasons),
-        key: Some((key, chosen)),
+        key,
     })
 }
 
-/// The key inputs under which a result of this step would count.
-fn candidates<'a>(
+/// Content of a step's inputs, by name.
+pub struct Inputs<'g> {
+    pub known: BTreeMap<&'g str, Digest>,
+    /// Names of those that are still to be made.
+    pub open: Vec<&'g str>,
+}
+
+impl<'g> Inputs<'g> {
+    pub fn of<'a>(step: &'g Step, made: &dyn Fn(StepId) -> Option<&'a Entry>) -> Inputs<'g> {
+        let mut inputs = Inputs {
+            known: BTreeMap::new(),
+            open: Vec::new(),
+        };
+        for input in &step.inputs {
+            match made(input.producer).and_then(|entry| entry.outputs.get(input.output)) {
+                Some(output) => {
+                    inputs.known.insert(&input.name, output.digest);
+                }
+                None => inputs.open.push(&input.name),
+            }
+        }
+        inputs
+    }
+
+    /// The known ones, to be kept.
+    pub fn owned(&self) -> BTreeMap<String, Digest> {
+        owned(&self.known)
+    }
+}
+
+fn owned(inputs: &BTreeMap<&str, Digest>) -> BTreeMap<String, Digest> {
+    let inputs = inputs.iter();
+    inputs
+        .map(|(&name, &digest)| (name.to_owned(), digest))
+        .collect()
+}
+
+/// The producers without a result, as reasons.
+fn producers<'a>(
+    graph: &Graph,
     step: &Step,
-    chosen: &'a KeyInputs,
-    backends: &'a Backends,
-) -> impl Iterator<Item = KeyInputs> + 'a {
-    let count = if step.params.is_numeric() {
-        usize::MAX
-    } else {
-        1
-    };
-    backends.all().take(count).map(|numeric| KeyInputs {
-        numeric: chosen.numeric.as_ref().map(|_| numeric.clone()),
-        ..chosen.clone()
-    })
+    made: &dyn Fn(StepId) -> Option<&'a Entry>,
+) -> Vec<Reason> {
+    let mut open: Vec<StepId> = Vec::new();
+    for input in &step.inputs {
+        if made(input.producer).is_none() {
+            open.push(input.producer);
+        }
+    }
+    open.sort();
+    open.dedup();
+    let step = |id: StepId| graph.step(id).name.clone();
+    open.into_iter()
+        .map(|id| Reason::Producer { step: step(id) })
+        .collect()
 }
 
-/// How a step whose inputs are partly open differs for certain from its newest result; `None` if
-/// there is no such result.
+/// How a step compares with its earlier results.
+enum Closest {
+    /// One of them has the same key inputs, as far as they are known.
+    Same,
+    /// How the closest one differs, or why there is none.
+    Differs(Vec<Reason>),
+}
+
+fn closest(
+    graph: &Graph,
+    step: &Step,
+    known: &BTreeMap<&str, Digest>,
+    open: &[&str],
+    bases: &Bases,
+    history: &dyn History,
+) -> Closest {
+    let earlier = history.earlier(&step.name);
+    let unusable = earlier.unusable.clone();
+    let mut reasons: Vec<Reason> = Vec::from_iter(unusable.map(|what| Reason::Damaged { what }));
+    match closest_of(earlier, step, known, open, bases) {
+        Some((changes, _)) if changes.is_empty() => return Closest::Same,
+        Some((changes, _)) => reasons.extend(explained(graph, step, changes, bases, history)),
+        None if reasons.is_empty() => reasons.push(Reason::NoResult),
+        None => {}
+    }
+    Closest::Differs(reasons)
+}
+
+/// The earlier result with the fewest differences, the newest of several; an open input is taken to
+/// come out as it was.
+pub fn closest_of(
+    earlier: Earlier,
+    step: &Step,
+    known: &BTreeMap<&str, Digest>,
+    open: &[&str],
+    bases: &Bases,
+) -> Option<(Vec<Change>, Manifest)> {
+    let mut closest: Option<(Vec<Change>, Manifest)> = None;
+    for manifest in earlier.manifests {
+        let changes = certain_changes(step, known, open, bases, &manifest.key_inputs);
+        let fewest = closest
+            .as_ref()
+            .map_or(usize::MAX, |(fewest, _)| fewest.len());
+        if changes.len() < fewest {
+            let same = changes.is_empty();
+            closest = Some((changes, manifest));
+            if same {
+                break;
+            }
+        }
+    }
+    closest
+}
+
+/// How a step differs for certain from an earlier result.
 fn certain_changes(
     step: &Step,
-    inputs: &BTreeMap<String, Digest>,
+    known: &BTreeMap<&str, Digest>,
     open: &[&str],
-    backends: &Backends,
-    history: &dyn History,
-) -> Option<Vec<Reason>> {
-    let newest = history.newest(&step.name)?.key_inputs;
-    let mut inputs = inputs.clone();
-    // An open input is taken to come out as it was.
+    bases: &Bases,
+    earlier: &KeyInputs,
+) -> Vec<Change> {
+    let mut inputs = owned(known);
+    let mut unheard_of = Vec::new();
     for &name in open {
-        inputs.extend(
-            newest
-                .inputs
-                .get(name)
-                .map(|&digest| (name.to_owned(), digest)),
-        );
-    }
-    let numeric = backends
-        .all()
-        .find(|numeric| newest.numeric.as_ref() == Some(numeric))
-        .unwrap_or(&backends.chosen);
-    let mut reasons = changed(&newest, &key_inputs(&step.params, Some(numeric), inputs));
-    reasons.retain(|reason| match reason {
-        Reason::Changed(change) => {
-            change.part != Part::Input || !open.contains(&change.name.as_str())
+        match earlier.inputs.get(name) {
+            Some(&digest) => drop(inputs.insert(name.to_owned(), digest)),
+            // An input that the earlier result did not have is a change, whatever it will be.
+            None => unheard_of.push(Change {
+                part: Part::Input,
+                name: name.to_owned(),
+                old: None,
+                new: Some("still to be made".to_owned()),
+            }),
         }
-        _ => true,
-    });
-    // An input that the newest result did not have is a change, whatever it will be.
-    for &name in open
-        .iter()
-        .filter(|&&name| !newest.inputs.contains_key(name))
-    {
-        reasons.push(Reason::Changed(Change {
-            part: Part::Input,
-            name: name.to_owned(),
-            old: None,
-            new: Some("still to be made".to_owned()),
-        }));
     }
-    Some(reasons)
+    let mut changes =
+        earlier.changes(&bases.key_inputs(&step.params, inputs, Some(&earlier.basis)));
+    changes.extend(unheard_of);
+    changes
 }
 
-fn changed(old: &KeyInputs, new: &KeyInputs) -> Vec<Reason> {
-    old.changes(new).into_iter().map(Reason::Changed).collect()
+/// Changes as reasons: with the items or versions behind a digest, and who makes an input.
+pub fn explained(
+    graph: &Graph,
+    step: &Step,
+    changes: Vec<Change>,
+    bases: &Bases,
+    history: &dyn History,
+) -> Vec<Reason> {
+    let listing = |digest: &Option<String>| {
+        let Some(digest) = digest.as_ref().and_then(|digest| digest.parse().ok()) else {
+            // The side that lacks the module or crate has nothing of it.
+            return digest.is_none().then(Listing::default);
+        };
+        bases.listing(&digest).or_else(|| history.listing(&digest))
+    };
+    changes
+        .into_iter()
+        .map(|change| {
+            let details = match change.part {
+                Part::Code | Part::Crate => listing(&change.old).zip(listing(&change.new)),
+                _ => None,
+            };
+            let input = step
+                .inputs
+                .iter()
+                .find(|input| change.part == Part::Input && input.name == change.name);
+            Reason::Changed {
+                details: details.map_or_else(Vec::new, |(old, new)| old.changes(&new)),
+                from: input.map(|input| graph.step(input.producer).name.clone()),
+                change,
+            }
+        })
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! The steps of an experiment and how they feed each other.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Invalid;
 use crate::pipeline::{Experiment, Model, Origin};
@@ -12,6 +13,11 @@ use crate::steps::{Params, aggregate, evaluate, plot, preprocess, table, train};
 pub struct StepId(u32);
 
 impl StepId {
+    /// The place with this index.
+    pub fn new(index: u32) -> StepId {
+        StepId(index)
+    }
+
     /// The place as an index into [`Graph::steps`].
     pub fn index(self) -> usize {
         self.0 as usize
@@ -33,7 +39,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
     /// How the reading step calls it.
-    pub name: String,
+    pub name: Cow<'static, str>,
     pub producer: StepId,
     /// How the producing step calls it.
     pub output: &'static str,
@@ -62,6 +68,92 @@ impl Graph {
         graph.add_plot(experiment, &runs);
         graph.add_table(experiment, preprocess, aggregate);
         graph
+    }
+
+    /// These steps, in any order; an input's producer is given by its place among them.
+    ///
+    /// # Errors
+    /// If two steps have one name or write one file of the report, a step reads what its producer
+    /// does not write, or steps read from each other in a circle; each time with the names.
+    pub fn new(steps: Vec<Step>) -> Result<Graph, Invalid> {
+        let mut names = HashMap::new();
+        let mut reports = HashMap::new();
+        for (place, step) in steps.iter().enumerate() {
+            if let Some(first) = names.insert(step.name.as_str(), place) {
+                return Err(Invalid::new(format!(
+                    "two steps are called {}: number {} and number {}",
+                    step.name,
+                    first + 1,
+                    place + 1
+                )));
+            }
+            let written = step
+                .params
+                .outputs()
+                .iter()
+                .filter(|_| step.params.is_reported());
+            for &output in written {
+                if let Some(first) = reports.insert(output, &step.name) {
+                    return Err(Invalid::new(format!(
+                        "two steps write {output} of the report: {first} and {}",
+                        step.name
+                    )));
+                }
+            }
+            for input in &step.inputs {
+                let producer = steps.get(input.producer.index());
+                let producer = producer.ok_or_else(|| {
+                    Invalid::new(format!("{} reads {} from no step", step.name, input.name))
+                })?;
+                if !producer.params.outputs().contains(&input.output) {
+                    return Err(Invalid::new(format!(
+                        "{} reads {}, which {} does not write",
+                        step.name, input.output, producer.name
+                    )));
+                }
+            }
+        }
+        in_order(steps).map(|steps| Graph { steps })
+    }
+
+    /// The steps that read from each step, without repetition, in order.
+    pub fn consumers(&self) -> Vec<Vec<StepId>> {
+        let mut consumers: Vec<Vec<StepId>> = vec![Vec::new(); self.steps.len()];
+        for id in self.ids() {
+            for producer in self.producers(id) {
+                consumers[producer.index()].push(id);
+            }
+        }
+        consumers
+    }
+
+    /// The steps that a step reads from, without repetition, in order.
+    pub fn producers(&self, id: StepId) -> Vec<StepId> {
+        let inputs = self.step(id).inputs.iter();
+        let mut producers: Vec<StepId> = inputs.map(|input| input.producer).collect();
+        producers.sort();
+        producers.dedup();
+        producers
+    }
+
+    /// All places by the longest way to them from a step without producers.
+    pub fn levels(&self) -> Vec<Vec<StepId>> {
+        let mut depths = vec![0_usize; self.steps.len()];
+        let mut levels: Vec<Vec<StepId>> = Vec::new();
+        for id in self.ids() {
+            let before = self
+                .step(id)
+                .inputs
+                .iter()
+                .map(|input| depths[input.producer.index()] + 1);
+            let depth = before.max().unwrap_or(0);
+            depths[id.index()] = depth;
+            if levels.len() <= depth {
+                levels.resize_with(depth + 1, Vec::new);
+            }
+            levels[depth].push(id);
+        }
+        levels
     }
 
     /// All steps, producers before consumers.
@@ -310,7 +402,58 @@ impl Run {
     }
 }
 
-fn input(name: impl Into<String>, producer: StepId, output: &'static str) -> Input {
+/// The same steps, producers before consumers and otherwise as they were.
+fn in_order(steps: Vec<Step>) -> Result<Vec<Step>, Invalid> {
+    let mut places: Vec<Option<StepId>> = vec![None; steps.len()];
+    let mut order: Vec<usize> = Vec::with_capacity(steps.len());
+    while order.len() < steps.len() {
+        let before = order.len();
+        for (index, step) in steps.iter().enumerate() {
+            let ready = |input: &Input| places[input.producer.index()].is_some();
+            if places[index].is_none() && step.inputs.iter().all(ready) {
+                places[index] = Some(StepId(order.len() as u32));
+                order.push(index);
+            }
+        }
+        if order.len() == before {
+            let circle = circle(&steps, &places).join(" reads from ");
+            return Err(Invalid::new(format!("steps wait for each other: {circle}")));
+        }
+    }
+    let mut slots: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
+    let ordered = order.into_iter().map(|index| {
+        let mut step = slots[index].take().expect("each place was given once");
+        for input in &mut step.inputs {
+            input.producer = places[input.producer.index()].expect("all places were given");
+        }
+        step
+    });
+    Ok(ordered.collect())
+}
+
+/// Names along a circle among the steps without a place, the first one again at the end.
+fn circle<'a>(steps: &'a [Step], places: &[Option<StepId>]) -> Vec<&'a str> {
+    let mut way: Vec<usize> = Vec::new();
+    let mut next = places.iter().position(Option::is_none);
+    while let Some(here) = next {
+        if let Some(start) = way.iter().position(|&seen| seen == here) {
+            way.push(here);
+            return way[start..]
+                .iter()
+                .map(|&index| steps[index].name.as_str())
+                .collect();
+        }
+        way.push(here);
+        let mut producers = steps[here]
+            .inputs
+            .iter()
+            .map(|input| input.producer.index());
+        next = producers.find(|&producer| places[producer].is_none());
+    }
+    Vec::new()
+}
+
+fn input(name: impl Into<Cow<'static, str>>, producer: StepId, output: &'static str) -> Input {
     Input {
         name: name.into(),
         producer,

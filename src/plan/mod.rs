@@ -5,10 +5,16 @@
 
 mod assess;
 mod draw;
+mod estimate;
+mod explain;
 mod graph;
 mod keys;
+mod reason;
 
-pub use assess::{Assessment, History, Reason, State, assess, assess_step};
+pub use assess::{Assessment, History, Inputs, State, assess, assess_step};
 pub use draw::{Format, draw};
+pub use estimate::Estimates;
+pub use explain::{Cause, Compared, Explanation, explain};
 pub use graph::{Graph, Input, Step, StepId};
-pub use keys::{Backends, key_inputs, numeric};
+pub use keys::Bases;
+pub use reason::Reason;

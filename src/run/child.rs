@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use super::task::{Answer, Task};
 use crate::key::Digest;
 use crate::nn::device::Backend;
-use crate::plan::{key_inputs, numeric};
+use crate::plan::Bases;
 use crate::steps::{self, Progress};
 
 /// Computes the task in `folder` and answers with lines of JSON; `log` gets what a person may want
@@ -94,11 +94,8 @@ fn check_key(task: &Task) -> Result<()> {
             Ok((name.clone(), digest))
         })
         .collect::<Result<_>>()?;
-    let backend: Option<Backend> = match task.params.is_numeric() {
-        true => Some(task.environment.device.parse()?),
-        false => None,
-    };
-    let here = key_inputs(&task.params, backend.as_ref().map(numeric).as_ref(), inputs);
+    let backend: Backend = task.environment.device.parse()?;
+    let here = Bases::only(&backend).key_inputs(&task.params, inputs, None);
     if here.key() != task.key {
         let changes: Vec<String> = task
             .key_inputs

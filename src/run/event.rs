@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::plan::Reason;
 use crate::steps::Progress;
-use crate::store::Manifest;
+use crate::store::Entry;
 
 /// Something that happened to a step.
 #[derive(Clone, Debug, Serialize)]
@@ -59,7 +60,11 @@ pub struct Outcome {
     pub skipped: Vec<String>,
     #[serde(skip)]
     pub interrupted: bool,
-    /// The result of every step that has one, by name.
+    /// Steps that ran again and made the same bytes as before.
+    pub same_bytes: Vec<String>,
+    /// How many steps did not have to run although something that they depend on did.
+    pub stay_valid: usize,
+    /// The results that are for people to read, by the step's name.
     #[serde(skip)]
-    pub results: BTreeMap<String, Manifest>,
+    pub reported: BTreeMap<String, Arc<Entry>>,
 }

@@ -1,20 +1,22 @@
 //! Runs what must run, as much at once as allowed, in an order that the graph permits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use rayon::prelude::*;
 
 use super::event::{Event, Outcome};
 use super::executor::{Executor, Finished};
 use super::task::Task;
 use crate::key::{Digest, KeyInputs};
-use crate::plan::{Assessment, Backends, Graph, History, Reason, State, StepId, assess_step};
+use crate::plan::{Assessment, Bases, Graph, Inputs, Reason, State, StepId, assess_step};
 use crate::steps::{Environment, Progress};
-use crate::store::{self, Claim, Claimed, Lookup, Manifest, RunRecord, Store};
+use crate::store::{self, Claim, Claimed, Entry, Lookup, Manifest, Output, RunRecord, Store};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -25,8 +27,8 @@ pub struct Options {
     pub cores: usize,
     /// Go on with independent steps after a failure.
     pub keep_going: bool,
-    /// Results of these backends count; the chosen one computes.
-    pub backends: Backends,
+    /// Results on these bases count; what is missing is added on the first.
+    pub bases: Bases,
     /// The device, exactly (`tch:cuda:0`).
     pub device: String,
     pub mirrors: Vec<String>,
@@ -71,41 +73,48 @@ enum Message {
 enum Phase {
     /// Not needed for the targets.
     Unneeded,
-    /// Some producer has no result yet.
-    Waiting,
+    /// This many producers have no result yet.
+    Waiting(usize),
     /// Must run as soon as a place is free.
     Ready(Box<Work>),
     /// Another process computes it.
     Elsewhere,
     Running(Box<Job>),
-    /// Has a result; `ran` if this run made it.
-    Done {
-        manifest: Box<Manifest>,
-        ran: bool,
-    },
+    Done(Done),
     Failed,
     Skipped,
+}
+
+/// A step that has its result.
+#[derive(Clone, Debug)]
+struct Done {
+    entry: Arc<Entry>,
+    /// Whether this run made it.
+    ran: bool,
+    /// Whether it was made again with the same bytes as before.
+    same_bytes: bool,
 }
 
 /// A computation that is decided on.
 #[derive(Clone, Debug)]
 struct Work {
     key: Digest,
-    key_inputs: KeyInputs,
     reasons: Vec<Reason>,
 }
 
 /// A computation under way.
 #[derive(Debug)]
 struct Job {
-    work: Work,
+    key: Digest,
+    key_inputs: KeyInputs,
+    reasons: Vec<Reason>,
     claim: Claim,
     started_at: jiff::Timestamp,
     started: Instant,
     threads: usize,
 }
 
-/// Brings all needed steps up to date.
+/// Carries out a plan: runs what must run, and then what its results make necessary.
 ///
 /// A step that fails is an [`Event`] and part of the [`Outcome`], not an error.
 ///
@@ -117,7 +126,7 @@ struct Job {
 )]
 pub fn reproduce(
     graph: &Graph,
-    needed: &[bool],
+    plan: Vec<Option<Assessment>>,
     forced: &[bool],
     store: &Store,
     executor: &dyn Executor,
@@ -125,41 +134,38 @@ pub fn reproduce(
     messages: Messages,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Outcome> {
-    store.prepare()?;
-    let phases = needed
-        .iter()
-        .map(|&needed| {
-            if needed {
-                Phase::Waiting
-            } else {
-                Phase::Unneeded
-            }
-        })
-        .collect();
     let mut run = Run {
         graph,
+        consumers: Vec::new(),
         forced,
         store,
         options,
-        phases,
+        phases: Vec::new(),
+        ready: BTreeSet::new(),
+        running: 0,
+        elsewhere: 0,
+        listed: BTreeSet::new(),
         failed: false,
         stopped: false,
         emit,
     };
-    thread::scope(|scope| {
-        let hands = Hands {
-            scope,
-            executor,
-            sender: messages.sender,
-        };
-        let result = run.drive(&hands, &messages.receiver);
-        if result.is_err() {
-            // The scope waits for its threads, and they for their processes.
-            executor.stop();
-        }
-        result
-    })?;
-    store.save_stats()?;
+    if run.begin(plan)? {
+        store.prepare()?;
+        run.consumers = graph.consumers();
+        thread::scope(|scope| {
+            let hands = Hands {
+                scope,
+                executor,
+                sender: messages.sender,
+            };
+            let result = run.drive(&hands, &messages.receiver);
+            if result.is_err() {
+                // The scope waits for its threads, and they for their processes.
+                executor.stop();
+            }
+            result
+        })?;
+    }
     Ok(run.outcome())
 }
 
@@ -172,27 +178,62 @@ struct Hands<'scope, 'env> {
 
 struct Run<'a> {
     graph: &'a Graph,
+    consumers: Vec<Vec<StepId>>,
     forced: &'a [bool],
     store: &'a Store,
     options: &'a Options,
     phases: Vec<Phase>,
+    /// The steps that are [`Phase::Ready`].
+    ready: BTreeSet<StepId>,
+    /// Number of steps that are [`Phase::Running`].
+    running: usize,
+    /// Number of steps that are [`Phase::Elsewhere`].
+    elsewhere: usize,
+    /// Kinds whose listings the store has been given.
+    listed: BTreeSet<&'static str>,
     failed: bool,
     stopped: bool,
     emit: &'a mut dyn FnMut(Event),
 }
 
 impl<'a> Run<'a> {
+    /// Takes over the plan; returns whether there is anything to run.
+    fn begin(&mut self, plan: Vec<Option<Assessment>>) -> Result<bool> {
+        self.phases.resize_with(plan.len(), || Phase::Unneeded);
+        let (graph, store) = (self.graph, self.store);
+        let results = graph.ids().zip(&plan).collect::<Vec<_>>();
+        results.par_iter().try_for_each(|(id, assessment)| {
+            let entry = assessment.as_ref().and_then(Assessment::result);
+            entry.map_or(Ok(()), |entry| store.show(&graph.step(*id).name, entry))
+        })?;
+        for (id, assessment) in graph.ids().zip(plan) {
+            let Some(Assessment { state, key }) = assessment else {
+                continue;
+            };
+            match (state, key) {
+                (State::UpToDate(entry), _) => self.use_result(id, entry),
+                (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
+                    self.set(id, Phase::Ready(Box::new(Work { key, reasons })));
+                }
+                (_, None) => {
+                    let producers = graph.producers(id).into_iter();
+                    let left = producers.filter(|producer| self.made(*producer).is_none());
+                    let left = left.count();
+                    self.set(id, Phase::Waiting(left));
+                }
+            }
+        }
+        Ok(self
+            .phases
+            .iter()
+            .any(|phase| matches!(phase, Phase::Ready(_) | Phase::Waiting(_))))
+    }
+
     fn drive(&mut self, hands: &Hands<'_, 'a>, messages: &Receiver<Message>) -> Result<()> {
         loop {
-            self.advance()?;
             self.start_ready(hands)?;
-            let busy = self.phases.iter().any(|phase| match phase {
-                Phase::Running(_) => true,
-                // Nobody waits for others' work once the run is to end.
-                Phase::Elsewhere => !self.ending(),
-                _ => false,
-            });
-            if !busy {
+            // Nobody waits for others' work once the run is to end.
+            if self.running == 0 && (self.elsewhere == 0 || self.ending()) {
                 break;
             }
             match messages.recv().context("a step's thread vanished")? {
@@ -203,7 +244,8 @@ impl<'a> Run<'a> {
                 Message::Ended(id, ended) => self.end(id, ended)?,
                 Message::Released(id, released) => {
                     released?;
-                    self.set(id, Phase::Waiting);
+                    self.assess(id)?;
+                    self.follow(id)?;
                 }
                 Message::Stop => {
                     self.stopped = true;
@@ -220,113 +262,102 @@ impl<'a> Run<'a> {
         self.stopped || (self.failed && !self.options.keep_going)
     }
 
-    /// Assesses every waiting step whose producers have ended.
-    fn advance(&mut self) -> Result<()> {
-        for id in self.graph.ids() {
-            if !matches!(self.phases[id.index()], Phase::Waiting) || self.stopped {
-                continue;
-            }
-            let producers = self
-                .graph
-                .step(id)
-                .inputs
-                .iter()
-                .map(|input| input.producer);
-            let mut missing = None;
-            let mut all_done = true;
-            for producer in producers {
-                match self.phases[producer.index()] {
-                    Phase::Done { .. } => {}
-                    Phase::Failed | Phase::Skipped => missing = Some(producer),
-                    _ => all_done = false,
+    /// Draws the consequences of a step's end for those that wait for it, and so on.
+    fn follow(&mut self, ended: StepId) -> Result<()> {
+        let mut ends = vec![ended];
+        while let Some(ended) = ends.pop() {
+            let has_result = match self.phases[ended.index()] {
+                Phase::Done(_) => true,
+                Phase::Failed | Phase::Skipped => false,
+                _ => continue,
+            };
+            for id in self.consumers[ended.index()].clone() {
+                match self.phases[id.index()] {
+                    Phase::Waiting(_) if !has_result => {
+                        self.skip(id, format!("{} has no result", self.name(ended)));
+                    }
+                    Phase::Waiting(left) if left > 1 || self.stopped => {
+                        self.set(id, Phase::Waiting(left - 1));
+                    }
+                    Phase::Waiting(_) => self.assess(id)?,
+                    _ => continue,
                 }
-            }
-            if let Some(producer) = missing {
-                self.skip(id, format!("{} has no result", self.name(producer)));
-            } else if all_done {
-                self.assess(id)?;
+                ends.push(id);
             }
         }
         Ok(())
     }
 
+    /// Decides about a step all of whose producers have their results.
     fn assess(&mut self, id: StepId) -> Result<()> {
-        let made = |producer: StepId| match &self.phases[producer.index()] {
-            Phase::Done { manifest, .. } => Some(&**manifest),
-            _ => None,
-        };
+        let made = |producer: StepId| self.made(producer);
         let forced = self.forced[id.index()];
-        let history: &dyn History = self.store;
         let Assessment { state, key } = assess_step(
             self.graph,
             id,
             forced,
             &made,
-            &self.options.backends,
-            history,
+            &self.options.bases,
+            self.store,
         )?;
         match (state, key) {
-            (State::UpToDate(manifest), _) => self.use_result(id, manifest),
-            (State::MustRun(reasons) | State::MayRun(reasons), Some((key, key_inputs))) => {
-                self.set(
-                    id,
-                    Phase::Ready(Box::new(Work {
-                        key,
-                        key_inputs,
-                        reasons,
-                    })),
-                );
-                Ok(())
+            (State::UpToDate(entry), _) => {
+                self.store.show(&self.name(id), &entry)?;
+                self.use_result(id, entry);
+            }
+            (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
+                self.set(id, Phase::Ready(Box::new(Work { key, reasons })));
             }
             (_, None) => bail!(
                 "{}: its producers lack an output that it reads",
                 self.name(id)
             ),
         }
+        Ok(())
+    }
+
+    /// The result of a step that has one.
+    fn made(&self, id: StepId) -> Option<&Entry> {
+        match &self.phases[id.index()] {
+            Phase::Done(done) => Some(&done.entry),
+            _ => None,
+        }
     }
 
     /// Takes a result that is there already.
-    fn use_result(&mut self, id: StepId, manifest: Box<Manifest>) -> Result<()> {
-        let step = self.name(id);
-        self.store.show(&step, &manifest)?;
+    fn use_result(&mut self, id: StepId, entry: Arc<Entry>) {
         (self.emit)(Event::UpToDate {
-            step,
-            summary: manifest.summary.clone(),
+            step: self.graph.step(id).name.clone(),
+            summary: entry.summary.clone(),
         });
         self.set(
             id,
-            Phase::Done {
-                manifest,
+            Phase::Done(Done {
+                entry,
                 ran: false,
-            },
+                same_bytes: false,
+            }),
         );
-        Ok(())
     }
 
     /// Starts as many ready steps as there are free places.
     fn start_ready(&mut self, hands: &Hands<'_, 'a>) -> Result<()> {
-        for id in self.graph.ids() {
-            let running = self.count(|phase| matches!(phase, Phase::Running(_)));
-            if self.ending() || running >= self.options.jobs {
+        while !self.ending() && self.running < self.options.jobs {
+            let Some(&id) = self.ready.first() else {
                 break;
-            }
-            if let Phase::Ready(work) = &self.phases[id.index()] {
-                let work = Work::clone(work);
-                self.start(id, work, running, hands)?;
-            }
+            };
+            let Phase::Ready(work) = self.take(id) else {
+                bail!("{} is not ready", self.name(id));
+            };
+            self.start(id, *work, hands)?;
         }
         Ok(())
     }
 
-    fn start(
-        &mut self,
-        id: StepId,
-        work: Work,
-        running: usize,
-        hands: &Hands<'_, 'a>,
-    ) -> Result<()> {
+    fn start(&mut self, id: StepId, work: Work, hands: &Hands<'_, 'a>) -> Result<()> {
+        let Work { key, reasons } = work;
         let step = self.name(id);
-        let claim = match self.store.claim(&work.key, &step)? {
+        let claim = match self.store.claim(&key, &step)? {
             Claimed::Ours(claim) => claim,
             Claimed::Busy(lock) => {
                 let sender = hands.sender.clone();
@@ -339,15 +370,17 @@ impl<'a> Run<'a> {
         };
         // Between the assessment and the claim another process may have finished the work.
         if !self.forced[id.index()]
-            && let Lookup::Found(manifest) = self.store.lookup(&work.key)?
+            && let Lookup::Found(entry) = self.store.lookup(&key)?
         {
-            return self.use_result(id, manifest);
+            self.store.show(&step, &entry)?;
+            self.use_result(id, entry);
+            return self.follow(id);
         }
-        let task = self.task(id, &work)?;
+        let task = self.task(id, key)?;
         task.write(claim.folder())?;
-        let ready = self.count(|phase| matches!(phase, Phase::Ready(_)));
-        let threads = (self.options.cores / (running + ready).clamp(1, self.options.jobs)).max(1);
-        let (folder, log) = (claim.folder().to_owned(), self.store.log_path(&work.key));
+        let waiting = self.running + self.ready.len();
+        let threads = (self.options.cores / waiting.clamp(1, self.options.jobs)).max(1);
+        let (folder, log) = (claim.folder().to_owned(), self.store.log_path(&key));
         let (executor, sender) = (hands.executor, hands.sender.clone());
         hands.scope.spawn(move || {
             let mut report = |progress| drop(sender.send(Message::Progress(id, progress)));
@@ -356,11 +389,13 @@ impl<'a> Run<'a> {
         });
         (self.emit)(Event::Started {
             step,
-            reasons: work.reasons.clone(),
+            reasons: reasons.clone(),
             threads,
         });
         let job = Job {
-            work,
+            key,
+            key_inputs: task.key_inputs,
+            reasons,
             claim,
             started_at: jiff::Timestamp::now(),
             started: Instant::now(),
@@ -370,18 +405,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn task(&self, id: StepId, work: &Work) -> Result<Task> {
+    fn task(&self, id: StepId, key: Digest) -> Result<Task> {
         let step = self.graph.step(id);
-        let mut inputs = BTreeMap::new();
-        for (name, digest) in &work.key_inputs.inputs {
-            inputs.insert(name.clone(), self.store.object_path(digest));
-        }
+        let made = |producer: StepId| self.made(producer);
+        let inputs = Inputs::of(step, &made).owned();
+        let paths = inputs
+            .iter()
+            .map(|(name, digest)| (name.clone(), self.store.object_path(digest)));
         Ok(Task {
             step: step.name.clone(),
-            key: work.key,
-            key_inputs: work.key_inputs.clone(),
+            key,
             params: step.params.clone(),
-            inputs,
+            inputs: paths.collect(),
+            key_inputs: self.options.bases.key_inputs(&step.params, inputs, None),
             environment: Environment {
                 mirrors: self.options.mirrors.clone(),
                 sources: step.sources.clone(),
@@ -392,8 +428,7 @@ impl<'a> Run<'a> {
 
     /// Commits or buries what a step's process left.
     fn end(&mut self, id: StepId, ended: Result<Finished>) -> Result<()> {
-        let phase = std::mem::replace(&mut self.phases[id.index()], Phase::Waiting);
-        let Phase::Running(job) = phase else {
+        let Phase::Running(job) = self.take(id) else {
             bail!("{} ended without running", self.name(id));
         };
         let step = self.name(id);
@@ -402,21 +437,22 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         match ended.and_then(|finished| self.commit(id, &job, finished)) {
-            Ok((manifest, same_bytes)) => {
-                self.store.show(&step, &manifest)?;
+            Ok((entry, same_bytes)) => {
+                self.store.show(&step, &entry)?;
                 (self.emit)(Event::Finished {
                     step,
-                    summary: manifest.summary.clone(),
+                    summary: entry.summary.clone(),
                     // Not the manifest's time: a forced step keeps its earlier result's record.
                     seconds: job.started.elapsed().as_secs_f64(),
                     same_bytes,
                 });
                 self.set(
                     id,
-                    Phase::Done {
-                        manifest: Box::new(manifest),
+                    Phase::Done(Done {
+                        entry,
                         ran: true,
-                    },
+                        same_bytes: same_bytes == Some(true),
+                    }),
                 );
             }
             Err(error) => {
@@ -430,21 +466,21 @@ impl<'a> Run<'a> {
                 self.set(id, Phase::Failed);
             }
         }
-        Ok(())
+        self.follow(id)
     }
 
     /// Adds a result to the store; also says whether the step's newest earlier result had the same
     /// bytes.
     fn commit(
-        &self,
+        &mut self,
         id: StepId,
         job: &Job,
         finished: Finished,
-    ) -> Result<(Manifest, Option<bool>)> {
+    ) -> Result<(Arc<Entry>, Option<bool>)> {
         let step = self.graph.step(id);
         let outputs = job.claim.collect(step.params.outputs())?;
         let earlier = self.store.newest(&step.name);
-        if let Lookup::Found(earlier) = self.store.lookup(&job.work.key)? {
+        if let Lookup::Found(earlier) = self.store.lookup(&job.key)? {
             // Only a forced step runs although its result is there: then to be compared.
             let differing = differing(&earlier, &outputs);
             if !differing.is_empty() {
@@ -452,32 +488,40 @@ impl<'a> Run<'a> {
                     "not deterministic: {} came out with other bytes than in the result of {}, which is kept; \
                      the new outputs lie in {} until the step runs again",
                     differing.join(", "),
-                    earlier.run.started,
+                    earlier.started,
                     job.claim.output().display()
                 ));
             }
             self.store.discard(&job.claim)?;
-            return Ok((*earlier, Some(true)));
+            return Ok((earlier, Some(true)));
         }
         let manifest = Manifest {
             step: step.name.clone(),
-            key: job.work.key,
-            key_inputs: job.work.key_inputs.clone(),
+            key: job.key,
+            key_inputs: job.key_inputs.clone(),
             outputs,
             summary: finished.summary,
             run: RunRecord {
                 started: job.started_at.to_string(),
                 seconds: job.started.elapsed().as_secs_f64(),
                 work_seconds: finished.work_seconds,
+                amount: step.params.amount(),
                 threads: job.threads,
+                because: job.reasons.iter().map(ToString::to_string).collect(),
                 host: host(),
                 cpu: cpu(),
                 fig6: env!("CARGO_PKG_VERSION").to_owned(),
             },
         };
-        self.store.commit(&job.claim, &manifest)?;
-        let same_bytes = earlier.map(|earlier| earlier.outputs == manifest.outputs);
-        Ok((manifest, same_bytes))
+        let kind = step.params.kind();
+        if self.listed.insert(kind) {
+            for listing in self.options.bases.listings_of(kind) {
+                self.store.keep_listing(listing)?;
+            }
+        }
+        let entry = self.store.commit(&job.claim, &manifest)?;
+        let same_bytes = earlier.map(|earlier| earlier.outputs == entry.outputs);
+        Ok((entry, same_bytes))
     }
 
     fn skip(&mut self, id: StepId, because: String) {
@@ -494,7 +538,8 @@ impl<'a> Run<'a> {
             "another step failed"
         };
         for id in self.graph.ids() {
-            if let Phase::Waiting | Phase::Ready(_) | Phase::Elsewhere = self.phases[id.index()] {
+            if let Phase::Waiting(_) | Phase::Ready(_) | Phase::Elsewhere = self.phases[id.index()]
+            {
                 self.skip(id, because.to_owned());
             }
         }
@@ -503,31 +548,79 @@ impl<'a> Run<'a> {
     fn outcome(self) -> Outcome {
         let mut outcome = Outcome {
             interrupted: self.stopped,
+            same_bytes: self.same_bytes(),
+            stay_valid: self.stay_valid(),
             ..Outcome::default()
         };
         for (step, phase) in self.graph.steps().iter().zip(self.phases) {
             let list = match &phase {
-                Phase::Done { ran: true, .. } => &mut outcome.ran,
-                Phase::Done { ran: false, .. } => &mut outcome.up_to_date,
+                Phase::Done(Done { ran: true, .. }) => &mut outcome.ran,
+                Phase::Done(Done { ran: false, .. }) => &mut outcome.up_to_date,
                 Phase::Failed => &mut outcome.failed,
                 Phase::Unneeded => continue,
                 _ => &mut outcome.skipped,
             };
             list.push(step.name.clone());
-            if let Phase::Done { manifest, .. } = phase {
-                outcome.results.insert(step.name.clone(), *manifest);
+            if let Phase::Done(Done { entry, .. }) = phase
+                && step.params.is_reported()
+            {
+                outcome.reported.insert(step.name.clone(), entry);
             }
         }
         outcome
     }
 
+    /// Steps that ran again and made the same bytes.
+    fn same_bytes(&self) -> Vec<String> {
+        let same =
+            |id: &StepId| matches!(&self.phases[id.index()], Phase::Done(done) if done.same_bytes);
+        self.graph
+            .ids()
+            .filter(same)
+            .map(|id| self.name(id))
+            .collect()
+    }
+
+    /// How many steps did not run although something that they depend on did.
+    fn stay_valid(&self) -> usize {
+        let mut behind = vec![false; self.phases.len()];
+        let mut valid = 0;
+        for id in self.graph.ids() {
+            let Phase::Done(Done { ran, .. }) = self.phases[id.index()] else {
+                continue;
+            };
+            valid += usize::from(behind[id.index()] && !ran);
+            if ran || behind[id.index()] {
+                for consumer in self.consumers.get(id.index()).into_iter().flatten() {
+                    behind[consumer.index()] = true;
+                }
+            }
+        }
+        valid
+    }
+
     /// Every change of phase goes through here.
     fn set(&mut self, id: StepId, phase: Phase) {
+        self.take(id);
+        match phase {
+            Phase::Ready(_) => drop(self.ready.insert(id)),
+            Phase::Running(_) => self.running += 1,
+            Phase::Elsewhere => self.elsewhere += 1,
+            _ => {}
+        }
         self.phases[id.index()] = phase;
     }
 
-    fn count(&self, is: impl Fn(&Phase) -> bool) -> usize {
-        self.phases.iter().filter(|phase| is(phase)).count()
+    /// Takes a step out of the phase that it is in.
+    fn take(&mut self, id: StepId) -> Phase {
+        let phase = std::mem::replace(&mut self.phases[id.index()], Phase::Waiting(0));
+        match phase {
+            Phase::Ready(_) => drop(self.ready.remove(&id)),
+            Phase::Running(_) => self.running -= 1,
+            Phase::Elsewhere => self.elsewhere -= 1,
+            _ => {}
+        }
+        phase
     }
 
     fn name(&self, id: StepId) -> String {
@@ -540,7 +633,7 @@ impl<'a> Run<'a> {
 }
 
 /// Names of the outputs that differ from an earlier result's.
-fn differing(earlier: &Manifest, outputs: &BTreeMap<String, store::Output>) -> Vec<String> {
+fn differing(earlier: &Entry, outputs: &BTreeMap<String, Output>) -> Vec<String> {
     outputs
         .iter()
         .filter(|(name, output)| earlier.outputs.get(*name) != Some(output))

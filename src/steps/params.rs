@@ -22,6 +22,17 @@ pub enum Params {
 }
 
 impl Params {
+    /// The names of all kinds.
+    pub const KINDS: [&str; 7] = [
+        "download",
+        "preprocess",
+        "train",
+        "evaluate",
+        "aggregate",
+        "plot",
+        "table",
+    ];
+
     /// The kind's name.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -50,7 +61,26 @@ impl Params {
 
     /// Whether the result depends on backend, compiler and architecture.
     pub fn is_numeric(&self) -> bool {
-        matches!(self, Params::Train(_) | Params::Evaluate(_))
+        Params::is_numeric_kind(self.kind())
+    }
+
+    /// Whether results of this kind depend on backend, compiler and architecture.
+    pub fn is_numeric_kind(kind: &str) -> bool {
+        matches!(kind, "train" | "evaluate")
+    }
+
+    /// How much work the step is, by a measure that all steps of its kind share: multiply-adds of
+    /// all images that a training sees, and of one image that an evaluation sees; else 1.
+    pub fn amount(&self) -> f64 {
+        match self {
+            Params::Train(params) => {
+                let images =
+                    params.recipe.schedule.iterations as f64 * f64::from(params.recipe.batch_size);
+                images * params.architecture.multiply_adds() as f64
+            }
+            Params::Evaluate(params) => params.architecture.multiply_adds() as f64,
+            _ => 1.0,
+        }
     }
 
     /// Whether the outputs are for people to read.

@@ -6,11 +6,12 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::manifest::{Manifest, Output};
-use super::stats::Stat;
+use super::index::Stat;
+use super::manifest::{Entry, Manifest, Output};
 use super::{Store, disk};
 use crate::key::Digest;
 
@@ -69,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// If anything cannot be written; the store is then as before.
-    pub fn commit(&self, claim: &Claim, manifest: &Manifest) -> Result<()> {
+    pub fn commit(&self, claim: &Claim, manifest: &Manifest) -> Result<Arc<Entry>> {
         ensure!(
             manifest.key == claim.key,
             "a claim is good for its own key only"
@@ -83,12 +84,16 @@ impl Store {
                 self.set_aside(&object)?;
             }
             disk::publish(&claim.output().join(name), &object)?;
-            self.stats
-                .borrow_mut()
-                .note(output.digest, Stat::of(&fs::metadata(&object)?));
+            let stat = Stat::of(&fs::metadata(&object)?);
+            self.index.note_object(output.digest, stat);
         }
-        manifest.write(&self.manifest_path(&claim.key))?;
-        self.discard(claim)
+        let path = self.manifest_path(&claim.key);
+        manifest.write(&path)?;
+        let entry = Arc::new(Entry::from(manifest));
+        let stat = Stat::of(&fs::metadata(&path)?);
+        self.index.note_result(stat, entry.clone());
+        self.discard(claim)?;
+        Ok(entry)
     }
 
     /// Drops what a step under way has written.

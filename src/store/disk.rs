@@ -30,6 +30,18 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Writes a file that may be lost but is never seen half-written: not flushed to the disk.
+pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let write = || -> io::Result<()> {
+        let mut file = NamedTempFile::new_in(parent(path))?;
+        file.write_all(content)?;
+        make_readable(file.as_file())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Moves a finished file under its final, read-only name, durably.
 pub fn publish(from: &Path, to: &Path) -> Result<()> {
     let folder = parent(to);

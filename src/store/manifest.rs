@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::disk;
 use crate::key::{Digest, KeyInputs, SCHEMA};
@@ -43,10 +44,58 @@ pub struct RunRecord {
     pub seconds: f64,
     /// Part of `seconds` that the step's own work took.
     pub work_seconds: f64,
+    /// How much work it was, by a measure that all steps of the kind share.
+    pub amount: f64,
     pub threads: usize,
+    /// Why it ran, in words.
+    pub because: Vec<String>,
     pub host: String,
     pub cpu: String,
     pub fig6: String,
+}
+
+/// What a manifest says of a result beside its key inputs: all that it takes to use it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub key: Digest,
+    /// The name under which the step ran first.
+    pub step: String,
+    /// The step's kind.
+    pub kind: String,
+    /// The backend that computed it, for a numeric step.
+    pub backend: Option<String>,
+    pub outputs: BTreeMap<String, Output>,
+    pub summary: String,
+    /// UTC, RFC 3339, so that the order of the texts is that of the times.
+    pub started: String,
+    pub seconds: f64,
+    pub work_seconds: f64,
+    pub amount: f64,
+    pub threads: usize,
+    pub host: String,
+}
+
+impl From<&Manifest> for Entry {
+    fn from(manifest: &Manifest) -> Entry {
+        let basis = &manifest.key_inputs.basis;
+        Entry {
+            key: manifest.key,
+            step: manifest.step.clone(),
+            kind: basis.kind.clone(),
+            backend: basis
+                .numeric
+                .as_ref()
+                .map(|numeric| numeric.backend.clone()),
+            outputs: manifest.outputs.clone(),
+            summary: manifest.summary.clone(),
+            started: manifest.run.started.clone(),
+            seconds: manifest.run.seconds,
+            work_seconds: manifest.run.work_seconds,
+            amount: manifest.run.amount,
+            threads: manifest.run.threads,
+            host: manifest.run.host.clone(),
+        }
+    }
 }
 
 /// The file around a manifest.
@@ -71,15 +120,23 @@ impl Manifest {
 
     /// Parses a manifest's file and holds it against its checksum, its own key and today's schema.
     pub(super) fn parse(bytes: &[u8], key: &Digest) -> Result<Manifest> {
-        let Sealed { checksum, manifest } = serde_json::from_slice(bytes)
-            .context("it is cut short, altered, or of another version")?;
+        let Sealed { checksum, manifest } = match serde_json::from_slice(bytes) {
+            Ok(sealed) => sealed,
+            Err(error) => match schema(bytes) {
+                Some(found) if found != u64::from(SCHEMA) => {
+                    bail!("it has schema version {found}, and this fig6 reads {SCHEMA}")
+                }
+                _ => return Err(error).context("it is cut short or altered"),
+            },
+        };
         ensure!(
             manifest.checksum()? == checksum,
             "its checksum does not match"
         );
+        let found = manifest.key_inputs.basis.schema;
         ensure!(
-            manifest.key_inputs.schema == SCHEMA,
-            "it has another schema version"
+            found == SCHEMA,
+            "it has schema version {found}, and this fig6 reads {SCHEMA}"
         );
         ensure!(
             manifest.key == *key && manifest.key_inputs.key() == *key,
@@ -91,4 +148,15 @@ impl Manifest {
     fn checksum(&self) -> Result<Digest> {
         Ok(Digest::of(serde_json::to_string(self)?.as_bytes()))
     }
+}
+
+/// The schema version of a manifest of any version, as far as it can be made out.
+fn schema(bytes: &[u8]) -> Option<u64> {
+    let file: Value = serde_json::from_slice(bytes).ok()?;
+    let key_inputs = &file["manifest"]["key_inputs"];
+    // Version 1 had no basis.
+    let schema = key_inputs["basis"]
+        .get("schema")
+        .or(key_inputs.get("schema"));
+    schema?.as_u64()
 }

@@ -4,11 +4,12 @@
 //! artifacts/
 //!   objects/ab/cdef…       contents by digest, read-only
 //!   manifests/<key>.json   one finished step each
+//!   listings/<digest>      what the digests of code and crates in manifests stand for
 //!   logs/<key>.log         what the step printed
 //!   work/<key>/            a step under way: its task, outputs so far, checkpoints
 //!   by-step/<step>/…       links to the newest outputs, manifest and log of each step, for people
 //!   set-aside/             contents and manifests that were found damaged
-//!   stats.json             which objects were found intact, and how their files looked then
+//!   index                  what was read of all these, and how the files looked then
 //! ```
 //!
 //! [`Store::lookup`] only reads. To add a result one holds a [`Claim`], of which there is at most
@@ -16,36 +17,40 @@
 
 mod claim;
 mod disk;
+mod history;
+mod index;
 mod manifest;
-mod stats;
 
-use std::cell::RefCell;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result, ensure};
 
 pub use claim::{Claim, Claimed, wait};
 pub use disk::write_whole;
-pub use manifest::{Manifest, Output, RunRecord};
+pub use history::Earlier;
+pub use manifest::{Entry, Manifest, Output, RunRecord};
 
-use crate::key::Digest;
-use stats::{Stat, Stats};
+use crate::key::{Digest, Listing};
+use history::Results;
+use index::{Index, Stat};
 
 /// A folder of artifacts.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    stats: RefCell<Stats>,
+    index: Index,
+    results: OnceLock<Results>,
     paranoid: bool,
 }
 
 /// What is known under a key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Lookup {
     /// A finished step of which every output is there and intact.
-    Found(Box<Manifest>),
+    Found(Arc<Entry>),
     /// Nothing.
     Absent,
     /// A result that cannot be used, and why (`weights.safetensors is missing`).
@@ -63,10 +68,10 @@ impl Store {
         // Steps run in processes of their own and are given absolute paths.
         let root = std::path::absolute(root)
             .with_context(|| format!("cannot use {} as the folder of artifacts", root.display()))?;
-        let stats = RefCell::new(Stats::at(root.join("stats.json")));
         Ok(Store {
+            index: Index::at(root.join("index")),
             root,
-            stats,
+            results: OnceLock::new(),
             paranoid,
         })
     }
@@ -77,7 +82,14 @@ impl Store {
     /// If the folder cannot be created or written to.
     pub fn prepare(&self) -> Result<()> {
         let advice = "choose a folder that you can write to with --artifacts";
-        for folder in ["objects", "manifests", "logs", "work", "by-step"] {
+        for folder in [
+            "objects",
+            "manifests",
+            "listings",
+            "logs",
+            "work",
+            "by-step",
+        ] {
             disk::create_folder(&self.root.join(folder)).context(advice)?;
         }
         tempfile::tempfile_in(self.root.join("work"))
@@ -90,42 +102,55 @@ impl Store {
     /// # Errors
     /// If a file that is there cannot be read.
     pub fn lookup(&self, key: &Digest) -> Result<Lookup> {
-        let path = self.manifest_path(key);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lookup::Absent),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
+        let Some(metadata) = look_at(&self.manifest_path(key))? else {
+            return Ok(Lookup::Absent);
         };
-        let manifest = match Manifest::parse(&bytes, key) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                return Ok(Lookup::Damaged(format!(
-                    "manifest {} is not used: {error:#}",
-                    key.short()
-                )));
-            }
+        let stat = Stat::of(&metadata);
+        let remembered = self.index.result(key, stat).filter(|_| !self.paranoid);
+        let entry = match remembered {
+            Some(entry) => entry,
+            None => match self.manifest(key) {
+                Ok(Some(manifest)) => {
+                    let entry = Arc::new(Entry::from(&manifest));
+                    self.index.note_result(stat, entry.clone());
+                    entry
+                }
+                Ok(None) => return Ok(Lookup::Absent),
+                Err(error) => return Ok(Lookup::Damaged(format!("{error:#}"))),
+            },
         };
-        for (name, output) in &manifest.outputs {
+        for (name, output) in &entry.outputs {
             if let Some(problem) = self.check(output)? {
                 return Ok(Lookup::Damaged(format!("{name} {problem}")));
             }
         }
-        Ok(Lookup::Found(Box::new(manifest)))
+        Ok(Lookup::Found(entry))
+    }
+
+    /// The whole manifest of a result; its outputs are not looked at.
+    ///
+    /// # Errors
+    /// If it cannot be read or used.
+    pub fn manifest(&self, key: &Digest) -> Result<Option<Manifest>> {
+        let path = self.manifest_path(key);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let manifest = Manifest::parse(&bytes, key);
+        manifest
+            .map(Some)
+            .with_context(|| format!("manifest {} is not used", key.short()))
     }
 
     /// What is wrong with an output's content, if anything.
     fn check(&self, output: &Output) -> Result<Option<String>> {
         let path = self.object_path(&output.digest);
-        let metadata = match fs::metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Some("is missing".to_owned()));
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot look at {}", path.display()));
-            }
+        let Some(metadata) = look_at(&path)? else {
+            return Ok(Some("is missing".to_owned()));
         };
         if !metadata.is_file() {
             return Ok(Some("is no file".to_owned()));
@@ -138,24 +163,17 @@ impl Store {
             )));
         }
         let stat = Stat::of(&metadata);
-        if !self.paranoid && self.stats.borrow_mut().holds(&output.digest, stat) {
+        if !self.paranoid && self.index.is_intact(&output.digest, stat) {
             return Ok(None);
         }
         let found =
             Digest::of_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if found != output.digest {
-            self.stats.borrow_mut().forget(&output.digest);
+            self.index.forget_object(&output.digest);
             return Ok(Some("was altered".to_owned()));
         }
-        self.stats.borrow_mut().note(output.digest, stat);
+        self.index.note_object(output.digest, stat);
         Ok(None)
-    }
-
-    /// The manifest that a step's newest result has, whatever its key, if it can be read.
-    pub fn newest(&self, step: &str) -> Option<Manifest> {
-        let target = fs::read_link(self.step_folder(step).join("manifest.json")).ok()?;
-        let key: Digest = target.file_stem()?.to_str()?.parse().ok()?;
-        Manifest::parse(&fs::read(self.manifest_path(&key)).ok()?, &key).ok()
     }
 
     /// Reads an output's content.
@@ -178,22 +196,30 @@ impl Store {
     ///
     /// # Errors
     /// If a link cannot be written.
-    pub fn show(&self, step: &str, manifest: &Manifest) -> Result<()> {
+    pub fn show(&self, step: &str, entry: &Entry) -> Result<()> {
         let folder = self.step_folder(step);
+        let look = || fs::metadata(&folder).ok().map(|found| Stat::of(&found));
+        if look().and_then(|stat| self.index.shown(step, stat)) == Some(entry.key) {
+            return Ok(());
+        }
         let up = "../".repeat(step.split('/').count() + 1);
-        for (name, output) in &manifest.outputs {
+        for (name, output) in &entry.outputs {
             let object = self.object_path(&output.digest);
             let object = object
                 .strip_prefix(&self.root)
                 .expect("objects lie below the root");
             disk::link(&Path::new(&up).join(object), &folder.join(name))?;
         }
-        let key = manifest.key;
+        let key = entry.key;
         disk::link(
             &PathBuf::from(format!("{up}manifests/{key}.json")),
             &folder.join("manifest.json"),
         )?;
-        self.show_log(step, &key)
+        self.show_log(step, &key)?;
+        if let Some(stat) = look() {
+            self.index.note_shown(step, stat, key);
+        }
+        Ok(())
     }
 
     /// Makes `by-step/<step>/log` lead to the log of this key.
@@ -208,12 +234,52 @@ impl Store {
         self.step_folder(step).join("log")
     }
 
-    /// Keeps for the next time what was learnt about the objects' files.
+    /// The digest of a file outside the store, read only if it looks other than when it was read
+    /// last; `None` if it is not there.
+    ///
+    /// # Errors
+    /// If it is there and cannot be read.
+    pub fn content(&self, path: &Path) -> Result<Option<Digest>> {
+        let path = &std::path::absolute(path)?;
+        let Some(metadata) = look_at(path)? else {
+            return Ok(None);
+        };
+        let stat = Stat::of(&metadata);
+        if !self.paranoid
+            && let Some(digest) = self.index.content(path, stat)
+        {
+            return Ok(Some(digest));
+        }
+        let digest =
+            Digest::of_file(path).with_context(|| format!("cannot read {}", path.display()))?;
+        self.index.note_content(path, stat, digest);
+        Ok(Some(digest))
+    }
+
+    /// Keeps a listing that the basis of results refers to.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn save_stats(&self) -> Result<()> {
-        self.stats.borrow_mut().save()
+    pub fn keep_listing(&self, text: &str) -> Result<()> {
+        let path = self.listing_path(&Listing::digest(text));
+        match look_at(&path)? {
+            Some(found) if found.len() == text.len() as u64 => Ok(()),
+            _ => write_whole(&path, text.as_bytes()),
+        }
+    }
+
+    /// A listing that was kept, if it is there and intact.
+    pub fn listing(&self, digest: &Digest) -> Option<Listing> {
+        let text = fs::read_to_string(self.listing_path(digest)).ok()?;
+        (Listing::digest(&text) == *digest).then(|| Listing::parse(&text))?
+    }
+
+    /// Keeps for the next time what was learnt about the files.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save_index(&self) -> Result<()> {
+        self.index.save()
     }
 
     /// Where a content lies or would lie.
@@ -224,6 +290,10 @@ impl Store {
 
     fn manifest_path(&self, key: &Digest) -> PathBuf {
         self.root.join("manifests").join(format!("{key}.json"))
+    }
+
+    fn listing_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("listings").join(digest.to_string())
     }
 
     /// Where the log of a key's computation lies.
@@ -237,6 +307,15 @@ impl Store {
 
     fn step_folder(&self, step: &str) -> PathBuf {
         self.root.join("by-step").join(step)
+    }
+}
+
+/// How a file looks; `None` if it is not there.
+fn look_at(path: &Path) -> Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot look at {}", path.display())),
     }
 }
 

@@ -1,18 +1,21 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
-use crate::key::{KeyInputs, SCHEMA};
+use crate::key::{Basis, KeyInputs, SCHEMA};
 
 fn inputs(seed: u32) -> KeyInputs {
     KeyInputs {
-        schema: SCHEMA,
-        kind: "train".into(),
-        parameters: BTreeMap::from([("seed".into(), seed.into())]),
-        code: BTreeMap::new(),
-        crates: BTreeMap::new(),
-        numeric: None,
+        basis: Arc::new(Basis {
+            schema: SCHEMA,
+            kind: "train".into(),
+            code: BTreeMap::new(),
+            crates: BTreeMap::new(),
+            numeric: None,
+        }),
+        parameters: serde_json::json!({ "seed": seed }),
         inputs: BTreeMap::new(),
     }
 }
@@ -22,7 +25,9 @@ fn run_record() -> RunRecord {
         started: "2026-01-01T00:00:00Z".into(),
         seconds: 1.5,
         work_seconds: 1.0,
+        amount: 1.0,
         threads: 1,
+        because: vec!["no result yet".into()],
         host: "here".into(),
         cpu: "some".into(),
         fig6: "0.1.0".into(),
@@ -50,8 +55,8 @@ fn commit(store: &Store, seed: u32, content: &str) -> Digest {
         summary: "done".into(),
         run: run_record(),
     };
-    store.commit(&claim, &manifest).unwrap();
-    store.show("train/a/seed0", &manifest).unwrap();
+    let entry = store.commit(&claim, &manifest).unwrap();
+    store.show("train/a/seed0", &entry).unwrap();
     key
 }
 
@@ -61,9 +66,9 @@ fn store(folder: &Path) -> Store {
     store
 }
 
-fn found(store: &Store, key: &Digest) -> Manifest {
+fn found(store: &Store, key: &Digest) -> Arc<Entry> {
     match store.lookup(key).unwrap() {
-        Lookup::Found(manifest) => *manifest,
+        Lookup::Found(entry) => entry,
         other => panic!("{other:?}"),
     }
 }
@@ -86,12 +91,13 @@ fn a_committed_result_is_found_by_its_key_and_seen_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
-    let manifest = found(&store, &key);
+    let entry = found(&store, &key);
     assert_eq!(
-        store.read(&manifest.outputs["metrics.jsonl"]).unwrap(),
+        store.read(&entry.outputs["metrics.jsonl"]).unwrap(),
         b"curve"
     );
-    assert_eq!(store.newest("train/a/seed0").unwrap(), manifest);
+    let newest = store.newest("train/a/seed0").unwrap();
+    assert_eq!(Entry::from(&newest), *entry);
     let view = folder.path().join("by-step/train/a/seed0/metrics.jsonl");
     assert_eq!(fs::read_to_string(view).unwrap(), "curve");
     assert!(matches!(
@@ -184,11 +190,9 @@ fn an_intact_object_with_new_time_stamps_is_still_used() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
-    store.save_stats().unwrap();
+    store.save_index().unwrap();
     let object = store.object_path(&found(&store, &key).outputs["metrics.jsonl"].digest);
     overwrite(&object, "curve");
-    found(&Store::at(folder.path(), false).unwrap(), &key);
-    fs::write(folder.path().join("stats.json"), "{\"torn").unwrap();
     found(&Store::at(folder.path(), false).unwrap(), &key);
 }
 
@@ -208,7 +212,7 @@ fn a_paranoid_store_sees_what_sizes_and_time_stamps_do_not_tell() {
         .unwrap()
         .set_modified(time)
         .unwrap();
-    store.save_stats().unwrap();
+    store.save_index().unwrap();
     let paranoid = Store::at(folder.path(), true).unwrap();
     assert!(damage(&paranoid, &key).contains("was altered"));
 }

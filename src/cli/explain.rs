@@ -1,0 +1,187 @@
+//! `fig6 explain`: why a step runs or does not, from its key inputs to the root of a change.
+
+use anyhow::Result;
+use clap::Args;
+use console::style;
+
+use super::out::Out;
+use super::{Where, needed};
+use crate::error::Invalid;
+use crate::key::{flatten, shortened};
+use crate::plan::{Cause, Compared, Explanation, explain};
+
+/// Steps with the same cause that are named; more are only counted.
+const STEPS_SHOWN: usize = 3;
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The step's name.
+    step: String,
+    #[command(flatten)]
+    place: Where,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
+    let project = arguments.place.open()?;
+    let graph = &project.graph;
+    let id = graph
+        .ids()
+        .find(|&id| graph.step(id).name == arguments.step);
+    let id = id.ok_or_else(|| {
+        let names = graph.steps().iter().map(|step| step.name.as_str());
+        Invalid::unknown("step", &arguments.step, names)
+    })?;
+    let needed = needed(graph, std::slice::from_ref(&arguments.step))?;
+    let assessments = project.assess(&needed, &vec![false; needed.len()])?;
+    let explanation = explain(graph, id, &assessments, &project.bases, &project.store)?;
+    project.save_index();
+    if arguments.json {
+        return Ok(out.line(&serde_json::to_string(&explanation)?)?);
+    }
+    Ok(out.result(&in_words(&explanation))?)
+}
+
+/// The whole explanation as text.
+fn in_words(explanation: &Explanation) -> String {
+    let mut lines = vec![format!(
+        "{}: {}",
+        style(&explanation.step).bold(),
+        explanation.state.replace('-', " ")
+    )];
+    lines.extend(
+        explanation
+            .reasons
+            .iter()
+            .map(|reason| format!("  {reason}")),
+    );
+    if explanation.state == "up-to-date" {
+        lines.push("  nothing that it depends on has changed since its result was made".to_owned());
+    }
+    if !explanation.causes.is_empty() {
+        lines.push("because, upstream".to_owned());
+        lines.extend(explanation.causes.iter().flat_map(cause));
+    }
+    if let Some(earlier) = &explanation.compared_with {
+        lines.push(compared(earlier, explanation.state));
+    }
+    lines.push(format!(
+        "key inputs, kind {}",
+        explanation.key_inputs.basis.kind
+    ));
+    lines.extend(key_inputs(explanation));
+    let key = explanation.key.map(|key| key.to_string());
+    lines.push(format!(
+        "key {}",
+        key.as_deref()
+            .unwrap_or("open: it needs the content of all inputs")
+    ));
+    lines.join("\n") + "\n"
+}
+
+fn cause(cause: &Cause) -> Vec<String> {
+    let mut steps = cause
+        .steps
+        .iter()
+        .take(STEPS_SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if cause.steps.len() > STEPS_SHOWN {
+        steps += &format!(" and {} more", cause.steps.len() - STEPS_SHOWN);
+    }
+    let what = match cause.state {
+        "ran" => "ran again since",
+        "must-run" => "must run",
+        _ => "may run",
+    };
+    let mut lines = vec![format!("  {steps} {what}")];
+    lines.extend(cause.reasons.iter().map(|reason| format!("    {reason}")));
+    if cause.reasons.is_empty() {
+        lines.push(
+            "    nothing had changed, and other bytes came out: it is not deterministic".to_owned(),
+        );
+    }
+    lines
+}
+
+fn compared(earlier: &Compared, state: &str) -> String {
+    let Compared { key, backend, run } = earlier;
+    let what = if state == "up-to-date" {
+        "made"
+    } else {
+        "compared with the result made"
+    };
+    let by = backend
+        .as_ref()
+        .map_or_else(String::new, |backend| format!(" by {backend}"));
+    let because = run.because.join(", ");
+    let because = if because.is_empty() {
+        because
+    } else {
+        format!(", because: {because}")
+    };
+    format!(
+        "{what} at {}{by} on {} in {:.1} s{because} (key {})",
+        run.started,
+        run.host,
+        run.seconds,
+        key.short()
+    )
+}
+
+fn key_inputs(explanation: &Explanation) -> Vec<String> {
+    let inputs = &explanation.key_inputs;
+    let mut lines = Vec::new();
+    let mut add = |name: String, value: &str| lines.push(format!("  {name}: {}", shortened(value)));
+    for (name, value) in flatten(&inputs.parameters) {
+        add(name, &value.to_string());
+    }
+    for (module, digest) in &inputs.basis.code {
+        add(format!("code {module}"), &digest.to_string());
+    }
+    for (name, digest) in &inputs.basis.crates {
+        add(format!("crate {name}"), &digest.to_string());
+    }
+    if let Some(numeric) = &inputs.basis.numeric {
+        add(
+            "backend".into(),
+            &format!("{} {}", numeric.backend, numeric.version),
+        );
+        add("float type".into(), &numeric.float);
+        add("architecture".into(), &numeric.architecture);
+        add("compiler".into(), &numeric.compiler);
+    }
+    for (name, digest) in &inputs.inputs {
+        add(format!("input {name}"), &digest.to_string());
+    }
+    for name in &explanation.open {
+        add(format!("input {name}"), "still to be made");
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Reason;
+
+    #[test]
+    fn many_steps_with_one_cause_are_counted() {
+        let steps = (0..5).map(|seed| format!("train/a/seed{seed}")).collect();
+        let lines = cause(&Cause {
+            steps,
+            state: "must-run",
+            reasons: vec![Reason::Forced],
+        });
+        assert_eq!(
+            lines,
+            [
+                "  train/a/seed0, train/a/seed1, train/a/seed2 and 2 more must run",
+                "    forced"
+            ]
+        );
+    }
+}

@@ -1,0 +1,50 @@
+//! How long steps will take, judged by how long steps of the same kind took.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::graph::Step;
+use crate::store::Entry;
+
+/// What earlier runs took.
+#[derive(Clone, Debug, Default)]
+pub struct Estimates {
+    /// Seconds on one core per amount of work: the newest run of each step on each backend.
+    steps: HashMap<(String, Option<String>), f64>,
+    /// The median over all runs of each kind on each backend.
+    kinds: BTreeMap<(String, Option<String>), f64>,
+}
+
+impl Estimates {
+    /// What these results took, given newest first.
+    pub fn of<'a>(results: impl IntoIterator<Item = &'a Entry>) -> Estimates {
+        let mut estimates = Estimates::default();
+        let mut rates: BTreeMap<(String, Option<String>), Vec<f64>> = BTreeMap::new();
+        for entry in results {
+            let rate = entry.seconds * entry.threads as f64 / entry.amount.max(1.0);
+            let backend = &entry.backend;
+            let step = (entry.step.clone(), backend.clone());
+            estimates.steps.entry(step).or_insert(rate);
+            rates
+                .entry((entry.kind.clone(), backend.clone()))
+                .or_default()
+                .push(rate);
+        }
+        estimates.kinds = rates
+            .into_iter()
+            .map(|(kind, mut rates)| {
+                rates.sort_by(f64::total_cmp);
+                (kind, rates[rates.len() / 2])
+            })
+            .collect();
+        estimates
+    }
+
+    /// Seconds that a step is expected to take on one core of the CPU, or on the GPU, where
+    /// `backend` computes numeric steps; `None` if no step of its kind ever ran there.
+    pub fn seconds(&self, step: &Step, backend: &str) -> Option<f64> {
+        let backend = step.params.is_numeric().then(|| backend.to_owned());
+        let own = self.steps.get(&(step.name.clone(), backend.clone()));
+        let rate = own.or_else(|| self.kinds.get(&(step.params.kind().to_owned(), backend)))?;
+        Some(rate * step.params.amount().max(1.0))
+    }
+}

@@ -1,0 +1,218 @@
+//! Everything about why one step runs or does not: its key inputs, how they differ from its closest
+//! earlier result, and for an input that comes out other than before, why, back to the root.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::assess::{Assessment, History, Inputs, State, closest_of, explained};
+use super::graph::{Graph, StepId};
+use super::keys::Bases;
+use super::reason::Reason;
+use crate::key::{Change, Digest, KeyInputs, Part};
+use crate::store::{Earlier, Entry, Manifest, RunRecord, Store};
+
+/// Why one step runs or does not.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    pub step: String,
+    /// `up-to-date`, `must-run` or `may-run`.
+    pub state: &'static str,
+    /// The key, unless an input is still to be made.
+    pub key: Option<Digest>,
+    pub reasons: Vec<Reason>,
+    /// Why other steps that it depends on run or ran.
+    pub causes: Vec<Cause>,
+    /// The earlier result that it is compared with; the one that is used, if it is up to date.
+    pub compared_with: Option<Compared>,
+    pub key_inputs: KeyInputs,
+    /// Inputs that are still to be made, which `key_inputs` therefore lacks.
+    pub open: Vec<String>,
+}
+
+/// An earlier result and how it came about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Compared {
+    pub key: Digest,
+    /// The backend that computed it, for a numeric step.
+    pub backend: Option<String>,
+    pub run: RunRecord,
+}
+
+/// Steps upstream that run, or ran since, for the same reasons.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cause {
+    pub steps: Vec<String>,
+    /// `must-run` or `may-run` for steps that are to run, `ran` for those that ran since.
+    pub state: &'static str,
+    pub reasons: Vec<Reason>,
+}
+
+/// Explains the state of a step, given the assessments of all that it needs.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn explain(
+    graph: &Graph,
+    id: StepId,
+    assessments: &[Option<Assessment>],
+    bases: &Bases,
+    store: &Store,
+) -> Result<Explanation> {
+    let step = graph.step(id);
+    let upstream = Upstream {
+        graph,
+        assessments,
+        bases,
+        store,
+    };
+    let assessment = upstream.assessment(id);
+    let made = |producer: StepId| upstream.made(producer);
+    let inputs = Inputs::of(step, &made);
+    let earlier = match &assessment.state {
+        State::UpToDate(entry) => Earlier {
+            manifests: Vec::from_iter(store.manifest(&entry.key)?),
+            unusable: None,
+        },
+        _ => store.earlier(&step.name),
+    };
+    let compared = closest_of(earlier, step, &inputs.known, &inputs.open, bases);
+    let compared = compared.map(|(_, manifest)| manifest);
+    // A result that is used keeps its own backend; what is to run gets the one that computes.
+    let used = compared.as_ref().filter(|_| assessment.result().is_some());
+    let basis = used.map(|manifest| &*manifest.key_inputs.basis);
+    Ok(Explanation {
+        step: step.name.clone(),
+        state: assessment.state.word(),
+        key: assessment
+            .result()
+            .map(|entry| entry.key)
+            .or(assessment.key),
+        reasons: assessment.state.reasons().to_vec(),
+        causes: upstream.causes(id),
+        key_inputs: bases.key_inputs(&step.params, inputs.owned(), basis),
+        open: inputs.open.iter().map(|&name| name.to_owned()).collect(),
+        compared_with: compared.map(|manifest| Compared {
+            key: manifest.key,
+            backend: Entry::from(&manifest).backend,
+            run: manifest.run,
+        }),
+    })
+}
+
+/// What is known about the steps that one depends on.
+struct Upstream<'a> {
+    graph: &'a Graph,
+    assessments: &'a [Option<Assessment>],
+    bases: &'a Bases,
+    store: &'a Store,
+}
+
+impl Upstream<'_> {
+    fn assessment(&self, id: StepId) -> &Assessment {
+        let assessment = self.assessments[id.index()].as_ref();
+        assessment.expect("all that a needed step reads from is needed")
+    }
+
+    fn made(&self, id: StepId) -> Option<&Entry> {
+        self.assessment(id).result().map(|entry| &**entry)
+    }
+
+    /// Why the steps upstream run or ran, nearest first; steps with the same reasons together.
+    fn causes(&self, id: StepId) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = Vec::new();
+        let mut seen = BTreeSet::from([id]);
+        let mut round = self.causing(id, self.assessment(id).state.reasons());
+        while !round.is_empty() {
+            let mut next = Vec::new();
+            for producer in round {
+                if !seen.insert(producer.id) {
+                    continue;
+                }
+                let (state, reasons) = self.why(&producer);
+                next.extend(self.causing(producer.id, &reasons));
+                let name = self.graph.step(producer.id).name.clone();
+                let same = |cause: &&mut Cause| (cause.state, &cause.reasons) == (state, &reasons);
+                match causes.iter_mut().find(same) {
+                    Some(cause) => cause.steps.push(name),
+                    None => causes.push(Cause {
+                        steps: vec![name],
+                        state,
+                        reasons,
+                    }),
+                }
+            }
+            round = next;
+        }
+        causes
+    }
+
+    /// The producers that these reasons of a step speak of.
+    fn causing(&self, id: StepId, reasons: &[Reason]) -> Vec<Causing> {
+        let mut causing: Vec<Causing> = Vec::new();
+        for producer in self.graph.producers(id) {
+            let name = &self.graph.step(producer).name;
+            let old_input = reasons.iter().find_map(|reason| match reason {
+                Reason::Producer { step } if step == name => Some(None),
+                Reason::Changed {
+                    change:
+                        Change {
+                            part: Part::Input,
+                            old,
+                            ..
+                        },
+                    from: Some(from),
+                    ..
+                } if from == name => Some(old.clone()),
+                _ => None,
+            });
+            if let Some(old_output) = old_input {
+                causing.push(Causing {
+                    id: producer,
+                    old_output,
+                });
+            }
+        }
+        causing
+    }
+
+    /// Whether and why a producer is to run or, if it is up to date, why it ran since.
+    fn why(&self, producer: &Causing) -> (&'static str, Vec<Reason>) {
+        let assessment = self.assessment(producer.id);
+        let State::UpToDate(now) = &assessment.state else {
+            return (assessment.state.word(), assessment.state.reasons().to_vec());
+        };
+        let before = producer
+            .old_output
+            .as_deref()
+            .and_then(|old| self.maker(producer.id, old));
+        let now = self.store.manifest(&now.key).ok().flatten();
+        let Some((before, now)) = before.zip(now) else {
+            return ("ran", vec![Reason::NoResult]);
+        };
+        let changes = before.key_inputs.changes(&now.key_inputs);
+        let step = self.graph.step(producer.id);
+        (
+            "ran",
+            explained(self.graph, step, changes, self.bases, self.store),
+        )
+    }
+
+    /// The newest result of a step with an output of this digest.
+    fn maker(&self, id: StepId, digest: &str) -> Option<Manifest> {
+        let digest: Digest = digest.parse().ok()?;
+        let results = self.store.results(&self.graph.step(id).name);
+        let made = |entry: &&std::sync::Arc<Entry>| {
+            entry.outputs.values().any(|output| output.digest == digest)
+        };
+        History::manifest(self.store, &results.iter().find(made)?.key)
+    }
+}
+
+/// A producer that explains something downstream.
+struct Causing {
+    id: StepId,
+    /// Digest of an output that it made before, where it has made another one since.
+    old_output: Option<String>,
+}
