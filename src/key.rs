@@ -15,17 +15,18 @@
 mod change;
 mod digest;
 mod listing;
+mod parameters;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use change::differences;
 pub use change::{Change, Part, shortened};
 pub use digest::Digest;
 pub use listing::{Detail, Listing};
+pub use parameters::Parameters;
 
 /// Version of the meaning of [`KeyInputs`]; a change invalidates every result.
 pub const SCHEMA: u32 = 2;
@@ -67,8 +68,7 @@ pub struct Numeric {
 #[serde(deny_unknown_fields)]
 pub struct KeyInputs {
     pub basis: Arc<Basis>,
-    /// The parameters that the step reads, as an object.
-    pub parameters: Value,
+    pub parameters: Parameters,
     /// Content of each input, by name.
     pub inputs: BTreeMap<String, Digest>,
 }
@@ -83,8 +83,8 @@ impl Basis {
 }
 
 impl KeyInputs {
-    /// The key: the hash of a line with the record's type and version, of one with the basis, and
-    /// of one with the rest.
+    /// The key: the hash of the record's type and version, the basis, the parameters, and the
+    /// inputs.
     pub fn key(&self) -> Digest {
         key(&self.basis.hasher(), &self.parameters, &self.inputs)
     }
@@ -105,8 +105,8 @@ impl KeyInputs {
             ),
             (
                 Part::Parameter,
-                texts(&flatten(&self.parameters)),
-                texts(&flatten(&new.parameters)),
+                texts(&self.parameters.scalars()),
+                texts(&new.parameters.scalars()),
             ),
             (Part::Code, texts(&one.code), texts(&two.code)),
             (Part::Crate, texts(&one.crates), texts(&two.crates)),
@@ -129,19 +129,23 @@ impl KeyInputs {
 }
 
 /// The key of a step on a basis with this hash (see [`KeyInputs::key`]).
-pub fn key<N: Ord + Serialize>(
+pub fn key<N: AsRef<str>>(
     basis: &blake3::Hasher,
-    parameters: &Value,
+    parameters: &Parameters,
     inputs: &BTreeMap<N, Digest>,
 ) -> Digest {
-    #[derive(Serialize)]
-    struct Rest<'a, N: Ord> {
-        parameters: &'a Value,
-        inputs: &'a BTreeMap<N, Digest>,
-    }
     let mut hasher = basis.clone();
-    hasher.update(json(&Rest { parameters, inputs }).as_bytes());
-    Digest::from_bytes(*hasher.update(b"\n").finalize().as_bytes())
+    // Lengths keep neighbouring texts apart.
+    let add = |hasher: &mut blake3::Hasher, text: &str| {
+        let length = text.len() as u64;
+        hasher.update(&length.to_le_bytes()).update(text.as_bytes());
+    };
+    add(&mut hasher, parameters.text());
+    for (name, digest) in inputs {
+        add(&mut hasher, name.as_ref());
+        hasher.update(digest.as_bytes());
+    }
+    Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -150,35 +154,6 @@ fn json(value: &impl Serialize) -> String {
 
 fn single(name: &str, value: impl ToString) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), value.to_string())])
-}
-
-/// A value's scalars by dotted path; empty lists and maps stand as themselves.
-pub fn flatten(value: &Value) -> BTreeMap<String, Value> {
-    fn walk(path: String, value: &Value, flat: &mut BTreeMap<String, Value>) {
-        match value {
-            Value::Object(fields) if !fields.is_empty() => {
-                for (name, value) in fields {
-                    let path = if path.is_empty() {
-                        name.clone()
-                    } else {
-                        format!("{path}.{name}")
-                    };
-                    walk(path, value, flat);
-                }
-            }
-            Value::Array(items) if !items.is_empty() => {
-                for (index, value) in items.iter().enumerate() {
-                    walk(format!("{path}[{index}]"), value, flat);
-                }
-            }
-            scalar => {
-                flat.insert(path, scalar.clone());
-            }
-        }
-    }
-    let mut flat = BTreeMap::new();
-    walk(String::new(), value, &mut flat);
-    flat
 }
 
 fn texts<T: ToString>(map: &BTreeMap<String, T>) -> BTreeMap<String, String> {

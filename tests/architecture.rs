@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "error", "nn", "pipeline", "plan", "report", "run", "steps", "store",
+            "error", "key", "nn", "pipeline", "plan", "report", "run", "steps", "store",
         ],
     ),
     ("error", &[]),
@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("report", &["key", "plan", "run", "store"]),
+    ("report", &["plan", "run", "store"]),
     ("results", &[]),
     ("run", &["key", "nn", "plan", "steps", "store"]),
     ("steps", &["cifar", "nn", "results"]),

@@ -7,7 +7,7 @@ use console::style;
 use super::out::Out;
 use super::{Where, needed};
 use crate::error::Invalid;
-use crate::key::{flatten, shortened};
+use crate::key::shortened;
 use crate::plan::{Cause, Compared, Explanation, explain};
 
 /// Steps with the same cause that are named; more are only counted.
@@ -136,7 +136,7 @@ fn key_inputs(explanation: &Explanation) -> Vec<String> {
     let inputs = &explanation.key_inputs;
     let mut lines = Vec::new();
     let mut add = |name: String, value: &str| lines.push(format!("  {name}: {}", shortened(value)));
-    for (name, value) in flatten(&inputs.parameters) {
+    for (name, value) in inputs.parameters.scalars() {
         add(name, &value.to_string());
     }
     for (module, digest) in &inputs.basis.code {

@@ -12,6 +12,7 @@ use super::out::Out;
 use super::view::{because, forecast_in_words, line_of};
 use super::{Forecast, Project, Where, needed};
 use crate::error::Invalid;
+use crate::key::Parameters;
 use crate::plan::{Assessment, Format, Graph, State, Step, draw};
 use crate::store::Store;
 
@@ -31,7 +32,7 @@ pub fn status(arguments: &StatusArguments, out: &mut Out) -> Result<()> {
     let project = arguments.place.open()?;
     let needed = needed(&project.graph, &arguments.targets)?;
     let assessments = project.assess(&needed, &vec![false; needed.len()])?;
-    show(&project, &assessments, arguments.json, out)
+    show(project, &assessments, arguments.json, out)
 }
 
 /// Prints what is to be done about each needed step.
@@ -182,7 +183,7 @@ fn node(graph: &Graph, step: &Step) -> Value {
         "kind": step.params.kind(),
         "inputs": inputs,
         "outputs": step.params.outputs(),
-        "parameters": step.params.to_json(),
+        "parameters": Parameters::from(step.params.to_json()),
     });
     if let Some(network) = network(step) {
         record["network"] = network;
@@ -205,7 +206,7 @@ pub fn log(arguments: &LogArguments, out: &mut Out) -> Result<()> {
         let names = graph.steps().iter().map(|step| step.name.as_str());
         return Err(Invalid::unknown("step", name, names).into());
     }
-    let path = Store::at(&arguments.place.artifacts, false)?.newest_log(name);
+    let path = Store::at(&arguments.place.artifacts, false).newest_log(name);
     match std::fs::read(&path) {
         Ok(log) => Ok(out.result(&String::from_utf8_lossy(&log))?),
         Err(error) if error.kind() == ErrorKind::NotFound => {

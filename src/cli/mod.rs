@@ -11,6 +11,7 @@ mod view;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -95,11 +96,12 @@ struct Project {
     graph: Graph,
     store: Store,
     backend: Backend,
-    bases: Bases,
+    bases: Arc<Bases>,
 }
 
 impl Where {
-    fn open(&self) -> Result<Project> {
+    /// Opens the project, for the rest of the process: to free a large one takes as long as to use it.
+    fn open(&self) -> Result<&'static Project> {
         let experiment = self.experiment()?;
         let request: Request = self
             .device
@@ -112,13 +114,13 @@ impl Where {
             Request::Auto => Bases::any(&backend),
             _ => Bases::only(&backend),
         };
-        Ok(Project {
+        Ok(Box::leak(Box::new(Project {
             graph: Graph::of(&experiment),
             experiment,
-            store: Store::at(&self.artifacts, self.paranoid)?,
+            store: Store::at(&self.artifacts, self.paranoid),
             backend,
-            bases,
-        })
+            bases: bases.into(),
+        })))
     }
 
     fn experiment(&self) -> Result<Experiment> {

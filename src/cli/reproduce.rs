@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     }
     let plan = project.assess(&wanted, &forced)?;
     if arguments.dry_run {
-        inspect::show(&project, &plan, arguments.json, out)?;
+        inspect::show(project, &plan, arguments.json, out)?;
         return Ok(ExitCode::SUCCESS);
     }
 
@@ -77,7 +77,12 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             out.remark(&forecast_in_words(&project.forecast(&plan)));
         }
     }
-    let options = options(arguments, &project)?;
+    // Counting cores means reading files; a run that finds nothing to do spares that.
+    let cores = match idle {
+        true => 1,
+        false => cores()?,
+    };
+    let options = options(arguments, project, cores);
     let (stop, messages) = run::stop_channel();
     if !idle {
         stop_at_signals(stop)?;
@@ -116,12 +121,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     Ok(exit_code(&outcome))
 }
 
-fn options(arguments: &Arguments, project: &Project) -> Result<Options> {
-    let cores = std::thread::available_parallelism()
-        .context("cannot count the cores")?
-        .get();
+fn cores() -> Result<usize> {
+    let cores = std::thread::available_parallelism();
+    cores.map(usize::from).context("cannot count the cores")
+}
+
+fn options(arguments: &Arguments, project: &Project, cores: usize) -> Options {
     let default_jobs = if project.backend.is_cpu() { cores } else { 1 };
-    Ok(Options {
+    Options {
         jobs: arguments
             .jobs
             .map_or(default_jobs, std::num::NonZeroUsize::get),
@@ -130,7 +137,7 @@ fn options(arguments: &Arguments, project: &Project) -> Result<Options> {
         bases: project.bases.clone(),
         device: project.backend.to_string(),
         mirrors: arguments.mirror.clone(),
-    })
+    }
 }
 
 /// The first signal stops the run in good order, the second one ends the process at once.
@@ -169,7 +176,7 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
         out.remark("interrupted; run the same command again to go on");
     }
     let complete = outcome.failed.is_empty() && outcome.skipped.is_empty();
-    if !complete || files.is_empty() {
+    if !complete || files.is_empty() || out.is_quiet() {
         return;
     }
     for file in files {

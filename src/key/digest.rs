@@ -1,12 +1,14 @@
 //! BLAKE3 digests as values: with a text form, compared, sorted and hashed.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A BLAKE3 digest: the address of a content, or a step's key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -35,15 +37,27 @@ impl Digest {
         Ok(Digest(*hasher.finalize().as_bytes()))
     }
 
+    /// The 64 hexadecimal digits, without an allocation.
+    pub fn to_hex(&self) -> impl std::ops::Deref<Target = str> + use<> {
+        blake3::Hash::from_bytes(self.0).to_hex()
+    }
+
     /// The first ten hexadecimal digits, for people.
     pub fn short(&self) -> String {
         self.to_string()[..10].to_owned()
     }
 }
 
+/// For tables in memory: eight bytes of a hash are spread well enough.
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0[..8]);
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(blake3::Hash::from_bytes(self.0).to_hex().as_str())
+        formatter.write_str(&self.to_hex())
     }
 }
 
@@ -63,22 +77,42 @@ impl FromStr for Digest {
 
 /// As hexadecimal digits where people may read it, as bytes where not.
 impl Serialize for Digest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serializer.is_human_readable() {
-            true => serializer.collect_str(self),
-            false => self.0.serialize(serializer),
+            true => serializer.serialize_str(&self.to_hex()),
+            false => serializer.serialize_bytes(&self.0),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        if !deserializer.is_human_readable() {
-            return Deserialize::deserialize(deserializer).map(Digest);
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        match deserializer.is_human_readable() {
+            true => deserializer.deserialize_str(Form),
+            false => deserializer.deserialize_bytes(Form),
         }
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error| {
-            serde::de::Error::custom(format!("{text:?} is no BLAKE3 digest: {error}"))
-        })
+    }
+}
+
+/// Reads either form.
+struct Form;
+
+impl Visitor<'_> for Form {
+    type Value = Digest;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a BLAKE3 digest")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
+        text.parse()
+            .map_err(|error| E::custom(format!("{text:?} is no BLAKE3 digest: {error}")))
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Digest, E> {
+        let bytes = bytes.try_into();
+        bytes
+            .map(Digest)
+            .map_err(|_| E::custom("a BLAKE3 digest has 32 bytes"))
     }
 }

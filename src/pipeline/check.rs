@@ -1,7 +1,7 @@
 //! Every value in its range, every name known. Each complaint names the place of the value that it
 //! is about.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -83,6 +83,7 @@ pub(super) fn architecture(model: &file::Model, place: &[Segment]) -> Checked<Ar
     let shortcut = Shortcut::deserialize(name).map_err(|error| Wrong {
         path: at("shortcut"),
         message: error.to_string(),
+        first: None,
     })?;
     Ok(Architecture {
         n: model.n,
@@ -339,14 +340,15 @@ pub(super) fn check_distinct<T: Ord + std::fmt::Debug>(
     values: impl Iterator<Item = T>,
     place: &[Segment],
 ) -> Checked<()> {
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     for (index, value) in values.enumerate() {
         let text = format!("{value:?}");
-        if !seen.insert(value) {
-            return wrong(
-                &[place, &place![index]].concat(),
-                format!("{what} {text} stands here twice"),
-            );
+        if let Some(first) = seen.insert(value, index) {
+            return Err(Wrong {
+                path: [place, &place![index]].concat(),
+                message: format!("{what} {text} stands here twice"),
+                first: Some([place, &place![first]].concat()),
+            });
         }
     }
     Ok(())
@@ -356,5 +358,6 @@ pub(super) fn wrong<T>(path: &[Segment], message: impl Into<String>) -> Checked<
     Err(Wrong {
         path: path.to_vec(),
         message: message.into(),
+        first: None,
     })
 }

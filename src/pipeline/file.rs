@@ -2,8 +2,11 @@
 //! beyond types. [`super::Pipeline`] is what the rest of the program sees.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::nn::schedule::WarmUp;
 
@@ -11,15 +14,19 @@ use crate::nn::schedule::WarmUp;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
+    #[serde(deserialize_with = "distinct")]
     pub data: BTreeMap<String, Data>,
+    #[serde(deserialize_with = "distinct")]
     pub models: BTreeMap<String, Model>,
     pub recipe: Recipe,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "distinct")]
     pub warm_ups: BTreeMap<String, WarmUp>,
     pub seeds: Vec<u64>,
+    #[serde(deserialize_with = "distinct")]
     pub panels: BTreeMap<String, Panel>,
     pub figure: Vec<String>,
     pub published: Published,
+    #[serde(deserialize_with = "distinct")]
     pub profiles: BTreeMap<String, Profile>,
     pub default_profile: String,
 }
@@ -106,7 +113,7 @@ pub struct Published {
     /// The data set; also what a profile trains on unless it names another.
     pub data: String,
     pub iterations: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "distinct")]
     pub results: BTreeMap<String, PublishedRow>,
 }
 
@@ -142,4 +149,32 @@ pub struct Profile {
     #[serde(default)]
     pub recipe: RecipeOverride,
     pub figure: Option<Vec<String>>,
+}
+
+/// A map in which each name stands once; a plain map would keep the last value and say nothing.
+fn distinct<'de, D: Deserializer<'de>, V: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, V>, D::Error> {
+    struct Distinct<V>(PhantomData<V>);
+
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Distinct<V> {
+        type Value = BTreeMap<String, V>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+            formatter.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut values = BTreeMap::new();
+            while let Some((name, value)) = map.next_entry::<String, V>()? {
+                if values.contains_key(&name) {
+                    return Err(A::Error::custom(format!("{name:?} stands here twice")));
+                }
+                values.insert(name, value);
+            }
+            Ok(values)
+        }
+    }
+
+    deserializer.deserialize_map(Distinct(PhantomData))
 }

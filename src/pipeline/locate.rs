@@ -15,6 +15,15 @@ pub enum Segment {
     Index(usize),
 }
 
+impl fmt::Display for Segment {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Segment::Key(key) => write!(formatter, "{key:?}"),
+            Segment::Index(index) => write!(formatter, "number {}", index + 1),
+        }
+    }
+}
+
 impl From<&str> for Segment {
     fn from(key: &str) -> Segment {
         Segment::Key(key.to_owned())

@@ -4,6 +4,7 @@
 //! one profile with all overrides applied. Unaware of steps' files, keys and the store.
 
 mod check;
+mod distinct;
 mod file;
 mod locate;
 mod resolve;
@@ -99,15 +100,18 @@ impl Pipeline {
     /// # Errors
     /// If the text is not RON, has unknown fields or wrong types, or any profile makes no sense.
     pub fn parse(text: &str, name: &str) -> Result<Pipeline, Invalid> {
+        let place = |path: &[Segment]| place_of(name, text, path);
         let file: file::File = ron::Options::default()
             .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
             .from_str(text)
-            .map_err(|error| syntax_error(name, text, &error))?;
+            .map_err(|error| {
+                repeated(name, text).unwrap_or_else(|| syntax_error(name, text, &error))
+            })?;
         check::check(file).map_err(|wrong| {
-            let place = locate::locate(text, &wrong.path)
-                .map(|position| format!(":{}:{}", position.line, position.col))
-                .unwrap_or_default();
-            Invalid::new(format!("{name}{place}: {}", wrong.message))
+            let first = wrong
+                .first
+                .map_or_else(String::new, |first| format!(", first at {}", place(&first)));
+            Invalid::new(format!("{}: {}{first}", place(&wrong.path), wrong.message))
         })
     }
 
@@ -181,11 +185,34 @@ fn found_at(text: &str, position: ron::error::Position) -> Option<&str> {
     (!token.is_empty()).then_some(token)
 }
 
+/// A name that stands twice in one map, with both places, if that is what is wrong.
+fn repeated(name: &str, text: &str) -> Option<Invalid> {
+    let (path, second) = distinct::repeated(text)?;
+    let repeated = path.last()?;
+    let (first, second) = (place_of(name, text, &path), at(name, second));
+    Some(Invalid::new(format!(
+        "{second}: {repeated} stands here twice, first at {first}"
+    )))
+}
+
+/// File, line and column of the value at a path.
+fn place_of(name: &str, text: &str, path: &[Segment]) -> String {
+    let found = locate::locate(text, path);
+    found.map_or_else(|| name.to_owned(), |found| at(name, found))
+}
+
+/// File, line and column.
+fn at(name: &str, position: ron::error::Position) -> String {
+    format!("{name}:{}:{}", position.line, position.col)
+}
+
 /// Something in the file that cannot be, and where.
 #[derive(Debug)]
 struct Wrong {
     path: Vec<Segment>,
     message: String,
+    /// Where the value stands that this one repeats.
+    first: Option<Vec<Segment>>,
 }
 
 #[cfg(test)]

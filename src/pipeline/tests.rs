@@ -152,7 +152,7 @@ fn impossible_values_are_refused_with_their_place() {
             "seeds: [0, 1, 2, 3, 4]",
             "seeds: [0, 1, 2, 3, 1]",
             20,
-            "seed 1 stands here twice",
+            "seed 1 stands here twice, first at pipeline.ron:",
         ),
         (
             "shorten: 640",
@@ -239,5 +239,34 @@ fn no_text_whatever_makes_the_parser_panic() {
         "[1, 2]",
     ] {
         assert!(Pipeline::parse(text, "p").is_err());
+    }
+}
+
+#[test]
+fn a_name_that_stands_twice_is_refused_with_both_places() {
+    for (from, to, said) in [
+        (
+            "\"plain56\":  (n: 9",
+            "\"plain20\":  (n: 9",
+            "\"plain20\" stands here twice, first at pipeline.ron:32:",
+        ),
+        (
+            "\"deep\": (\n",
+            "\"core\": (\n",
+            "\"core\" stands here twice, first at pipeline.ron:",
+        ),
+        (
+            "momentum: 0.9,",
+            "momentum: 0.9, pad: 4,",
+            "\"pad\" stands here twice, first at pipeline.ron:",
+        ),
+    ] {
+        let text = OURS.replace(from, to);
+        assert_ne!(text, OURS, "{from}");
+        let error = Pipeline::parse(&text, "pipeline.ron")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(said), "{error}");
+        assert!(error.starts_with("pipeline.ron:"), "{error}");
     }
 }

@@ -2,87 +2,115 @@
 //! process that plans as for the one that works.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::fingerprint::{self, Part};
-use crate::key::{Basis, Digest, KeyInputs, Listing, Numeric, SCHEMA, key};
+use crate::key::{Basis, Digest, KeyInputs, Listing, Numeric, Parameters, SCHEMA, key};
 use crate::nn::device::Backend;
 use crate::steps::Params;
 
 /// The bases of the keys that count, by the step's kind: what the running binary is made of, on
 /// each backend whose results are as good as another's.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Bases {
-    kinds: BTreeMap<String, Vec<Hashed>>,
+    kinds: BTreeMap<String, Candidates>,
     /// Texts of the listings that the chosen bases refer to.
     listings: BTreeMap<Digest, &'static str>,
 }
 
+/// The bases of one kind.
+#[derive(Debug)]
+struct Candidates {
+    /// The one that results are added under.
+    chosen: Hashed,
+    /// Where else the step may have been computed.
+    elsewhere: Vec<Numeric>,
+    /// The same basis there, worked out when the chosen one leads to no result.
+    others: OnceLock<Vec<Hashed>>,
+}
+
 /// A basis with its hash.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Hashed {
     basis: Arc<Basis>,
     hasher: blake3::Hasher,
 }
 
+impl From<Basis> for Hashed {
+    fn from(basis: Basis) -> Hashed {
+        Hashed {
+            hasher: basis.hasher(),
+            basis: Arc::new(basis),
+        }
+    }
+}
+
+impl Candidates {
+    fn others(&self) -> &[Hashed] {
+        self.others.get_or_init(|| {
+            let there = self.elsewhere.iter();
+            there
+                .map(|numeric| on(&self.chosen.basis, numeric).into())
+                .collect()
+        })
+    }
+
+    /// All bases, the chosen one first and the others only if they are asked for.
+    fn all(&self) -> impl Iterator<Item = &Hashed> {
+        let others = std::iter::once_with(|| self.others()).flatten();
+        std::iter::once(&self.chosen).chain(others)
+    }
+}
+
 impl Bases {
     /// Only results of this backend count.
     pub fn only(backend: &Backend) -> Bases {
-        Bases::of_binary(&[(*backend, std::env::consts::ARCH)])
+        Bases::of_binary(backend, &[])
     }
 
     /// Results of every backend that is known count, compiled in or not, on every architecture
     /// that fig6 is built for; what is missing is computed by `backend`.
     pub fn any(backend: &Backend) -> Bases {
-        let here = std::env::consts::ARCH;
-        let mut places = vec![(*backend, here)];
-        for other in Backend::ALL {
-            for architecture in ["x86_64", "aarch64"] {
-                if other.name() != backend.name() || architecture != here {
-                    places.push((other, architecture));
-                }
-            }
-        }
-        Bases::of_binary(&places)
+        Bases::of_binary(backend, &["x86_64", "aarch64"])
     }
 
-    fn of_binary(places: &[(Backend, &str)]) -> Bases {
-        let bases = fingerprint::kinds().flat_map(|kind| {
-            let count = if Params::is_numeric_kind(kind) {
-                places.len()
-            } else {
-                1
-            };
-            places[..count]
-                .iter()
-                .map(move |place| of_kind(kind, place))
+    /// Results of `backend` here count, and those of all backends on these architectures.
+    fn of_binary(backend: &Backend, architectures: &[&str]) -> Bases {
+        let here = numeric(backend, std::env::consts::ARCH);
+        let everywhere = architectures.iter();
+        let everywhere =
+            everywhere.flat_map(|place| Backend::ALL.map(|other| numeric(&other, place)));
+        let elsewhere: Vec<Numeric> = everywhere.filter(|there| *there != here).collect();
+        let kinds = fingerprint::kinds().map(|kind| {
+            let basis = basis(kind);
+            match Params::is_numeric_kind(kind) {
+                true => (on(&basis, &here), elsewhere.clone()),
+                false => (basis, Vec::new()),
+            }
         });
         let parts = fingerprint::kinds()
-            .flat_map(|kind| {
-                fingerprint::code(kind)
-                    .iter()
-                    .chain(fingerprint::crates(kind))
-            })
-            .chain(fingerprint::backend_crates(places[0].0.crate_name()));
+            .flat_map(|kind| [fingerprint::code(kind), fingerprint::crates(kind)])
+            .flatten()
+            .chain(fingerprint::backend_crates(backend.crate_name()));
         Bases {
             listings: parts.map(|part| (part.digest(), part.listing)).collect(),
-            ..Bases::of(bases)
+            ..Bases::of(kinds)
         }
     }
 
-    /// These bases; the first one of each kind is that of the keys under which results are added.
-    pub fn of(bases: impl IntoIterator<Item = Basis>) -> Bases {
-        let mut kinds: BTreeMap<String, Vec<Hashed>> = BTreeMap::new();
-        for basis in bases {
-            let (kind, hasher) = (basis.kind.clone(), basis.hasher());
-            let basis = Arc::new(basis);
-            kinds
-                .entry(kind)
-                .or_default()
-                .push(Hashed { basis, hasher });
-        }
+    /// These bases, one for each kind, and where else results of the kind may come from.
+    pub fn of(kinds: impl IntoIterator<Item = (Basis, Vec<Numeric>)>) -> Bases {
+        let kinds = kinds.into_iter().map(|(basis, elsewhere)| {
+            let kind = basis.kind.clone();
+            let candidates = Candidates {
+                chosen: basis.into(),
+                elsewhere,
+                others: OnceLock::new(),
+            };
+            (kind, candidates)
+        });
         Bases {
-            kinds,
+            kinds: kinds.collect(),
             listings: BTreeMap::new(),
         }
     }
@@ -94,11 +122,9 @@ impl Bases {
         params: &Params,
         inputs: &BTreeMap<&str, Digest>,
     ) -> impl Iterator<Item = Digest> {
-        let parameters = params.to_json();
-        let bases = self.bases(params.kind());
-        bases
-            .iter()
-            .map(move |base| key(&base.hasher, &parameters, inputs))
+        let parameters = Parameters::from(params.to_json());
+        let bases = self.candidates(params.kind()).all();
+        bases.map(move |base| key(&base.hasher, &parameters, inputs))
     }
 
     /// Key inputs of a step with these parameters and inputs, on the basis that results are added
@@ -109,13 +135,14 @@ impl Bases {
         inputs: BTreeMap<String, Digest>,
         earlier: Option<&Basis>,
     ) -> KeyInputs {
-        let bases = self.bases(params.kind());
-        let same = bases
-            .iter()
-            .find(|base| Some(&base.basis.numeric) == earlier.map(|basis| &basis.numeric));
+        let candidates = self.candidates(params.kind());
+        let same = earlier.and_then(|earlier| {
+            let mut bases = candidates.all();
+            bases.find(|base| base.basis.numeric == earlier.numeric)
+        });
         KeyInputs {
-            basis: same.unwrap_or(&bases[0]).basis.clone(),
-            parameters: params.to_json(),
+            basis: same.unwrap_or(&candidates.chosen).basis.clone(),
+            parameters: Parameters::from(params.to_json()),
             inputs,
         }
     }
@@ -127,42 +154,61 @@ impl Bases {
 
     /// The texts behind all digests in the basis that results of this kind are added under.
     pub fn listings_of(&self, kind: &str) -> impl Iterator<Item = &'static str> {
-        let basis = &self.bases(kind)[0].basis;
+        let basis = &self.candidates(kind).chosen.basis;
         let digests = basis.code.values().chain(basis.crates.values());
         digests.filter_map(|digest| self.listings.get(digest).copied())
     }
 
-    fn bases(&self, kind: &str) -> &[Hashed] {
-        self.kinds
-            .get(kind)
-            .expect("every kind of step has a fingerprint, which a test checks")
+    fn candidates(&self, kind: &str) -> &Candidates {
+        let candidates = self.kinds.get(kind);
+        candidates.expect("every kind of step has a fingerprint, which a test checks")
     }
 }
 
-fn of_kind(kind: &str, &(backend, architecture): &(Backend, &str)) -> Basis {
+/// What steps of a kind are made of, whatever computes them.
+fn basis(kind: &str) -> Basis {
     let digests = |parts: &'static [Part]| {
-        parts
+        let digests = parts
             .iter()
-            .map(|part| (part.name.to_owned(), part.digest()))
+            .map(|part| (part.name.to_owned(), part.digest()));
+        digests.collect()
     };
-    let mut crates: BTreeMap<String, Digest> = digests(fingerprint::crates(kind)).collect();
-    let numeric = Params::is_numeric_kind(kind).then(|| {
-        let own = fingerprint::backend_crates(backend.crate_name());
-        crates.extend(own.map(|part| (part.name.to_owned(), part.digest())));
-        Numeric {
-            backend: backend.name().to_owned(),
-            version: fingerprint::burn_version().to_owned(),
-            float: "f32".to_owned(),
-            architecture: architecture.to_owned(),
-            compiler: fingerprint::compiler().to_owned(),
-        }
-    });
     Basis {
         schema: SCHEMA,
         kind: kind.to_owned(),
-        code: digests(fingerprint::code(kind)).collect(),
-        crates,
-        numeric,
+        code: digests(fingerprint::code(kind)),
+        crates: digests(fingerprint::crates(kind)),
+        numeric: None,
+    }
+}
+
+/// A basis on this backend.
+fn on(basis: &Basis, numeric: &Numeric) -> Basis {
+    let mut basis = basis.clone();
+    let backends = Backend::ALL.iter();
+    let mut same = backends.filter(|backend| backend.name() == numeric.backend);
+    // The crates of another backend make way for those of this one.
+    basis
+        .crates
+        .retain(|name, _| fingerprint::backend_crates(name).is_none());
+    if let Some(part) = same
+        .next()
+        .and_then(|backend| fingerprint::backend_crates(backend.crate_name()))
+    {
+        basis.crates.insert(part.name.to_owned(), part.digest());
+    }
+    basis.numeric = Some(numeric.clone());
+    basis
+}
+
+/// What a numeric result of this binary depends on when this backend computes it.
+fn numeric(backend: &Backend, architecture: &str) -> Numeric {
+    Numeric {
+        backend: backend.name().to_owned(),
+        version: fingerprint::burn_version().to_owned(),
+        float: "f32".to_owned(),
+        architecture: architecture.to_owned(),
+        compiler: fingerprint::compiler().to_owned(),
     }
 }
 

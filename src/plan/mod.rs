@@ -18,3 +18,6 @@ pub use explain::{Cause, Compared, Explanation, explain};
 pub use graph::{Graph, Input, Step, StepId};
 pub use keys::Bases;
 pub use reason::Reason;
+
+#[cfg(test)]
+mod tests;

@@ -14,3 +14,6 @@ pub use event::{Event, Outcome};
 pub use executor::{Executor, Finished, LocalProcesses};
 pub use scheduler::{Options, Stop, reproduce, stop_channel};
 pub use task::Task;
+
+#[cfg(test)]
+mod tests;

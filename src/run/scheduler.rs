@@ -1,14 +1,13 @@
 //! Runs what must run, as much at once as allowed, in an order that the graph permits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rayon::prelude::*;
 
 use super::event::{Event, Outcome};
 use super::executor::{Executor, Finished};
@@ -28,7 +27,7 @@ pub struct Options {
     /// Go on with independent steps after a failure.
     pub keep_going: bool,
     /// Results on these bases count; what is missing is added on the first.
-    pub bases: Bases,
+    pub bases: Arc<Bases>,
     /// The device, exactly (`tch:cuda:0`).
     pub device: String,
     pub mirrors: Vec<String>,
@@ -200,18 +199,13 @@ impl<'a> Run<'a> {
     /// Takes over the plan; returns whether there is anything to run.
     fn begin(&mut self, plan: Vec<Option<Assessment>>) -> Result<bool> {
         self.phases.resize_with(plan.len(), || Phase::Unneeded);
-        let (graph, store) = (self.graph, self.store);
-        let results = graph.ids().zip(&plan).collect::<Vec<_>>();
-        results.par_iter().try_for_each(|(id, assessment)| {
-            let entry = assessment.as_ref().and_then(Assessment::result);
-            entry.map_or(Ok(()), |entry| store.show(&graph.step(*id).name, entry))
-        })?;
+        let graph = self.graph;
         for (id, assessment) in graph.ids().zip(plan) {
             let Some(Assessment { state, key }) = assessment else {
                 continue;
             };
             match (state, key) {
-                (State::UpToDate(entry), _) => self.use_result(id, entry),
+                (State::UpToDate(entry), _) => self.use_result(id, entry)?,
                 (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
                     self.set(id, Phase::Ready(Box::new(Work { key, reasons })));
                 }
@@ -301,10 +295,7 @@ impl<'a> Run<'a> {
             self.store,
         )?;
         match (state, key) {
-            (State::UpToDate(entry), _) => {
-                self.store.show(&self.name(id), &entry)?;
-                self.use_result(id, entry);
-            }
+            (State::UpToDate(entry), _) => self.use_result(id, entry)?,
             (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
                 self.set(id, Phase::Ready(Box::new(Work { key, reasons })));
             }
@@ -325,7 +316,8 @@ impl<'a> Run<'a> {
     }
 
     /// Takes a result that is there already.
-    fn use_result(&mut self, id: StepId, entry: Arc<Entry>) {
+    fn use_result(&mut self, id: StepId, entry: Arc<Entry>) -> Result<()> {
+        self.store.show(&self.graph.step(id).name, &entry)?;
         (self.emit)(Event::UpToDate {
             step: self.graph.step(id).name.clone(),
             summary: entry.summary.clone(),
@@ -338,6 +330,7 @@ impl<'a> Run<'a> {
                 same_bytes: false,
             }),
         );
+        Ok(())
     }
 
     /// Starts as many ready steps as there are free places.
@@ -372,15 +365,16 @@ impl<'a> Run<'a> {
         if !self.forced[id.index()]
             && let Lookup::Found(entry) = self.store.lookup(&key)?
         {
-            self.store.show(&step, &entry)?;
-            self.use_result(id, entry);
+            self.use_result(id, entry)?;
             return self.follow(id);
         }
         let task = self.task(id, key)?;
         task.write(claim.folder())?;
         let waiting = self.running + self.ready.len();
         let threads = (self.options.cores / waiting.clamp(1, self.options.jobs)).max(1);
-        let (folder, log) = (claim.folder().to_owned(), self.store.log_path(&key));
+        // The step's process may run elsewhere.
+        let folder = absolute(claim.folder())?;
+        let log = absolute(&self.store.log_path(&key))?;
         let (executor, sender) = (hands.executor, hands.sender.clone());
         hands.scope.spawn(move || {
             let mut report = |progress| drop(sender.send(Message::Progress(id, progress)));
@@ -409,14 +403,15 @@ impl<'a> Run<'a> {
         let step = self.graph.step(id);
         let made = |producer: StepId| self.made(producer);
         let inputs = Inputs::of(step, &made).owned();
-        let paths = inputs
-            .iter()
-            .map(|(name, digest)| (name.clone(), self.store.object_path(digest)));
+        let mut paths = BTreeMap::new();
+        for (name, digest) in &inputs {
+            paths.insert(name.clone(), absolute(&self.store.object_path(digest))?);
+        }
         Ok(Task {
             step: step.name.clone(),
             key,
             params: step.params.clone(),
-            inputs: paths.collect(),
+            inputs: paths,
             key_inputs: self.options.bases.key_inputs(&step.params, inputs, None),
             environment: Environment {
                 mirrors: self.options.mirrors.clone(),
@@ -630,6 +625,10 @@ impl<'a> Run<'a> {
     fn log(&self, step: &str) -> PathBuf {
         self.store.newest_log(step)
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot use the path {}", path.display()))
 }
 
 /// Names of the outputs that differ from an earlier result's.

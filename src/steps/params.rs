@@ -3,7 +3,6 @@
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{Context, aggregate, download, evaluate, plot, preprocess, table, train};
 use crate::nn::resnet::Architecture;
@@ -97,16 +96,16 @@ impl Params {
         }
     }
 
-    /// The parameters as JSON, without the kind.
-    pub fn to_json(&self) -> Value {
+    /// The parameters as JSON on one line, without the kind.
+    pub fn to_json(&self) -> String {
         let json = match self {
-            Params::Download(params) => serde_json::to_value(params),
-            Params::Preprocess(params) => serde_json::to_value(params),
-            Params::Train(params) => serde_json::to_value(params),
-            Params::Evaluate(params) => serde_json::to_value(params),
-            Params::Aggregate(params) => serde_json::to_value(params),
-            Params::Plot(params) => serde_json::to_value(params),
-            Params::Table(params) => serde_json::to_value(params),
+            Params::Download(params) => serde_json::to_string(params),
+            Params::Preprocess(params) => serde_json::to_string(params),
+            Params::Train(params) => serde_json::to_string(params),
+            Params::Evaluate(params) => serde_json::to_string(params),
+            Params::Aggregate(params) => serde_json::to_string(params),
+            Params::Plot(params) => serde_json::to_string(params),
+            Params::Table(params) => serde_json::to_string(params),
         };
         json.expect("parameters are plain data under string keys")
     }

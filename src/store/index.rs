@@ -68,8 +68,9 @@ struct Known {
     results: HashMap<Digest, (Stat, Arc<Entry>)>,
     /// Objects that were found intact.
     objects: HashMap<Digest, Stat>,
-    /// The key that a step's folder of links shows.
-    views: HashMap<String, (Stat, Digest)>,
+    /// The key that a step's folder of links shows, and the inode of the folder of all of them.
+    views: HashMap<String, Digest>,
+    views_folder: Option<u64>,
     /// Contents of files outside the store.
     files: HashMap<PathBuf, (Stat, Digest)>,
     /// Whether the file on disk says something else.
@@ -121,21 +122,28 @@ impl Index {
         known.changed |= known.objects.remove(digest).is_some();
     }
 
-    /// The key that the folder of links of a step shows, if the folder still looks like this.
-    pub fn shown(&self, step: &str, folder: Stat) -> Option<Digest> {
-        let known = self.read();
-        let &(stat, key) = known.views.get(step)?;
-        (stat == folder).then_some(key)
+    /// Forgets what folders of links show unless they lie in the folder with this inode.
+    pub fn views_lie_in(&self, folder: Option<u64>) {
+        if self.read().views_folder != folder {
+            let mut known = self.write();
+            known.views.clear();
+            known.views_folder = folder;
+            known.changed = true;
+        }
     }
 
-    /// Notes which key the folder of links of a step shows while it looks like this.
-    pub fn note_shown(&self, step: &str, folder: Stat, key: Digest) {
-        let view = (folder, key);
+    /// The key that the folder of links of a step shows.
+    pub fn shown(&self, step: &str) -> Option<Digest> {
+        self.read().views.get(step).copied()
+    }
+
+    /// Notes which key the folder of links of a step shows.
+    pub fn note_shown(&self, step: &str, key: Digest) {
         note(
             &mut self.write(),
             |known| &mut known.views,
             step.to_owned(),
-            view,
+            key,
         );
     }
 
@@ -173,7 +181,6 @@ impl Index {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         known.results.retain(|_, (stat, _)| stat.settled(now));
         known.objects.retain(|_, stat| stat.settled(now));
-        known.views.retain(|_, (stat, _)| stat.settled(now));
         known.files.retain(|_, (stat, _)| stat.settled(now));
         let payload = postcard::to_stdvec(&*known)?;
         let digest = Digest::of(&payload);

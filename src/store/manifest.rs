@@ -129,14 +129,14 @@ impl Manifest {
                 _ => return Err(error).context("it is cut short or altered"),
             },
         };
-        ensure!(
-            manifest.checksum()? == checksum,
-            "its checksum does not match"
-        );
         let found = manifest.key_inputs.basis.schema;
         ensure!(
             found == SCHEMA,
             "it has schema version {found}, and this fig6 reads {SCHEMA}"
+        );
+        ensure!(
+            manifest.checksum()? == checksum,
+            "its checksum does not match"
         );
         ensure!(
             manifest.key == *key && manifest.key_inputs.key() == *key,

@@ -23,8 +23,9 @@ mod manifest;
 
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -43,6 +44,8 @@ pub struct Store {
     root: PathBuf,
     index: Index,
     results: OnceLock<Results>,
+    /// Whether the index was asked if it speaks of the folders of links that are there.
+    views: Once,
     paranoid: bool,
 }
 
@@ -58,22 +61,18 @@ pub enum Lookup {
 }
 
 impl Store {
-    /// The store in this folder, which need not exist yet. Nothing is written.
+    /// The store in this folder, which need not exist yet. Nothing is read or written.
     ///
     /// A `paranoid` store reads every content again instead of trusting sizes and time stamps.
-    ///
-    /// # Errors
-    /// If the folder's absolute path cannot be found out.
-    pub fn at(root: &Path, paranoid: bool) -> Result<Store> {
-        // Steps run in processes of their own and are given absolute paths.
-        let root = std::path::absolute(root)
-            .with_context(|| format!("cannot use {} as the folder of artifacts", root.display()))?;
-        Ok(Store {
+    pub fn at(root: &Path, paranoid: bool) -> Store {
+        Store {
             index: Index::at(root.join("index")),
-            root,
+            // As it was given: a shorter path is looked up faster.
+            root: root.to_owned(),
             results: OnceLock::new(),
+            views: Once::new(),
             paranoid,
-        })
+        }
     }
 
     /// Makes sure that results can be written.
@@ -198,8 +197,12 @@ impl Store {
     /// If a link cannot be written.
     pub fn show(&self, step: &str, entry: &Entry) -> Result<()> {
         let folder = self.step_folder(step);
-        let look = || fs::metadata(&folder).ok().map(|found| Stat::of(&found));
-        if look().and_then(|stat| self.index.shown(step, stat)) == Some(entry.key) {
+        self.views.call_once(|| {
+            let folder = fs::metadata(self.root.join("by-step"));
+            self.index
+                .views_lie_in(folder.ok().map(|found| found.ino()));
+        });
+        if !self.paranoid && self.index.shown(step) == Some(entry.key) {
             return Ok(());
         }
         let up = "../".repeat(step.split('/').count() + 1);
@@ -216,9 +219,7 @@ impl Store {
             &folder.join("manifest.json"),
         )?;
         self.show_log(step, &key)?;
-        if let Some(stat) = look() {
-            self.index.note_shown(step, stat, key);
-        }
+        self.index.note_shown(step, key);
         Ok(())
     }
 
@@ -284,12 +285,14 @@ impl Store {
 
     /// Where a content lies or would lie.
     pub fn object_path(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.to_string();
-        self.root.join("objects").join(&hex[..2]).join(&hex[2..])
+        let hex = digest.to_hex();
+        self.root
+            .join(["objects/", &hex[..2], "/", &hex[2..]].concat())
     }
 
     fn manifest_path(&self, key: &Digest) -> PathBuf {
-        self.root.join("manifests").join(format!("{key}.json"))
+        self.root
+            .join(["manifests/", &key.to_hex(), ".json"].concat())
     }
 
     fn listing_path(&self, digest: &Digest) -> PathBuf {
@@ -314,8 +317,11 @@ impl Store {
 fn look_at(path: &Path) -> Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot look at {}", path.display())),
+        Err(error) => match error.kind() {
+            // Where a folder should be lies something else; `prepare` says so before it is needed.
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(error).with_context(|| format!("cannot look at {}", path.display())),
+        },
     }
 }
 

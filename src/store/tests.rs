@@ -15,7 +15,7 @@ fn inputs(seed: u32) -> KeyInputs {
             crates: BTreeMap::new(),
             numeric: None,
         }),
-        parameters: serde_json::json!({ "seed": seed }),
+        parameters: format!("{{\"seed\":{seed}}}").into(),
         inputs: BTreeMap::new(),
     }
 }
@@ -61,7 +61,7 @@ fn commit(store: &Store, seed: u32, content: &str) -> Digest {
 }
 
 fn store(folder: &Path) -> Store {
-    let store = Store::at(folder, false).unwrap();
+    let store = Store::at(folder, false);
     store.prepare().unwrap();
     store
 }
@@ -193,7 +193,7 @@ fn an_intact_object_with_new_time_stamps_is_still_used() {
     store.save_index().unwrap();
     let object = store.object_path(&found(&store, &key).outputs["metrics.jsonl"].digest);
     overwrite(&object, "curve");
-    found(&Store::at(folder.path(), false).unwrap(), &key);
+    found(&Store::at(folder.path(), false), &key);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_paranoid_store_sees_what_sizes_and_time_stamps_do_not_tell() {
         .set_modified(time)
         .unwrap();
     store.save_index().unwrap();
-    let paranoid = Store::at(folder.path(), true).unwrap();
+    let paranoid = Store::at(folder.path(), true);
     assert!(damage(&paranoid, &key).contains("was altered"));
 }
 
@@ -252,4 +252,119 @@ fn an_output_that_is_missing_or_was_not_declared_is_refused() {
         error.contains("wrote more, which it does not declare"),
         "{error}"
     );
+}
+
+/// Lets the files lie for a while: no program can set back when a file's status changed.
+fn settle() {
+    std::thread::sleep(std::time::Duration::from_millis(60));
+}
+
+#[test]
+fn what_the_index_knows_is_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = store(folder.path());
+    let key = commit(&first, 0, "curve");
+    settle();
+    first.save_index().unwrap();
+    let second = Store::at(folder.path(), false);
+    let entry = found(&second, &key);
+    let paths = [
+        second.manifest_path(&key),
+        second.object_path(&entry.outputs["metrics.jsonl"].digest),
+    ];
+    let looks = |path: &PathBuf| Stat::of(&fs::metadata(path).unwrap());
+    assert_eq!(
+        second.index.result(&key, looks(&paths[0])),
+        Some(entry.clone())
+    );
+    assert!(
+        second
+            .index
+            .is_intact(&entry.outputs["metrics.jsonl"].digest, looks(&paths[1]))
+    );
+}
+
+#[test]
+fn files_that_changed_just_before_the_index_was_saved_are_not_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = store(folder.path());
+    let key = commit(&first, 0, "curve");
+    first.save_index().unwrap();
+    let stat = |store: &Store| Stat::of(&fs::metadata(store.manifest_path(&key)).unwrap());
+    let second = Store::at(folder.path(), false);
+    assert_eq!(second.index.result(&key, stat(&second)), None);
+    found(&second, &key);
+    settle();
+    second.save_index().unwrap();
+    let third = Store::at(folder.path(), false);
+    assert!(third.index.result(&key, stat(&third)).is_some());
+}
+
+#[test]
+fn a_manifest_that_is_written_to_in_place_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = store(folder.path());
+    let key = commit(&first, 0, "curve");
+    settle();
+    first.save_index().unwrap();
+    let path = first.manifest_path(&key);
+    let whole = fs::read_to_string(&path).unwrap();
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, whole.replace("\"bytes\": 5", "\"bytes\": 6")).unwrap();
+    // Even with its old time stamp set again.
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    let second = Store::at(folder.path(), false);
+    assert!(damage(&second, &key).contains("its checksum does not match"));
+}
+
+#[test]
+fn earlier_results_come_newest_first_and_what_cannot_be_read_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let keys = [
+        commit(&store, 0, "a"),
+        commit(&store, 1, "b"),
+        commit(&store, 2, "c"),
+    ];
+    let fresh = Store::at(folder.path(), false);
+    let found: Vec<Digest> = fresh
+        .earlier("train/a/seed0")
+        .manifests
+        .iter()
+        .map(|m| m.key)
+        .collect();
+    assert_eq!(found[0], keys[2], "the one that is shown comes first");
+    assert_eq!(found.len(), 3);
+    assert!(fresh.earlier("train/b/seed0").manifests.is_empty());
+
+    let path = fresh.manifest_path(&keys[2]);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"schema\": 2", "\"schema\": 1")).unwrap();
+    let fresh = Store::at(folder.path(), false);
+    let earlier = fresh.earlier("train/a/seed0");
+    assert!(
+        earlier
+            .unusable
+            .unwrap()
+            .contains("it has schema version 1")
+    );
+    assert_eq!(earlier.manifests.len(), 2);
+}
+
+#[test]
+fn a_listing_is_found_by_its_digest_while_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let text = "fn a\t1\nfn b\t2\n";
+    store.keep_listing(text).unwrap();
+    let digest = Listing::digest(text);
+    assert_eq!(store.listing(&digest), Listing::parse(text));
+    fs::write(store.listing_path(&digest), "fn a\t1\nfn b\t3\n").unwrap();
+    assert_eq!(store.listing(&digest), None);
+    assert_eq!(store.listing(&Digest::of(b"other")), None);
 }

@@ -436,3 +436,171 @@ fn an_evaluation_counts_what_its_predictions_say_and_confirms_the_training() {
     let training: Value = serde_json::from_str(&training).unwrap();
     assert_eq!(training["last"]["test_error"], evaluation["test_error"]);
 }
+
+/// The one object of `explain --json`.
+fn explain(project: &Project, step: &str) -> Value {
+    let answer = project.fig6(&["explain", step, "--json"]);
+    serde_json::from_str(&answer.out).unwrap_or_else(|_| panic!("{}", answer.err))
+}
+
+#[test]
+fn an_explanation_names_what_changed_old_and_new_back_to_the_root() {
+    let project = finished();
+    let nothing = explain(&project, "table");
+    assert_eq!(nothing["state"], "up-to-date");
+    assert_eq!(nothing["reasons"], serde_json::json!([]));
+    let because = &nothing["compared_with"]["run"]["because"];
+    assert_eq!(because, &serde_json::json!(["no result yet"]));
+    let text = project.fig6(&["explain", "table"]).out;
+    assert!(
+        text.contains("nothing that it depends on has changed"),
+        "{text}"
+    );
+
+    project.edit("validation: 10", "validation: 12");
+    let train = explain(&project, "train/resnet8/seed0");
+    assert_eq!(train["state"], "may-run");
+    assert_eq!(train["open"].as_array().unwrap().len(), 4);
+    let cause = &train["causes"][0];
+    assert_eq!(cause["steps"], serde_json::json!(["preprocess"]));
+    assert_eq!(cause["state"], "must-run");
+    let reason = &cause["reasons"][0];
+    assert_eq!(
+        (&reason["name"], &reason["old"], &reason["new"]),
+        (&"validation".into(), &"10".into(), &"12".into())
+    );
+
+    // After the producer has run, its consumer's input has changed, for that same reason.
+    assert_eq!(project.reproduce(&["preprocess"]).ran, ["preprocess"]);
+    let train = explain(&project, "train/resnet8/seed0");
+    assert_eq!(train["state"], "must-run");
+    let input = &train["reasons"][0];
+    assert_eq!(
+        (&input["part"], &input["from"]),
+        (&"input".into(), &"preprocess".into())
+    );
+    assert_eq!(train["causes"][0]["state"], "ran");
+    assert_eq!(train["causes"][0]["reasons"][0]["name"], "validation");
+    let text = project.fig6(&["explain", "train/resnet8/seed0"]).out;
+    for said in [
+        "preprocess ran again since",
+        "validation: 10 → 12",
+        "made by preprocess",
+    ] {
+        assert!(text.contains(said), "{said} is not in {text}");
+    }
+}
+
+#[test]
+fn a_step_that_makes_the_same_bytes_again_stops_the_wave() {
+    let project = finished();
+    fs::remove_file(object(&project, "preprocess/split.json")).unwrap();
+    let answer = project.fig6(&["reproduce"]);
+    assert!(
+        answer
+            .out
+            .contains("preprocess ran again, same bytes: 11 steps stay valid"),
+        "{}",
+        answer.out
+    );
+    assert!(
+        answer.out.contains("1 ran, 12 up to date"),
+        "{}",
+        answer.out
+    );
+    assert!(
+        answer.out.contains("split.json is missing"),
+        "{}",
+        answer.out
+    );
+}
+
+#[test]
+fn a_plan_says_how_long_it_will_take_and_every_start_says_why() {
+    let project = finished();
+    project.edit("learning_rate: 0.1", "learning_rate: 0.05");
+    let status: Value = serde_json::from_str(&project.fig6(&["status", "--json"]).out).unwrap();
+    let train = &status["steps"][2];
+    assert!(train["expected_seconds"].as_f64().unwrap() > 0.0, "{train}");
+    assert!(status["expected_seconds"]["must_run"].as_f64().unwrap() > 0.0);
+    let text = project.fig6(&["reproduce", "--dry-run"]).out;
+    assert!(text.contains("2 up to date, 4 must run (about "), "{text}");
+    assert!(text.contains("), 7 may run (up to "), "{text}");
+    let run = project.fig6(&["reproduce"]).out;
+    let starts: Vec<&str> = run
+        .lines()
+        .filter(|line| line.starts_with("start "))
+        .collect();
+    assert_eq!(starts.len(), 11, "{run}");
+    assert!(
+        starts[0].ends_with("recipe.schedule.learning_rate: 0.1 → 0.05"),
+        "{run}"
+    );
+    assert!(starts[10].contains("input summary.json: "), "{run}");
+}
+
+#[test]
+fn a_manifest_of_another_version_is_named_and_its_step_runs_again() {
+    let project = finished();
+    let manifest = fs::canonicalize(project.path("artifacts/by-step/table/manifest.json")).unwrap();
+    for (version, text) in [(1, "\"schema\": 1"), (99, "\"schema\": 99")] {
+        let whole = fs::read_to_string(&manifest).unwrap();
+        fs::write(&manifest, whole.replace("\"schema\": 2", text)).unwrap();
+        let answer = project.fig6(&["reproduce"]);
+        let said = format!("it has schema version {version}, and this fig6 reads 2");
+        assert!(answer.out.contains(&said), "{}", answer.out);
+        assert!(
+            answer.out.contains("1 ran, 12 up to date"),
+            "{}",
+            answer.out
+        );
+    }
+}
+
+/// Copies a folder, links as links; every file gets a new time stamp.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (path, new) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => copy(&path, &new),
+            kind if kind.is_symlink() => {
+                std::os::unix::fs::symlink(fs::read_link(&path).unwrap(), new).unwrap();
+            }
+            _ => drop(fs::copy(&path, &new).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_the_artifacts_is_used_as_it_is_with_a_torn_index_too() {
+    let project = finished();
+    let other = Project::new(TINY);
+    copy(&project.path("artifacts"), &other.path("artifacts"));
+    assert_eq!(other.reproduce(&[]).ran, NONE);
+    assert_eq!(other.results(), project.results());
+    // Files that changed a moment ago are not remembered.
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    assert_eq!(other.reproduce(&[]).ran, NONE);
+    let index = other.path("artifacts/index");
+    let whole = fs::read(&index).unwrap();
+    for torn in [
+        &whole[..whole.len() / 2],
+        &whole[..10],
+        b"",
+        b"fig6 index 1\n",
+    ] {
+        fs::write(&index, torn).unwrap();
+        assert_eq!(other.reproduce(&[]).ran, NONE);
+        assert!(
+            fs::read(&index).unwrap().len() > 1000,
+            "the index was not made again"
+        );
+    }
+    // An index that says that all is well, and artifacts that are not.
+    let damaged = object(&other, "table/results.md");
+    fs::remove_file(&damaged).unwrap();
+    fs::write(&damaged, "| a better table |").unwrap();
+    assert_eq!(other.reproduce(&[]).ran, ["table"]);
+    assert_eq!(other.results(), project.results());
+}

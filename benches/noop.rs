@@ -1,0 +1,220 @@
+//! A run that finds nothing to do, beside ninja on a graph of the same shape: as many steps, which
+//! read and write as many files, all of them there. Whole processes, in turn, medians.
+//!
+//! `cargo bench --bench noop` measures 54 and 1,004 steps; `cargo bench --bench noop -- 54 1004
+//! 10000 100000` those numbers, the last of which takes minutes to set up and 2 GB of disk.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use fig6::nn::device::Request;
+use fig6::pipeline::Pipeline;
+use fig6::plan::{Bases, Graph, Inputs, StepId};
+use fig6::store::{Claimed, Entry, Manifest, RunRecord, Store};
+use rayon::prelude::*;
+
+/// Steps that are there however many trainings there are: download, preprocess, aggregate, plot.
+/// The table makes one more than the sizes say, on both sides.
+const OTHERS: usize = 4;
+
+fn main() {
+    let sizes: Vec<usize> = std::env::args()
+        .skip(1)
+        .filter_map(|size| size.parse().ok())
+        .collect();
+    let sizes = if sizes.is_empty() {
+        vec![54, 1004]
+    } else {
+        sizes
+    };
+    println!(
+        "{:>7} {:>8} {:>10} {:>10} {:>7} {:>9}",
+        "steps", "files", "ninja, ms", "fig6, ms", "ratio", "peak, MB"
+    );
+    for size in sizes {
+        measure(size);
+    }
+}
+
+fn measure(size: usize) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = folder.path();
+    let text = pipeline(size.saturating_sub(OTHERS).div_ceil(2).max(1));
+    fs::write(folder.join("pipeline.ron"), &text).expect("the pipeline file can be written");
+    let pipeline = Pipeline::parse(&text, "pipeline.ron").expect("the pipeline is right");
+    let experiment = pipeline.experiment(None).expect("it has a default profile");
+    let graph = Graph::of(experiment);
+    fill(&graph, &folder.join("artifacts"));
+    let files = set_up_ninja(&graph, &folder.join("ninja"));
+
+    let fig6 = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fig6"));
+        command.args(["reproduce", "--quiet"]).current_dir(folder);
+        command
+    };
+    let ninja = || {
+        let mut command = Command::new("ninja");
+        command.arg("--quiet").current_dir(folder.join("ninja"));
+        command
+    };
+    // The first runs note what they see; those that count find it noted.
+    for _ in 0..3 {
+        time(fig6());
+        time(ninja());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let rounds = if size > 5000 { 7 } else { 41 };
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        theirs.push(time(ninja()));
+        ours.push(time(fig6()));
+    }
+    let (theirs, ours) = (median(theirs), median(ours));
+    println!(
+        "{:>7} {files:>8} {:>10.2} {:>10.2} {:>7.2} {:>9.0}",
+        graph.steps().len(),
+        theirs * 1e3,
+        ours * 1e3,
+        ours / theirs,
+        peak(fig6())
+    );
+}
+
+/// One model, trained with this many seeds.
+fn pipeline(seeds: usize) -> String {
+    let seeds: Vec<String> = (0..seeds).map(|seed| seed.to_string()).collect();
+    let tiny = include_str!("../tests/pipelines/tiny.ron");
+    tiny.replace("seeds: [0, 1]", &format!("seeds: [{}]", seeds.join(", ")))
+        .replace(
+            "models: [\"plain8\", \"resnet8\"])",
+            "models: [\"resnet8\"])",
+        )
+}
+
+/// Fills a store with made-up results of all steps, as if they had run.
+fn fill(graph: &Graph, folder: &Path) {
+    let backend = Request::Auto.resolve().expect("there is a device");
+    let bases = Bases::any(&backend);
+    let store = Store::at(folder, false);
+    store.prepare().expect("the folder can be written");
+    let mut made: BTreeMap<StepId, std::sync::Arc<Entry>> = BTreeMap::new();
+    for level in graph.levels() {
+        let entries: Vec<_> = level
+            .par_iter()
+            .map(|&id| {
+                let step = graph.step(id);
+                let inputs = Inputs::of(step, &|producer| Some(&*made[&producer])).owned();
+                let key_inputs = bases.key_inputs(&step.params, inputs, None);
+                let key = key_inputs.key();
+                let Ok(Claimed::Ours(claim)) = store.claim(&key, &step.name) else {
+                    panic!("{} cannot be claimed", step.name);
+                };
+                for output in step.params.outputs() {
+                    let content = format!("{output} of {}", step.name);
+                    fs::write(claim.output().join(output), content)
+                        .expect("outputs can be written");
+                }
+                let manifest = Manifest {
+                    step: step.name.clone(),
+                    key,
+                    key_inputs,
+                    outputs: claim
+                        .collect(step.params.outputs())
+                        .expect("the outputs are there"),
+                    summary: "made up".to_owned(),
+                    run: RunRecord {
+                        started: "2026-01-01T00:00:00Z".to_owned(),
+                        seconds: 1.0,
+                        work_seconds: 1.0,
+                        amount: 1.0,
+                        threads: 1,
+                        because: Vec::new(),
+                        host: "here".to_owned(),
+                        cpu: "any".to_owned(),
+                        fig6: "0".to_owned(),
+                    },
+                };
+                let entry = store
+                    .commit(&claim, &manifest)
+                    .expect("results can be added");
+                store.show(&step.name, &entry).expect("links can be made");
+                (id, entry)
+            })
+            .collect();
+        made.extend(entries);
+    }
+}
+
+/// Writes a build file of the same shape and builds it once; returns the number of its files.
+fn set_up_ninja(graph: &Graph, folder: &Path) -> usize {
+    fs::create_dir(folder).expect("a folder can be made");
+    let file = |id: StepId, output: &str| format!("out/{}/{output}", graph.step(id).name);
+    let mut text = String::from("rule step\n  command = touch $out\n");
+    let mut files = 0;
+    for id in graph.ids() {
+        let step = graph.step(id);
+        let outputs: Vec<String> = step
+            .params
+            .outputs()
+            .iter()
+            .map(|output| file(id, output))
+            .collect();
+        let inputs: Vec<String> = step
+            .inputs
+            .iter()
+            .map(|input| file(input.producer, input.output))
+            .collect();
+        files += outputs.len();
+        writeln!(
+            text,
+            "build {}: step {}",
+            outputs.join(" "),
+            inputs.join(" ")
+        )
+        .expect("a string takes all");
+    }
+    fs::write(folder.join("build.ninja"), text).expect("the build file can be written");
+    let mut build = Command::new("ninja");
+    let build = build.arg("--quiet").current_dir(folder).status();
+    assert!(
+        build
+            .expect("ninja is installed (apt-get install ninja-build)")
+            .success()
+    );
+    files
+}
+
+/// Seconds that a command takes.
+fn time(mut command: Command) -> f64 {
+    let command = command.stdout(Stdio::null());
+    let started = Instant::now();
+    let status = command.status().expect("the program starts");
+    assert!(status.success());
+    started.elapsed().as_secs_f64()
+}
+
+/// The most memory that a command holds, in MB.
+fn peak(command: Command) -> f64 {
+    let mut timed = Command::new("/usr/bin/time");
+    timed
+        .args(["-f", "%M"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    let folder = command.get_current_dir().expect("it was set");
+    let Ok(output) = timed.current_dir(folder).output() else {
+        return f64::NAN;
+    };
+    let kilobytes = String::from_utf8_lossy(&output.stderr)
+        .trim()
+        .parse::<f64>();
+    kilobytes.map_or(f64::NAN, |kilobytes| kilobytes / 1e3)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,437 @@
+//! Random graphs, randomly edited and damaged, against a model that knows no hashes and no store:
+//! the steps that run are exactly those that the model says, after every edit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::task::Task;
+use super::{Executor, Finished, Options, Outcome, reproduce, stop_channel};
+use crate::key::{Basis, Digest, SCHEMA};
+use crate::nn::resnet::{Architecture, Shortcut};
+use crate::plan::{Bases, Graph, Input, State, Step, StepId, assess};
+use crate::steps::{Params, Progress, aggregate, download, evaluate, preprocess};
+use crate::store::Store;
+
+const KINDS: [&str; 4] = ["download", "preprocess", "evaluate", "aggregate"];
+
+/// A step as the model sees it.
+#[derive(Clone, Debug)]
+struct Node {
+    kind: usize,
+    /// The parameter that is edited.
+    value: u32,
+    /// Steps before this one that it reads from, and which of their outputs.
+    reads: BTreeSet<(usize, usize)>,
+}
+
+impl Node {
+    fn params(&self, place: usize) -> Params {
+        // The place makes the parameters of all steps different, as they are in an experiment.
+        let (place, value) = (place as u32, self.value);
+        match self.kind {
+            0 => Params::Download(download::Params::Generated(download::Generated {
+                train: value,
+                test: place,
+                seed: 0,
+            })),
+            1 => Params::Preprocess(preprocess::Params {
+                validation: value,
+                split_seed: place.into(),
+            }),
+            2 => Params::Evaluate(evaluate::Params {
+                architecture: Architecture {
+                    n: 1 + 10 * place + value,
+                    shortcut: Shortcut::None,
+                },
+            }),
+            _ => Params::Aggregate(aggregate::Params {
+                runs: vec![aggregate::ModelRuns {
+                    model: value.to_string(),
+                    seeds: vec![place.into()],
+                }],
+            }),
+        }
+    }
+}
+
+/// Everything that a result depends on.
+#[derive(Clone, Debug)]
+struct World {
+    nodes: Vec<Node>,
+    /// Version of the code of each kind.
+    code: [u32; 4],
+}
+
+impl World {
+    fn graph(&self) -> Graph {
+        let steps = self.nodes.iter().enumerate().map(|(place, node)| Step {
+            name: name(place),
+            params: node.params(place),
+            inputs: node
+                .reads
+                .iter()
+                .map(|&(producer, output)| Input {
+                    name: format!("{producer}/{output}").into(),
+                    producer: StepId::new(producer as u32),
+                    output: self.output(producer, output),
+                })
+                .collect(),
+            sources: Vec::new(),
+        });
+        Graph::new(steps.collect()).unwrap()
+    }
+
+    fn output(&self, place: usize, output: usize) -> &'static str {
+        let outputs = self.nodes[place].params(place).outputs();
+        outputs[output % outputs.len()]
+    }
+
+    fn bases(&self) -> Bases {
+        Bases::of(KINDS.iter().zip(self.code).map(|(kind, version)| {
+            let basis = Basis {
+                schema: SCHEMA,
+                kind: (*kind).to_owned(),
+                code: BTreeMap::from([("code".to_owned(), code(version))]),
+                crates: BTreeMap::new(),
+                numeric: None,
+            };
+            (basis, Vec::new())
+        }))
+    }
+
+    /// What each step would compute: all that it depends on, in full, and its outputs.
+    fn results(&self) -> Vec<(String, BTreeMap<&'static str, String>)> {
+        let mut results: Vec<(String, BTreeMap<&'static str, String>)> = Vec::new();
+        for (place, node) in self.nodes.iter().enumerate() {
+            let inputs: BTreeMap<String, String> = node
+                .reads
+                .iter()
+                .map(|&(producer, output)| {
+                    let content = &results[producer].1[self.output(producer, output)];
+                    (format!("{producer}/{output}"), content.clone())
+                })
+                .collect();
+            let params = node.params(place);
+            let depends = depends(&params, &code(self.code[node.kind]), &inputs);
+            let outputs = params.outputs().iter();
+            let outputs = outputs.map(|&output| (output, content(output, &depends)));
+            let outputs = outputs.collect();
+            results.push((depends, outputs));
+        }
+        results
+    }
+}
+
+fn name(place: usize) -> String {
+    format!("step{place}")
+}
+
+fn code(version: u32) -> Digest {
+    Digest::of(&version.to_le_bytes())
+}
+
+fn depends(params: &Params, code: &Digest, inputs: &BTreeMap<String, String>) -> String {
+    json!([params, code, inputs]).to_string()
+}
+
+/// An output: one of two contents, so that other inputs often make the same bytes.
+fn content(output: &str, depends: &str) -> String {
+    let parity = Digest::of(format!("{output} {depends}").as_bytes()).as_bytes()[0] % 2;
+    format!("{output} {parity}")
+}
+
+/// Computes steps in this process.
+struct Pure;
+
+impl Executor for Pure {
+    fn run(
+        &self,
+        folder: &Path,
+        _: &Path,
+        _: usize,
+        _: &mut dyn FnMut(Progress),
+    ) -> Result<Finished> {
+        let task = Task::read(folder)?;
+        let mut inputs = BTreeMap::new();
+        for (name, path) in &task.inputs {
+            inputs.insert(name.clone(), fs::read_to_string(path)?);
+        }
+        let depends = depends(&task.params, &task.key_inputs.basis.code["code"], &inputs);
+        for output in task.params.outputs() {
+            fs::write(folder.join("out").join(output), content(output, &depends))?;
+        }
+        Ok(Finished {
+            summary: "computed".to_owned(),
+            work_seconds: 0.0,
+        })
+    }
+
+    fn stop(&self) {}
+}
+
+/// Something that happens between two runs; numbers are taken modulo what there is.
+#[derive(Clone, Debug)]
+enum Edit {
+    Value(usize, u32),
+    Code(usize, u32),
+    /// Reads an output of an earlier step, or no longer.
+    Read(usize, usize, usize),
+    Add(usize),
+    /// Deletes, cuts or alters an output's content.
+    Damage(usize, usize, u8),
+    /// Deletes, cuts or alters a step's manifest.
+    Forget(usize, u8),
+    /// Loses the index, tears it, or gives every object a new time stamp.
+    Index(u8),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        3 => (any::<usize>(), 0..3_u32).prop_map(|(step, value)| Edit::Value(step, value)),
+        2 => (0..4_usize, 0..3_u32).prop_map(|(kind, version)| Edit::Code(kind, version)),
+        2 => any::<(usize, usize, usize)>().prop_map(|(step, producer, output)| Edit::Read(step, producer, output)),
+        1 => (0..4_usize).prop_map(Edit::Add),
+        1 => any::<(usize, usize, u8)>().prop_map(|(step, output, how)| Edit::Damage(step, output, how)),
+        1 => any::<(usize, u8)>().prop_map(|(step, how)| Edit::Forget(step, how)),
+        1 => any::<u8>().prop_map(Edit::Index),
+    ]
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let node = (
+        0..4_usize,
+        0..3_u32,
+        prop::collection::vec(any::<(usize, usize)>(), 0..4),
+    );
+    prop::collection::vec(node, 2..9).prop_map(|nodes| {
+        let mut world = World {
+            nodes: Vec::new(),
+            code: [0; 4],
+        };
+        for (place, (kind, value, reads)) in nodes.into_iter().enumerate() {
+            let reads = reads.into_iter().filter(|_| place > 0);
+            world.nodes.push(Node {
+                kind,
+                value,
+                reads: reads
+                    .map(|(producer, output)| (producer % place.max(1), output % 7))
+                    .collect(),
+            });
+        }
+        world
+    })
+}
+
+/// What the model believes the store holds.
+#[derive(Default)]
+struct Model {
+    /// Everything that was ever computed and is not lost, by all that it depends on, and the
+    /// contents of its outputs.
+    computed: BTreeMap<String, BTreeSet<String>>,
+    /// Contents that are there and whole.
+    contents: BTreeSet<String>,
+}
+
+impl Model {
+    /// The steps that run, in order.
+    fn run(&mut self, world: &World) -> Vec<String> {
+        let mut ran = Vec::new();
+        for (place, (depends, outputs)) in world.results().into_iter().enumerate() {
+            let usable = self
+                .computed
+                .get(&depends)
+                .is_some_and(|contents| contents.is_subset(&self.contents));
+            if !usable {
+                ran.push(name(place));
+                let contents: BTreeSet<String> = outputs.into_values().collect();
+                self.contents.extend(contents.clone());
+                self.computed.insert(depends, contents);
+            }
+        }
+        ran
+    }
+}
+
+fn damage(path: &Path, how: u8) {
+    let mut bytes = fs::read(path).unwrap();
+    match how % 3 {
+        0 => return fs::remove_file(path).unwrap(),
+        1 => bytes.truncate(bytes.len() / 2),
+        _ => bytes[how as usize % 8] ^= 1,
+    }
+    // Objects are read-only; another file under the name is damage as well.
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn apply(edit: &Edit, world: &mut World, model: &mut Model, folder: &Path) {
+    let count = world.nodes.len();
+    match *edit {
+        Edit::Value(step, value) => world.nodes[step % count].value = value,
+        Edit::Code(kind, version) => world.code[kind] = version,
+        Edit::Read(step, producer, output) => {
+            let step = step % count;
+            if step > 0 {
+                let read = (producer % step, output % 7);
+                let reads = &mut world.nodes[step].reads;
+                if !reads.remove(&read) {
+                    reads.insert(read);
+                }
+            }
+        }
+        Edit::Add(kind) => {
+            let reads = BTreeSet::from([(count - 1, 0)]);
+            world.nodes.push(Node {
+                kind,
+                value: 0,
+                reads,
+            });
+        }
+        Edit::Damage(step, output, how) => {
+            let output = world.output(step % count, output);
+            let link = folder.join("by-step").join(name(step % count)).join(output);
+            if let Ok(object) = fs::canonicalize(link) {
+                // Damage to what is damaged already might put it right.
+                if model.contents.remove(&fs::read_to_string(&object).unwrap()) {
+                    damage(&object, how);
+                }
+            }
+        }
+        Edit::Forget(step, how) => {
+            let link = folder
+                .join("by-step")
+                .join(name(step % count))
+                .join("manifest.json");
+            if let Ok(manifest) = fs::canonicalize(link) {
+                let text = fs::read_to_string(&manifest).unwrap();
+                // The model finds the result by what it depends on, as the manifest tells it.
+                let Ok(file) = serde_json::from_str::<serde_json::Value>(&text) else {
+                    return;
+                };
+                damage(&manifest, how);
+                let inputs = &file["manifest"]["key_inputs"];
+                model.computed.retain(|depends, _| {
+                    let depends: serde_json::Value = serde_json::from_str(depends).unwrap();
+                    let hashed: BTreeMap<String, String> = depends[2]
+                        .as_object()
+                        .unwrap()
+                        .iter()
+                        .map(|(name, content)| {
+                            let content = content.as_str().unwrap();
+                            (name.clone(), Digest::of(content.as_bytes()).to_string())
+                        })
+                        .collect();
+                    let same = depends[0]["parameters"] == inputs["parameters"]
+                        && depends[0]["kind"] == inputs["basis"]["kind"]
+                        && depends[1] == inputs["basis"]["code"]["code"]
+                        && json!(hashed) == inputs["inputs"];
+                    !same
+                });
+            }
+        }
+        Edit::Index(how) => {
+            let index = folder.join("index");
+            match how % 4 {
+                0 => drop(fs::remove_file(index)),
+                1 => fs::write(index, "torn").unwrap(),
+                2 => {
+                    let mut bytes = fs::read(&index).unwrap_or_default();
+                    if let Some(byte) = bytes.last_mut() {
+                        *byte ^= 1;
+                    }
+                    fs::write(index, bytes).unwrap();
+                }
+                _ => {
+                    for object in walkdir::WalkDir::new(folder.join("objects"))
+                        .into_iter()
+                        .flatten()
+                    {
+                        if object.file_type().is_file() {
+                            let content = fs::read(object.path()).unwrap();
+                            fs::remove_file(object.path()).unwrap();
+                            fs::write(object.path(), content).unwrap();
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Plans and runs everything; gives what must and may run, and what happened.
+fn run(world: &World, folder: &Path) -> (Vec<String>, Vec<String>, Outcome) {
+    let (graph, bases) = (world.graph(), world.bases());
+    let store = Store::at(folder, false);
+    let all = vec![true; graph.steps().len()];
+    let forced = vec![false; graph.steps().len()];
+    let plan = assess(&graph, &all, &forced, &bases, &store).unwrap();
+    let (mut must, mut may) = (Vec::new(), Vec::new());
+    for (step, assessment) in graph.steps().iter().zip(&plan) {
+        match assessment.as_ref().unwrap().state {
+            State::UpToDate(_) => {}
+            State::MustRun(_) => must.push(step.name.clone()),
+            State::MayRun(_) => may.push(step.name.clone()),
+        }
+    }
+    let options = Options {
+        jobs: 1,
+        cores: 1,
+        keep_going: false,
+        bases: bases.into(),
+        device: "flex".to_owned(),
+        mirrors: Vec::new(),
+    };
+    let (_stop, messages) = stop_channel();
+    let outcome = reproduce(
+        &graph,
+        plan,
+        &forced,
+        &store,
+        &Pure,
+        &options,
+        messages,
+        &mut |_| {},
+    );
+    store.save_index().unwrap();
+    (must, may, outcome.unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn exactly_the_steps_run_that_a_naive_model_says(
+        world in world(),
+        rounds in prop::collection::vec(prop::collection::vec(edit(), 0..3), 1..6),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let mut world = world;
+        let mut model = Model::default();
+        for edits in std::iter::once(Vec::new()).chain(rounds) {
+            for edit in &edits {
+                apply(edit, &mut world, &mut model, folder);
+            }
+            // A step whose content another one makes again first does not run after all.
+            let lost = edits.iter().any(|edit| matches!(edit, Edit::Damage(..)));
+            let expected = model.run(&world);
+            let (must, may, outcome) = run(&world, folder);
+            prop_assert_eq!(&outcome.ran, &expected, "after {:?}", edits);
+            prop_assert!(outcome.failed.is_empty() && outcome.skipped.is_empty());
+            prop_assert!(lost || must.iter().all(|step| expected.contains(step)), "{must:?} must run");
+            let planned = |step: &String| must.contains(step) || may.contains(step);
+            prop_assert!(expected.iter().all(planned), "{must:?} must run, {may:?} may, {expected:?} ran");
+            for (place, (_, outputs)) in world.results().into_iter().enumerate() {
+                for (output, content) in outputs {
+                    let path = folder.join("by-step").join(name(place)).join(output);
+                    prop_assert_eq!(fs::read_to_string(path).unwrap(), content);
+                }
+            }
+        }
+    }
+}
