@@ -1,54 +1,69 @@
-//! Gives the binary a fingerprint of what it is made of: the sources, the locked crates, and the
-//! compiler. Computed from the files of the tree that is built, so a dirty or a packaged tree has
-//! one as well.
+//! Tells the binary what it is made of: for each kind of step, digests of the code and the crates
+//! that it reaches (see `build/fingerprint/mod.rs`), and the compiler.
+//!
+//! Computed from the files of the tree that is built, so a dirty or a packaged tree has a
+//! fingerprint as well.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use walkdir::WalkDir;
+#[path = "build/fingerprint/mod.rs"]
+mod fingerprint;
+#[path = "build/project.rs"]
+mod project;
+
+use fingerprint::table;
+use project::Disk;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
-    for watched in ["src", "build.rs", "Cargo.lock", "Cargo.toml"] {
+    for watched in ["src", "build", "build.rs", "Cargo.lock", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={watched}");
     }
-    println!("cargo::rustc-env=FIG6_SOURCES={}", sources(&root)?);
-    println!("cargo::rustc-env=FIG6_COMPILER={}", compiler()?);
-    println!(
-        "cargo::rustc-env=FIG6_BURN_VERSION={}",
-        burn_version(&root)?
-    );
+    let variables = [
+        ("FIG6_COMPILER", compiler()?),
+        ("FIG6_BURN_VERSION", burn_version(&root)?),
+    ];
+    for (name, value) in &variables {
+        println!("cargo::rustc-env={name}={value}");
+    }
+    let asked = |name: &str| {
+        let own = variables.iter().find(|(own, _)| *own == name);
+        let value = own.map(|(_, value)| value.clone());
+        value.or_else(|| {
+            println!("cargo::rerun-if-env-changed={name}");
+            env::var(name).ok()
+        })
+    };
+
+    let files = Disk::new(root);
+    let source = match project::fingerprint(&files, &features(), &asked) {
+        Ok(fingerprint) => table::source(&fingerprint),
+        // Not an end of the build: rustc shall show its own errors, which know lines and columns.
+        Err(error) => table::error(&error.to_string()),
+    };
+    let outside = |path: &&String| !path.starts_with("src/");
+    for path in files.read.borrow().iter().filter(outside) {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    fs::write(
+        Path::new(&env::var("OUT_DIR")?).join("fingerprint.rs"),
+        source,
+    )?;
     Ok(())
 }
 
-/// A digest of every source file under `src/` by name and content, and of `Cargo.lock`.
-fn sources(root: &Path) -> Result<blake3::Hash, Box<dyn Error>> {
-    let mut hasher = blake3::Hasher::new();
-    let mut add = |path: &Path| -> Result<(), Box<dyn Error>> {
-        let name = path
-            .strip_prefix(root)?
-            .to_string_lossy()
-            .replace('\\', "/");
-        let content = fs::read(path)?;
-        // Lengths keep neighbouring names and contents apart.
-        hasher
-            .update(&(name.len() as u64).to_le_bytes())
-            .update(name.as_bytes());
-        hasher
-            .update(&(content.len() as u64).to_le_bytes())
-            .update(&content);
-        Ok(())
-    };
-    for entry in WalkDir::new(root.join("src")).sort_by_file_name() {
-        let entry = entry?;
-        if entry.file_type().is_file() && entry.path().extension().is_some_and(|e| e == "rs") {
-            add(entry.path())?;
-        }
-    }
-    add(&root.join("Cargo.lock"))?;
-    Ok(hasher.finalize())
+/// The features that are on, by their names in `Cargo.toml`.
+fn features() -> BTreeSet<String> {
+    // Cargo writes `a-b` as `A_B`; none of ours has a dash or a capital letter.
+    let variables = env::vars().filter_map(|(name, _)| {
+        let feature = name.strip_prefix("CARGO_FEATURE_")?;
+        Some(feature.to_lowercase())
+    });
+    variables.collect()
 }
 
 /// The compiler's name and version, as it prints them.

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use fig6::key::Digest;
-use rand::{RngCore as _, SeedableRng as _};
+use rand::{Rng as _, SeedableRng as _};
 
 const BYTES: usize = 2_000_000_000;
 
@@ -21,7 +21,10 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("artifact");
     write(&path);
-    println!("{:>7} {:>9} {:>9} {:>7}", "threads", "b3sum, s", "fig6, s", "ratio");
+    println!(
+        "{:>7} {:>9} {:>9} {:>7}",
+        "threads", "b3sum, s", "fig6, s", "ratio"
+    );
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.expect("threads can be started");
@@ -41,7 +44,10 @@ fn main() {
             assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), digest);
         }
         let (theirs, ours) = (median(theirs), median(ours));
-        println!("{threads:>7} {theirs:>9.3} {ours:>9.3} {:>7.2}", ours / theirs);
+        println!(
+            "{threads:>7} {theirs:>9.3} {ours:>9.3} {:>7.2}",
+            ours / theirs
+        );
     }
 }
 
@@ -54,7 +60,8 @@ fn write(path: &Path) {
     while left > 0 {
         random.fill_bytes(&mut block);
         let size = left.min(block.len());
-        file.write_all(&block[..size]).expect("there is room for 2 GB");
+        file.write_all(&block[..size])
+            .expect("there is room for 2 GB");
         left -= size;
     }
 }

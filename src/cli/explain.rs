@@ -5,6 +5,7 @@ use clap::Args;
 use console::style;
 
 use super::out::Out;
+use super::view::shortened_list;
 use super::{Where, needed};
 use crate::error::Invalid;
 use crate::key::shortened;
@@ -60,9 +61,15 @@ fn in_words(explanation: &Explanation) -> String {
     if explanation.state == "up-to-date" {
         lines.push("  nothing that it depends on has changed since its result was made".to_owned());
     }
-    if !explanation.causes.is_empty() {
+    // Steps that only pass on what happens before them explain nothing.
+    let roots = explanation
+        .causes
+        .iter()
+        .filter(|cause| cause.state != "may-run");
+    let roots: Vec<String> = roots.flat_map(cause).collect();
+    if !roots.is_empty() {
         lines.push("because, upstream".to_owned());
-        lines.extend(explanation.causes.iter().flat_map(cause));
+        lines.extend(roots);
     }
     if let Some(earlier) = &explanation.compared_with {
         lines.push(compared(earlier, explanation.state));
@@ -94,8 +101,7 @@ fn cause(cause: &Cause) -> Vec<String> {
     }
     let what = match cause.state {
         "ran" => "ran again since",
-        "must-run" => "must run",
-        _ => "may run",
+        _ => "must run",
     };
     let mut lines = vec![format!("  {steps} {what}")];
     lines.extend(cause.reasons.iter().map(|reason| format!("    {reason}")));
@@ -117,11 +123,9 @@ fn compared(earlier: &Compared, state: &str) -> String {
     let by = backend
         .as_ref()
         .map_or_else(String::new, |backend| format!(" by {backend}"));
-    let because = run.because.join(", ");
-    let because = if because.is_empty() {
-        because
-    } else {
-        format!(", because: {because}")
+    let because = match shortened_list(&run.because) {
+        because if because.is_empty() => because,
+        because => format!(", because: {because}"),
     };
     format!(
         "{what} at {}{by} on {} in {:.1} s{because} (key {})",

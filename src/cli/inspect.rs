@@ -9,7 +9,7 @@ use console::style;
 use serde_json::{Value, json};
 
 use super::out::Out;
-use super::view::{because, forecast_in_words, line_of};
+use super::view::{forecast_in_words, line_of, shortened_list};
 use super::{Forecast, Project, Where, needed};
 use crate::error::Invalid;
 use crate::key::Parameters;
@@ -73,8 +73,8 @@ pub fn show(
                     line_of(entry, project.backend.name()),
                 )
             }
-            State::MustRun(reasons) => (style("must run").yellow(), because(reasons)),
-            State::MayRun(reasons) => (style("may run").cyan(), because(reasons)),
+            State::MustRun(reasons) => (style("must run").yellow(), shortened_list(reasons)),
+            State::MayRun(reasons) => (style("may run").cyan(), shortened_list(reasons)),
         };
         table.add_row([step.name.clone(), state.to_string(), detail]);
     }

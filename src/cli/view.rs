@@ -8,7 +8,6 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Out;
 use super::{Forecast, Sum};
-use crate::plan::Reason;
 use crate::run::Event;
 use crate::steps::Progress;
 use crate::store::Entry;
@@ -51,7 +50,11 @@ impl View {
             Event::Started { step, reasons, .. } => {
                 self.print(
                     out,
-                    &format!("{} {step}: {}", style("start").dim(), because(reasons)),
+                    &format!(
+                        "{} {step}: {}",
+                        style("start").dim(),
+                        shortened_list(reasons)
+                    ),
                 );
                 self.open_line(step);
             }
@@ -186,15 +189,15 @@ fn update(line: &ProgressBar, progress: &Progress) {
     line.set_message(message);
 }
 
-/// The first reasons in words.
-pub fn because(reasons: &[Reason]) -> String {
-    let shown: Vec<String> = reasons
+/// The first of several texts; the others are only counted.
+pub fn shortened_list<T: ToString>(texts: &[T]) -> String {
+    let shown: Vec<String> = texts
         .iter()
         .take(REASONS_SHOWN)
         .map(ToString::to_string)
         .collect();
     let shown = shown.join(", ");
-    match reasons.len().saturating_sub(REASONS_SHOWN) {
+    match texts.len().saturating_sub(REASONS_SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
@@ -211,14 +214,13 @@ pub fn line_of(entry: &Entry, backend: &str) -> String {
 
 /// How many steps must and may run, and how long that will take as far as earlier runs tell.
 pub fn forecast_in_words(forecast: &Forecast) -> String {
-    let time = |sum: &Sum, word: &str| {
-        let time = indicatif::HumanDuration(Duration::from_secs_f64(sum.seconds.clamp(0.0, 1e9)));
-        match (sum.steps, sum.unknown) {
-            (0, _) => String::new(),
-            (_, 0) => format!(" ({word} {time:#})"),
-            (steps, unknown) if steps == unknown => String::new(),
-            (_, unknown) => format!(" ({word} {time:#}, and {unknown} that never ran here)"),
-        }
+    let time = |sum: &Sum, word: &str| match (sum.steps, sum.unknown) {
+        (steps, unknown) if steps == unknown => String::new(),
+        (_, 0) => format!(" ({word} {})", duration(sum.seconds)),
+        (_, unknown) => format!(
+            " ({word} {}, and {unknown} that never ran here)",
+            duration(sum.seconds)
+        ),
     };
     let Forecast { must, may, .. } = forecast;
     format!(
@@ -228,4 +230,13 @@ pub fn forecast_in_words(forecast: &Forecast) -> String {
         may.steps,
         time(may, "up to")
     )
+}
+
+/// A time in words, to two digits or so.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..1.0 => "1 s".to_owned(),
+        1.0..100.0 => format!("{seconds:.0} s"),
+        _ => indicatif::HumanDuration(Duration::from_secs_f64(seconds.min(1e9))).to_string(),
+    }
 }

@@ -337,11 +337,9 @@ pub fn explained(
     history: &dyn History,
 ) -> Vec<Reason> {
     let listing = |digest: &Option<String>| {
-        let Some(digest) = digest.as_ref().and_then(|digest| digest.parse().ok()) else {
-            // The side that lacks the module or crate has nothing of it.
-            return digest.is_none().then(Listing::default);
-        };
-        bases.listing(&digest).or_else(|| history.listing(&digest))
+        let digest = digest.as_ref()?.parse().ok()?;
+        let known = bases.listing(&digest);
+        known.or_else(|| history.listing(&digest))
     };
     changes
         .into_iter()

@@ -497,7 +497,7 @@ impl<'a> Run<'a> {
             outputs,
             summary: finished.summary,
             run: RunRecord {
-                started: job.started_at.to_string(),
+                started: format!("{:.3}", job.started_at),
                 seconds: job.started.elapsed().as_secs_f64(),
                 work_seconds: finished.work_seconds,
                 amount: step.params.amount(),

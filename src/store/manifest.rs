@@ -39,7 +39,7 @@ pub struct Output {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
-    /// UTC, RFC 3339.
+    /// UTC, RFC 3339, to the millisecond.
     pub started: String,
     pub seconds: f64,
     /// Part of `seconds` that the step's own work took.
@@ -66,7 +66,7 @@ pub struct Entry {
     pub backend: Option<String>,
     pub outputs: BTreeMap<String, Output>,
     pub summary: String,
-    /// UTC, RFC 3339, so that the order of the texts is that of the times.
+    /// UTC, RFC 3339, to the millisecond, so that the order of the texts is that of the times.
     pub started: String,
     pub seconds: f64,
     pub work_seconds: f64,

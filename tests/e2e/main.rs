@@ -481,6 +481,13 @@ fn an_explanation_names_what_changed_old_and_new_back_to_the_root() {
     );
     assert_eq!(train["causes"][0]["state"], "ran");
     assert_eq!(train["causes"][0]["reasons"][0]["name"], "validation");
+    let text = project.fig6(&["explain", "aggregate"]).out;
+    assert!(
+        text.contains(
+            "train/plain8/seed0, train/plain8/seed1, train/resnet8/seed0 and 1 more must run"
+        ),
+        "{text}"
+    );
     let text = project.fig6(&["explain", "train/resnet8/seed0"]).out;
     for said in [
         "preprocess ran again since",

@@ -1,0 +1,119 @@
+//! Items that act without being named, and what has to be reached for them to act.
+//!
+//! Unaware of what is reached, and why.
+
+use std::collections::BTreeSet;
+
+use super::facts::Code;
+use super::import::Path;
+use super::item::{Header, Item, Kind};
+use super::known;
+use super::scan::{Mention, Place, scan};
+use super::scope::Target;
+use super::source::ItemId;
+use super::token::{self, Token};
+
+/// What an item's attributes and macros say about it.
+#[derive(Default)]
+pub struct Audit {
+    /// It may act as soon as the program runs.
+    pub always: bool,
+    /// It may define names and implement traits.
+    pub opaque: bool,
+    /// Something in it reads documentation.
+    pub docs: bool,
+}
+
+impl Code<'_> {
+    /// What the attributes and macros in an item make of it.
+    pub fn audit(&self, item: &Item) -> Audit {
+        let mut audit = Audit {
+            opaque: matches!(item.kind, Kind::Opaque) || item.hides_impl,
+            ..Audit::default()
+        };
+        let mut helpers: Vec<&str> = Vec::new();
+        for written in &item.attributes.derives {
+            match self.derive(item, written) {
+                Some(known) => {
+                    helpers.extend(known.helpers);
+                    audit.docs |= known.reads_docs;
+                }
+                None => (audit.opaque, audit.docs) = (true, true),
+            }
+        }
+        for name in &item.attributes.others {
+            if !helpers.contains(&name.as_str()) {
+                (audit.always, audit.docs) = (true, true);
+            }
+        }
+        let mut calls = item.calls.iter();
+        audit.opaque |= calls.any(|name| self.may_implement(name, &mut Vec::new()));
+        audit
+    }
+
+    fn derive(&self, item: &Item, written: &[Token]) -> Option<&'static known::Derive> {
+        let (_, path) = Path::at(written)?;
+        let resolution = self.scopes.resolve(item.module, &path, &item.imports);
+        let mut targets = resolution.targets.into_iter();
+        let path = match (targets.next(), targets.next()) {
+            (None, _) => path.text(),
+            (Some(Target::External(path)), None) => path.text(),
+            _ => return None,
+        };
+        known::DERIVES.iter().find(|known| known.path == path)
+    }
+
+    /// Whether a macro of this name may make an `impl`, which acts wherever the macro is called.
+    fn may_implement(&self, name: &str, seen: &mut Vec<String>) -> bool {
+        if seen.iter().any(|seen| seen == name) {
+            return false;
+        }
+        seen.push(name.to_owned());
+        let Some(macros) = self.krate().macros.get(name) else {
+            return !known::is_plain_macro(name) && !known::is_std_macro(name);
+        };
+        macros.iter().any(|id| {
+            let tokens = &self.krate().item(*id).tokens;
+            let calls = scan(tokens, Place::Code).macros;
+            let mut calls = calls.iter().map(Path::last);
+            token::contains(tokens, "impl") || calls.any(|name| self.may_implement(name, seen))
+        })
+    }
+
+    /// The types and traits of this crate that an `impl` is for: it acts only where all of them
+    /// are. `None` if it acts only through the function around it.
+    ///
+    /// A name that may stand for anything but one type (a parameter, an alias, a projection, an
+    /// import under a condition) is left out, so that the `impl` is reached too early at most.
+    pub fn subjects(&self, item: &Item, header: &Header) -> Option<BTreeSet<ItemId>> {
+        let mut subjects = BTreeSet::new();
+        let mentions = scan(&header.subject, Place::Code);
+        if token::contains(&header.subject, "as") || !mentions.macros.is_empty() {
+            return Some(subjects);
+        }
+        for Mention { path, .. } in mentions.paths {
+            let single = path.segments.len() == 1;
+            if single && header.parameters.contains(path.last()) {
+                continue;
+            }
+            let resolution = self.scopes.resolve(item.module, &path, &item.imports);
+            let meanings = resolution.targets.iter().filter_map(|target| match target {
+                Target::Item(id, rest) => match self.krate().item(*id).kind {
+                    Kind::Type { .. } | Kind::Trait => Some(rest.is_empty().then_some(*id)),
+                    Kind::Alias => Some(None),
+                    _ => None,
+                },
+                Target::External(path) => (path.segments.len() > 1).then_some(None),
+                Target::Module(_) => None,
+            });
+            match meanings.collect::<Vec<_>>()[..] {
+                [] if single && header.enclosed.contains(path.last()) => return None,
+                [Some(id)] => {
+                    subjects.insert(id);
+                }
+                _ => {}
+            }
+        }
+        Some(subjects)
+    }
+}

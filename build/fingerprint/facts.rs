@@ -1,0 +1,267 @@
+//! All that is known about an item without regard to who reaches it: its digest, and what it
+//! reaches in turn.
+//!
+//! The digest covers the item's tokens and everything that gives them their meaning from outside:
+//! where their paths lead, what the macros that they call mention, the files and variables that
+//! the compiler reads into them, and whether the features are on that they name. Unaware of steps.
+
+use std::collections::BTreeSet;
+
+use super::import::{Import, Path};
+use super::item::{Item, Kind};
+use super::known;
+use super::scan::{Mention, Mentions, Place, scan};
+use super::scope::{Scopes, Target};
+use super::source::{Crate, ItemId, ModuleId, Name, join, parent_folder};
+use super::token::{self, lex};
+use super::{Files, Settings};
+
+#[derive(Default)]
+pub struct Facts {
+    pub digest: String,
+    pub items: BTreeSet<ItemId>,
+    /// Modules of which any item may be meant.
+    pub whole_modules: BTreeSet<ModuleId>,
+    /// Modules in which a macro may have defined what is meant.
+    pub entered: BTreeSet<ModuleId>,
+    /// Every name in it, those of the methods that it calls included.
+    pub names: BTreeSet<String>,
+    pub crates: BTreeSet<String>,
+    /// Whether it may reach anything at all.
+    pub everything: bool,
+    /// Why it cannot be digested, if so.
+    pub unclear: Option<String>,
+}
+
+/// The code with all that gives it a meaning.
+pub struct Code<'a> {
+    pub scopes: Scopes<'a>,
+    pub files: &'a dyn Files,
+    pub settings: &'a Settings<'a>,
+}
+
+impl Code<'_> {
+    pub fn krate(&self) -> &Crate {
+        self.scopes.krate
+    }
+
+    /// The item's digest, and what it reaches.
+    pub fn facts(&self, id: ItemId) -> Facts {
+        let item = self.krate().item(id);
+        let tokens = token::clean(&item.tokens, self.audit(item).docs);
+        let mentions = scan(&tokens, Place::Code);
+        let mut study = Study {
+            code: self,
+            item,
+            imports: item.imports.clone(),
+            own_macros: mentions.own_macros.clone(),
+            expanded: BTreeSet::new(),
+            lines: BTreeSet::new(),
+            facts: Facts::default(),
+        };
+        study.add(mentions);
+        study.local_scope();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"fig6 item 1\n");
+        token::hash(&tokens, &mut hasher);
+        for line in &study.lines {
+            hasher.update(line.as_bytes()).update(b"\n");
+        }
+        study.facts.digest = hasher.finalize().to_hex().to_string();
+        study.facts
+    }
+
+    /// The crate that a path begins with, if it is not the compiler's.
+    pub fn crate_of(&self, path: &Path) -> Option<String> {
+        let first = path.segments.first();
+        first
+            .filter(|name| self.scopes.crates.contains(*name))
+            .cloned()
+    }
+
+    /// The state of features, but for those that stand for a backend.
+    pub fn features(&self, names: &BTreeSet<String>) -> Vec<String> {
+        let Settings {
+            features,
+            backend_features,
+            ..
+        } = self.settings;
+        let counts = |name: &&String| !backend_features.contains(&name.as_str());
+        let line = |name: &String| format!("feature {name} = {}", features.contains(name));
+        names.iter().filter(counts).map(line).collect()
+    }
+}
+
+/// The way to an item's facts.
+struct Study<'a> {
+    code: &'a Code<'a>,
+    item: &'a Item,
+    /// Those within the item, in the function around it, and in macros that it calls.
+    imports: Vec<Import>,
+    own_macros: BTreeSet<String>,
+    /// Macros whose mentions are the item's already.
+    expanded: BTreeSet<ItemId>,
+    /// What the digest covers beside the tokens.
+    lines: BTreeSet<String>,
+    facts: Facts,
+}
+
+impl Study<'_> {
+    /// Takes in what the item mentions, or a macro that it calls: a macro's paths are resolved
+    /// here as well, where they may mean something else than where the macro stands.
+    fn add(&mut self, mentions: Mentions) {
+        for import in &mentions.imports {
+            if !self.imports.contains(import) {
+                self.imports.push(import.clone());
+            }
+        }
+        self.lines.extend(self.code.features(&mentions.features));
+        for mention in &mentions.paths {
+            self.path(mention);
+        }
+        for path in &mentions.macros {
+            self.call(path);
+        }
+        for name in &mentions.environment {
+            let value = (self.code.settings.environment)(name);
+            self.lines.insert(format!("variable {name} = {value:?}"));
+        }
+        self.facts.everything |= mentions.has_module;
+        // A macro reads files, and has a place, where it is called.
+        if !self.item.is_macro() {
+            self.files(&mentions);
+        }
+        self.facts.unclear = self.facts.unclear.take().or(mentions.unclear);
+        self.facts.names.extend(mentions.names);
+    }
+
+    fn path(&mut self, mention: &Mention) {
+        let path = &mention.path;
+        let single = path.segments.len() == 1;
+        // What a macro in an item's place imports may be used all over its module.
+        let open = mention.open || matches!(self.item.kind, Kind::Opaque);
+        if open && single && self.code.krate().macros.contains_key(path.last()) {
+            self.call(path);
+        }
+        let resolution = self
+            .code
+            .scopes
+            .resolve(self.item.module, path, &self.imports);
+        self.facts.entered.extend(&resolution.entered);
+        let mut meanings = Vec::new();
+        for target in &resolution.targets {
+            match target {
+                Target::Item(id, _) => drop(self.facts.items.insert(*id)),
+                Target::Module(id) if open => drop(self.facts.whole_modules.insert(*id)),
+                Target::Module(_) => {}
+                // The name of a crate by itself is most likely that of a variable.
+                Target::External(path) if path.segments.len() == 1 && !open => continue,
+                Target::External(path) => self.facts.crates.extend(self.code.crate_of(path)),
+            }
+            meanings.push(self.code.scopes.canonical(target));
+        }
+        if !meanings.is_empty() {
+            let path = path.text();
+            self.lines
+                .insert(format!("{path} = {}", meanings.join(" | ")));
+            let conditions = self.code.conditions(&resolution.conditions);
+            self.lines
+                .extend(conditions.map(|condition| format!("{path} {condition}")));
+        }
+    }
+
+    /// A macro of this crate is reached, and mentions for the item what it mentions; one that
+    /// nothing is known of may reach anything.
+    fn call(&mut self, path: &Path) {
+        let code = self.code;
+        let (name, single) = (path.last(), path.segments.len() == 1);
+        if single && self.own_macros.contains(name) {
+            return;
+        }
+        // By name, for a macro's scope is that of the text, and by where an import leads.
+        let named = code.krate().macros.get(name).into_iter().flatten();
+        let mut macros: BTreeSet<ItemId> = named.copied().collect();
+        if macros.len() > 1 {
+            // Which of them is meant depends on the order of all files.
+            let items = code.krate().items.iter();
+            let files: BTreeSet<&str> = items.map(|item| item.file.as_str()).collect();
+            files.into_iter().for_each(|file| drop(self.file(file)));
+        }
+        let mut known = single && known::is_std_macro(name) && !self.is_imported(name);
+        let resolution = code.scopes.resolve(self.item.module, path, &self.imports);
+        for target in &resolution.targets {
+            match target {
+                Target::Item(id, _) if code.krate().item(*id).is_macro() => {
+                    macros.insert(*id);
+                }
+                Target::External(path) if path.segments.len() > 1 => {
+                    known = known::is_external_macro(&path.text());
+                    self.lines.insert(format!("macro {name} = {}", path.text()));
+                    self.facts.crates.extend(code.crate_of(path));
+                    self.facts.everything |= !known;
+                }
+                _ => {}
+            }
+        }
+        self.facts.everything |= !known && macros.is_empty();
+        for id in macros {
+            self.facts.items.insert(id);
+            if self.expanded.insert(id) {
+                self.add(scan(&code.krate().item(id).tokens, Place::Code));
+            }
+        }
+    }
+
+    /// Whether a `use` brings this name into scope.
+    fn is_imported(&self, name: &str) -> bool {
+        let names = &self.code.krate().module(self.item.module).names;
+        let mut meanings = names.get(name).into_iter().flatten();
+        let mut local = self.imports.iter();
+        meanings.any(|meaning| matches!(meaning, Name::Import(_)))
+            || local.any(|import| import.name.as_deref() == Some(name))
+    }
+
+    /// The content of what the compiler reads into the item.
+    fn files(&mut self, mentions: &Mentions) {
+        let file = &self.item.file;
+        let folder = parent_folder(file);
+        if mentions.knows_its_place {
+            self.file(file);
+        }
+        for path in &mentions.files {
+            self.file(&join(folder, path));
+        }
+        for path in &mentions.sources {
+            if let Some(content) = self.file(&join(folder, path)) {
+                let tokens = lex(&String::from_utf8_lossy(&content));
+                self.add(scan(&tokens, Place::Code));
+            }
+        }
+    }
+
+    fn file(&mut self, path: &str) -> Option<Vec<u8>> {
+        let content = self.code.files.read(path);
+        match &content {
+            Some(content) => {
+                let digest = blake3::hash(content).to_hex();
+                self.lines.insert(format!("file {path} = {digest}"));
+            }
+            None => self.facts.unclear = Some(format!("the file {path}, which cannot be read")),
+        }
+        content
+    }
+
+    /// What a `use` within the item brings into scope without its being named.
+    fn local_scope(&mut self) {
+        let scope = self.code.scopes.in_imports(self.item.module, &self.imports);
+        let lines = [self.code.traits(&scope), self.code.globs(&scope)].concat();
+        self.lines
+            .extend(lines.into_iter().map(|line| format!("in scope {line}")));
+        let external = scope.external_traits.union(&scope.external_globs);
+        self.facts
+            .crates
+            .extend(external.filter_map(|path| self.code.crate_of(path)));
+        self.facts.items.extend(scope.traits);
+        self.facts.entered.extend(&scope.modules | &scope.entered);
+    }
+}

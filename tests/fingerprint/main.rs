@@ -1,0 +1,16 @@
+//! What changes a step's fingerprint and what does not: one small package and one edit per case.
+
+#[path = "../../build/fingerprint/mod.rs"]
+mod fingerprint;
+#[path = "../../build/project.rs"]
+mod project;
+
+mod crates;
+mod idle;
+mod items;
+mod names;
+mod outside;
+mod package;
+mod real;
+mod table;
+mod unnamed;
