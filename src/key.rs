@@ -74,10 +74,15 @@ pub struct KeyInputs {
 }
 
 impl Basis {
-    /// The hash of the basis' text, to go on from: a graph has many steps on few bases.
+    /// The hash of the record's type and version and of the basis, to go on from: a graph has many
+    /// steps on few bases.
     pub fn hasher(&self) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(format!("fig6 key inputs {SCHEMA}\n{}\n", json(self)).as_bytes());
+        let header = json(&("fig6 key inputs", self.schema, &self.kind, &self.numeric));
+        add(&mut hasher, &header);
+        for digests in [&self.code, &self.crates] {
+            add_all(&mut hasher, digests);
+        }
         hasher
     }
 }
@@ -135,17 +140,24 @@ pub fn key<N: AsRef<str>>(
     inputs: &BTreeMap<N, Digest>,
 ) -> Digest {
     let mut hasher = basis.clone();
-    // Lengths keep neighbouring texts apart.
-    let add = |hasher: &mut blake3::Hasher, text: &str| {
-        let length = text.len() as u64;
-        hasher.update(&length.to_le_bytes()).update(text.as_bytes());
-    };
     add(&mut hasher, parameters.text());
-    for (name, digest) in inputs {
-        add(&mut hasher, name.as_ref());
+    add_all(&mut hasher, inputs);
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// Hashes a text behind its length, which keeps neighbouring texts apart.
+fn add(hasher: &mut blake3::Hasher, text: &str) {
+    let length = text.len() as u64;
+    hasher.update(&length.to_le_bytes()).update(text.as_bytes());
+}
+
+/// Hashes named digests behind their number.
+fn add_all<N: AsRef<str>>(hasher: &mut blake3::Hasher, digests: &BTreeMap<N, Digest>) {
+    hasher.update(&(digests.len() as u64).to_le_bytes());
+    for (name, digest) in digests {
+        add(hasher, name.as_ref());
         hasher.update(digest.as_bytes());
     }
-    Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
 fn json(value: &impl Serialize) -> String {

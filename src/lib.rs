@@ -17,10 +17,13 @@
 //! A [`pipeline`] file is checked once and gives an experiment per profile. [`plan`] makes the
 //! graph of it: download → preprocess → train/model/seed → evaluate/model/seed → aggregate →
 //! plot and table. Each step's [`key`] is the hash of all that its result depends on: parameters,
-//! code, backend, and the *content* of its inputs. The [`store`] keeps one manifest per key, and
-//! the outputs by their content's address. [`run`] goes along the graph: a key that the store
-//! knows is up to date; any other step gets a process of its own (`fig6 exec`, a function of
-//! [`steps`]), which writes into a working folder; the parent alone commits. A step that runs
+//! the code and crates that it reaches, backend, and the *content* of its inputs. What code that is
+//! was found when the binary was built: `build.rs` parses `src/` (see `build/fingerprint/mod.rs`)
+//! and compiles its findings in as [`fingerprint`]. The [`store`] keeps one manifest per key, and
+//! the outputs by their content's address. A step whose key the store knows is up to date; of any
+//! other the plan says why it must or may run, by comparing its key inputs with those of an earlier
+//! result. [`run`] carries the plan out: a step gets a process of its own (`fig6 exec`, a function
+//! of [`steps`]), which writes into a working folder; the parent alone commits. A step that runs
 //! again and makes the same bytes leaves all keys behind it as they were, so nothing behind it
 //! runs.
 //!
@@ -29,9 +32,10 @@
 //! | module | what it is about | what it does not know |
 //! |---|---|---|
 //! | [`pipeline`] | `pipeline.ron`, checked; profiles with their overrides applied | steps' files, keys, the store |
-//! | [`plan`] | the graph, key inputs, what must run and why | processes, how steps work |
+//! | [`plan`] | the graph, what must run, why, and how long it takes | processes, how steps work |
 //! | [`key`], [`fingerprint`] | keys; the code's part in them, as `build.rs` found it | the graph, files |
-//! | [`store`] | objects, manifests, locks, atomic writes | the graph, what steps do |
+//! | `build/` | what code and which crates a kind of step reaches | disk, cargo, what steps do |
+//! | [`store`] | objects, manifests, locks, atomic writes, an index | the graph, what steps do |
 //! | [`run`] | scheduler, executors, the step's process, events | what steps do, the terminal |
 //! | [`steps`] | download, preprocess, train, evaluate, aggregate, plot, table | store, graph, profiles |
 //! | [`nn`] | networks, initial weights, augmentation, schedule, training, devices | pipelines, stores, steps |
@@ -44,7 +48,8 @@
 //! 1. Nothing changed: nothing runs, and only manifests and file stats are read.
 //! 2. Same key, same bytes: with any number of threads or jobs. No clock, host, path or order of
 //!    arrival enters an artifact; random draws are addressed by what they are for.
-//! 3. A key holds what a step reads, and nothing else: no time stamps, no paths, no job counts.
+//! 3. A key holds what a step reads, and nothing else: no time stamps, no paths, no job counts. Code
+//!    that cannot be followed counts as reached.
 //! 4. A step's process never writes to the store, and a result is committed whole or not at all.
 //! 5. Objects are never changed; a damaged one is noticed, set aside and made again.
 //! 6. The library never prints; only [`cli`] does, and only it knows clap.

@@ -3,6 +3,7 @@
 //!
 //! Unaware of scopes: the paths of derives are handed on as written.
 
+use super::known;
 use super::token::{Token, attribute, by_comma, text, tokens};
 
 /// Lints and notes for people, which change no code.
@@ -37,7 +38,7 @@ const LOCAL: &[&str] = &[
     "type_length_limit",
 ];
 
-/// Keys of attributes whose value is a text, never the path of something.
+/// Keys of known attributes whose value is a text, never the path of something.
 const TEXTS: &[&str] = &[
     "about",
     "alias",
@@ -63,7 +64,18 @@ const TEXTS: &[&str] = &[
     "version",
 ];
 
-/// Whether the value behind this key cannot name an item.
+/// Whether the attribute belongs to rustc or to a derive that is known.
+pub fn is_known(inner: &[Token]) -> bool {
+    let mut helpers = known::DERIVES.iter().flat_map(|derive| derive.helpers);
+    match inner {
+        [Token::Ident(name), ..] => {
+            LOCAL.contains(&&**name) || helpers.any(|helper| helper == name)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the value behind this key of a known attribute cannot name an item.
 pub fn is_text(key: &str) -> bool {
     TEXTS.contains(&key)
 }

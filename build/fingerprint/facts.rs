@@ -137,12 +137,8 @@ impl Study<'_> {
 
     fn path(&mut self, mention: &Mention) {
         let path = &mention.path;
-        let single = path.segments.len() == 1;
         // What a macro in an item's place imports may be used all over its module.
         let open = mention.open || matches!(self.item.kind, Kind::Opaque);
-        if open && single && self.code.krate().macros.contains_key(path.last()) {
-            self.call(path);
-        }
         let resolution = self
             .code
             .scopes

@@ -196,8 +196,8 @@ impl Items<'_> {
             .params
             .iter()
             .filter_map(|parameter| match parameter {
-                syn::GenericParam::Type(parameter) => Some(parameter.ident.to_string()),
-                syn::GenericParam::Const(parameter) => Some(parameter.ident.to_string()),
+                syn::GenericParam::Type(parameter) => Some(token::name(&parameter.ident)),
+                syn::GenericParam::Const(parameter) => Some(token::name(&parameter.ident)),
                 syn::GenericParam::Lifetime(_) => None,
             })
             .collect();
@@ -222,9 +222,9 @@ impl Items<'_> {
         all.pop();
         for item in &block.items {
             let ident = match item {
-                syn::ImplItem::Const(item) => Some(item.ident.to_string()),
-                syn::ImplItem::Fn(item) => Some(item.sig.ident.to_string()),
-                syn::ImplItem::Type(item) => Some(item.ident.to_string()),
+                syn::ImplItem::Const(item) => Some(token::name(&item.ident)),
+                syn::ImplItem::Fn(item) => Some(token::name(&item.sig.ident)),
+                syn::ImplItem::Type(item) => Some(token::name(&item.ident)),
                 _ => None,
             };
             let what = ident.clone().unwrap_or_else(|| "macro".to_owned());
@@ -244,8 +244,7 @@ impl Items<'_> {
 /// Kind, name for people, and name for code.
 fn describe(item: &syn::Item) -> (Kind, String, Option<String>) {
     let named = |kind: Kind, what: &str, ident: &syn::Ident| {
-        let ident = ident.to_string();
-        let ident = ident.strip_prefix("r#").unwrap_or(&ident).to_owned();
+        let ident = token::name(ident);
         (
             kind,
             format!("{what} {ident}"),
@@ -261,7 +260,7 @@ fn describe(item: &syn::Item) -> (Kind, String, Option<String>) {
             let variants = item
                 .variants
                 .iter()
-                .map(|variant| variant.ident.to_string())
+                .map(|variant| token::name(&variant.ident))
                 .collect();
             named(Kind::Type { variants }, "enum", &item.ident)
         }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Deserialize;
 
+use super::manifest::{Direct, Manifest};
 use super::source::join;
 use super::{Backend, Error, Files, Listing, Settings};
 
@@ -16,51 +17,7 @@ const MANIFEST: &str = "Cargo.toml";
 const LOCK: &str = "Cargo.lock";
 
 #[derive(Deserialize)]
-struct Manifest {
-    package: Package,
-    #[serde(default)]
-    dependencies: Dependencies,
-    #[serde(default)]
-    target: BTreeMap<String, Target>,
-    #[serde(default)]
-    features: BTreeMap<String, Vec<String>>,
-}
-
-type Dependencies = BTreeMap<String, Dependency>;
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    #[serde(default)]
-    edition: String,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    #[serde(default)]
-    dependencies: Dependencies,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Dependency {
-    Version(#[allow(dead_code)] String),
-    Detailed(Detailed),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Detailed {
-    package: Option<String>,
-    path: Option<String>,
-    default_features: Option<bool>,
-    #[serde(default)]
-    features: Vec<String>,
-}
-
-#[derive(Deserialize)]
 struct Lock {
-    #[serde(default)]
     package: Vec<Locked>,
 }
 
@@ -76,19 +33,11 @@ struct Locked {
     dependencies: Vec<String>,
 }
 
-/// A direct dependency.
-struct Direct {
-    /// The package's name, which may differ from the crate's.
-    package: String,
-    path: Option<String>,
-    features: BTreeSet<String>,
-}
-
 /// The packages of a package's dependencies.
 pub struct Packages<'a> {
     files: &'a dyn Files,
     settings: &'a Settings<'a>,
-    edition: String,
+    pub edition: String,
     /// By the name that code knows the crate by.
     direct: BTreeMap<String, Direct>,
     locked: Vec<Locked>,
@@ -107,26 +56,20 @@ impl<'a> Packages<'a> {
         let own = |locked: &Locked| locked.source.is_none() && locked.name == manifest.package.name;
         let own = locked.iter().position(own);
         let own = own.ok_or_else(|| Error::new(LOCK, "does not name the package itself"))?;
-        let mut direct: BTreeMap<String, Direct> = BTreeMap::new();
-        let targets = manifest
-            .target
-            .into_values()
-            .map(|target| target.dependencies);
-        for (key, dependency) in targets.chain([manifest.dependencies]).flatten() {
-            let name = key.replace('-', "_");
-            let new = Direct::new(&key, dependency);
-            match direct.get_mut(&name) {
-                Some(known) => known.features.extend(new.features),
-                None => {
-                    direct.insert(name, new);
-                }
-            }
-        }
         let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (place, locked) in locked.iter().enumerate() {
             places.entry(locked.name.clone()).or_default().push(place);
         }
-        let mut packages = Packages {
+        let mut direct = manifest.direct();
+        let counts = |feature: &&String| !settings.backend_features.contains(&feature.as_str());
+        for feature in settings.features.iter().filter(counts) {
+            for (name, asked) in manifest.asks(feature) {
+                if let Some(direct) = direct.get_mut(&name) {
+                    direct.features.insert(asked.to_owned());
+                }
+            }
+        }
+        Ok(Packages {
             files,
             settings,
             edition: manifest.package.edition,
@@ -134,25 +77,7 @@ impl<'a> Packages<'a> {
             locked,
             places,
             own,
-        };
-        packages.apply(&manifest.features);
-        Ok(packages)
-    }
-
-    /// Adds what the active features of this package ask of its dependencies.
-    fn apply(&mut self, features: &BTreeMap<String, Vec<String>>) {
-        let counts =
-            |feature: &&String| !self.settings.backend_features.contains(&feature.as_str());
-        for feature in self.settings.features.iter().filter(counts) {
-            for asked in features.get(feature).into_iter().flatten() {
-                if let Some((name, feature)) = asked.split_once('/') {
-                    let name = name.trim_end_matches('?').replace('-', "_");
-                    if let Some(direct) = self.direct.get_mut(&name) {
-                        direct.features.insert(feature.to_owned());
-                    }
-                }
-            }
-        }
+        })
     }
 
     /// Names that paths may begin with.
@@ -160,40 +85,29 @@ impl<'a> Packages<'a> {
         self.direct.keys().cloned().collect()
     }
 
-    pub fn edition(&self) -> &str {
-        &self.edition
-    }
-
     /// A direct dependency's package and the listing of all packages behind it.
     ///
     /// # Errors
     /// If the lock file lacks one of them, or one has nothing to be known by.
     pub fn of(&self, name: &str) -> Result<(String, Listing), Error> {
-        let direct = &self.direct[name];
-        let mut cut: BTreeSet<&str> = self.settings.backend_crates.iter().copied().collect();
-        cut.extend(
-            self.settings
-                .backends
-                .iter()
-                .flat_map(|backend| backend.entries),
-        );
-        cut.remove(direct.package.as_str());
+        let package = &self.direct[name].package;
+        let backends = self.settings.backends.iter();
+        let mut cut: BTreeSet<&str> = backends
+            .flat_map(|backend| backend.entries)
+            .copied()
+            .collect();
+        cut.extend(self.settings.backend_crates);
         let mut roots = Vec::new();
-        for asked in self.locked[self.own]
-            .dependencies
-            .iter()
-            .filter(|asked| name_in(asked) == direct.package)
-        {
+        let asked = self.locked[self.own].dependencies.iter();
+        for asked in asked.filter(|asked| name_in(asked) == package) {
             roots.extend(self.find(asked)?);
         }
         if roots.is_empty() {
-            return Err(Error::new(
-                LOCK,
-                &format!("lacks {}: run cargo to update it", direct.package),
-            ));
+            let message = format!("lacks {package}, which {MANIFEST} depends on");
+            return Err(Error::new(LOCK, &message));
         }
         let listing = self.closure(roots, &cut)?;
-        Ok((direct.package.clone(), listing))
+        Ok((package.clone(), listing))
     }
 
     /// The listing of a backend's packages, without those that only other backends use; `None` if
@@ -202,11 +116,8 @@ impl<'a> Packages<'a> {
     /// # Errors
     /// As for [`Packages::of`].
     pub fn of_backend(&self, backend: &Backend) -> Result<Option<Listing>, Error> {
-        let others = self
-            .settings
-            .backends
-            .iter()
-            .filter(|other| other.name != backend.name);
+        let others = self.settings.backends.iter();
+        let others = others.filter(|other| other.name != backend.name);
         let mut cut: BTreeSet<&str> = others.flat_map(|other| other.entries).copied().collect();
         if !backend.shares {
             cut.extend(self.settings.backend_crates);
@@ -230,10 +141,8 @@ impl<'a> Packages<'a> {
         let places = self.places.get(name).into_iter().flatten().copied();
         let found: Vec<usize> = places.filter(fits).collect();
         if found.is_empty() {
-            return Err(Error::new(
-                LOCK,
-                &format!("lacks {asked}, which another package depends on"),
-            ));
+            let message = format!("lacks {asked}, which another package depends on");
+            return Err(Error::new(LOCK, &message));
         }
         Ok(found)
     }
@@ -245,27 +154,18 @@ impl<'a> Packages<'a> {
         let mut waiting = VecDeque::from(roots);
         while let Some(place) = waiting.pop_front() {
             let locked = &self.locked[place];
-            listing.add(
-                &format!("{} {}", locked.name, locked.version),
-                &self.identity(locked)?,
-            );
-            // What this package asks of a dependency holds wherever it is used.
-            for direct in self
-                .direct
-                .values()
-                .filter(|direct| direct.package == locked.name)
-            {
+            let name = format!("{} {}", locked.name, locked.version);
+            listing.add(&name, &self.identity(locked)?);
+            // What this package asks of a dependency holds wherever that is used.
+            for direct in self.direct_of(&locked.name) {
                 let features: Vec<&str> = direct.features.iter().map(String::as_str).collect();
                 listing.note(
                     &format!("features of {}", locked.name),
                     &features.join(", "),
                 );
             }
-            for asked in locked
-                .dependencies
-                .iter()
-                .filter(|asked| !cut.contains(name_in(asked)))
-            {
+            let asked = locked.dependencies.iter();
+            for asked in asked.filter(|asked| !cut.contains(name_in(asked))) {
                 let new = self
                     .find(asked)?
                     .into_iter()
@@ -276,25 +176,28 @@ impl<'a> Packages<'a> {
         Ok(listing)
     }
 
+    fn direct_of(&self, package: &str) -> impl Iterator<Item = &Direct> {
+        self.direct
+            .values()
+            .filter(move |direct| direct.package == package)
+    }
+
     /// What a package is known by: its checksum, its revision, or its files.
     fn identity(&self, locked: &Locked) -> Result<String, Error> {
-        if let Some(checksum) = &locked.checksum {
-            return Ok(checksum.clone());
-        }
-        match &locked.source {
-            Some(source) if source.starts_with("git+") => Ok(source.clone()),
+        let path = || {
+            self.direct_of(&locked.name)
+                .find_map(|direct| direct.path.as_deref())
+        };
+        match (&locked.checksum, &locked.source) {
+            (Some(checksum), _) => Ok(checksum.clone()),
+            (None, Some(source)) if source.starts_with("git+") => Ok(source.clone()),
+            (None, None) if let Some(path) = path() => Ok(self.folder(path)),
             _ => {
-                let direct = self
-                    .direct
-                    .values()
-                    .find(|direct| direct.package == locked.name);
-                let path = direct.and_then(|direct| direct.path.as_deref());
-                let path = path.filter(|_| locked.source.is_none());
-                let path = path.ok_or_else(|| {
-                    let message = format!("{} {} has no checksum, no revision and no path in Cargo.toml to know it by", locked.name, locked.version);
-                    Error::new(LOCK, &message)
-                })?;
-                Ok(self.folder(path))
+                let message = format!(
+                    "{} {} has no checksum, no revision and no path in {MANIFEST} to know it by",
+                    locked.name, locked.version
+                );
+                Err(Error::new(LOCK, &message))
             }
         }
     }
@@ -317,25 +220,6 @@ impl<'a> Packages<'a> {
 /// The name in a locked package's dependency.
 fn name_in(asked: &str) -> &str {
     asked.split(' ').next().unwrap_or(asked)
-}
-
-impl Direct {
-    fn new(key: &str, dependency: Dependency) -> Direct {
-        let mut direct = Direct {
-            package: key.to_owned(),
-            path: None,
-            features: BTreeSet::from(["default".to_owned()]),
-        };
-        if let Dependency::Detailed(detailed) = dependency {
-            if detailed.default_features == Some(false) {
-                direct.features.clear();
-            }
-            direct.package = detailed.package.unwrap_or(direct.package);
-            direct.path = detailed.path;
-            direct.features.extend(detailed.features);
-        }
-        direct
-    }
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(files: &dyn Files, path: &str) -> Result<T, Error> {

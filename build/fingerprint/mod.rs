@@ -26,6 +26,7 @@ mod import;
 mod item;
 mod known;
 mod lock;
+mod manifest;
 mod nested;
 mod reach;
 mod scan;
@@ -192,7 +193,7 @@ pub fn fingerprint(files: &dyn Files, settings: &Settings) -> Result<Fingerprint
             crates: BTreeMap::new(),
         };
         let root = parts.code.entry("crate".to_owned()).or_default();
-        root.add("edition", packages.edition());
+        root.add("edition", &packages.edition);
         for name in reach.crates {
             if !listings.contains_key(&name) {
                 listings.insert(name.clone(), packages.of(&name)?);

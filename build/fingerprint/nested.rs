@@ -46,22 +46,22 @@ impl<'ast> Visit<'ast> for Nested<'ast> {
     }
 
     fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
-        self.types.insert(item.ident.to_string());
+        self.types.insert(token::name(&item.ident));
         visit::visit_item_struct(self, item);
     }
 
     fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
-        self.types.insert(item.ident.to_string());
+        self.types.insert(token::name(&item.ident));
         visit::visit_item_enum(self, item);
     }
 
     fn visit_item_union(&mut self, item: &'ast syn::ItemUnion) {
-        self.types.insert(item.ident.to_string());
+        self.types.insert(token::name(&item.ident));
         visit::visit_item_union(self, item);
     }
 
     fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
-        self.types.insert(item.ident.to_string());
+        self.types.insert(token::name(&item.ident));
         visit::visit_item_trait(self, item);
     }
 }

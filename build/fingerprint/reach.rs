@@ -235,7 +235,7 @@ impl<'a> Walk<'a> {
         self.entered.contains(&item.module)
             || facts.items.iter().any(is_subject)
             // A projection may stand for any type, and an unknown macro may put names together.
-            || token::contains(&item.tokens, "as")
-            || (facts.everything && matches!(item.kind, Kind::Opaque))
+            || (matches!(item.kind, Kind::Opaque)
+                && (facts.everything || token::contains(&item.tokens, "as")))
     }
 }

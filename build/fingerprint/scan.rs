@@ -21,6 +21,8 @@ pub enum Place {
     Spliced,
     /// An attribute: texts may hold code.
     Attribute,
+    /// An attribute of which it is known which texts do not.
+    KnownAttribute,
 }
 
 /// A path that tokens mention.
@@ -75,8 +77,10 @@ impl Mentions {
     /// Takes note of what `tokens` begin with; returns how many tokens that was.
     fn step(&mut self, tokens: &[Token], place: Place) -> usize {
         if let Some((length, inner)) = token::attribute(tokens) {
-            if !attribute::is_inert(inner, true) {
-                self.walk(inner, Place::Attribute);
+            match inner {
+                _ if attribute::is_inert(inner, true) => {}
+                _ if attribute::is_known(inner) => self.walk(inner, Place::KnownAttribute),
+                _ => self.walk(inner, Place::Attribute),
             }
             return length;
         }
@@ -107,11 +111,6 @@ impl Mentions {
                 self.macros.insert(Path::parse(&format!("${name}")));
                 3
             }
-            [dollar, Token::Ident(_), colon, Token::Ident(_), ..]
-                if dollar.is("$") && colon.is(":") =>
-            {
-                4
-            }
             [dollar, Token::Ident(_), ..] if dollar.is("$") => 2,
             [dot, Token::Ident(name), ..] if dot.is(".") => {
                 self.names.insert(name.clone());
@@ -124,7 +123,7 @@ impl Mentions {
                 3
             }
             [Token::Ident(key), equals, Token::Literal(_), ..]
-                if place == Place::Attribute && equals.is("=") && attribute::is_text(key) =>
+                if place == Place::KnownAttribute && equals.is("=") && attribute::is_text(key) =>
             {
                 3
             }
@@ -132,7 +131,7 @@ impl Mentions {
                 match place {
                     Place::Code => {}
                     Place::Arguments | Place::Spliced => self.captures(text),
-                    Place::Attribute => {
+                    Place::Attribute | Place::KnownAttribute => {
                         let text = literal.string().unwrap_or_default();
                         self.walk(&lex(&text), Place::Spliced);
                     }
@@ -230,13 +229,12 @@ impl Mentions {
             "env" | "option_env" => Some(&mut self.environment),
             _ => None,
         };
-        if let Some(read) = read {
-            match literal {
-                Some(text) => {
-                    read.insert(text);
-                }
-                None => self.unclear = Some(format!("{name}! of something that is no literal")),
+        match (read, literal) {
+            (Some(read), Some(text)) => drop(read.insert(text)),
+            (Some(_), None) => {
+                self.unclear = Some(format!("{name}! of something that is no literal"));
             }
+            (None, _) => {}
         }
         match name.as_str() {
             "line" | "column" | "file" => self.knows_its_place = true,
@@ -247,15 +245,11 @@ impl Mentions {
             _ => {}
         }
         self.macros.insert(path);
-        let plain = known::is_plain_macro(&name);
-        self.walk(
-            inner,
-            if plain {
-                Place::Arguments
-            } else {
-                Place::Spliced
-            },
-        );
+        let place = match known::is_plain_macro(&name) {
+            true => Place::Arguments,
+            false => Place::Spliced,
+        };
+        self.walk(inner, place);
     }
 
     /// The names within braces in a text, as `format!` takes them from around itself.
@@ -275,9 +269,7 @@ impl Mentions {
 /// Whether parentheses behind `pub` are part of it: `(crate)`, `(in …)`.
 fn is_visibility(inner: &[Token]) -> bool {
     match inner {
-        [single] => ["crate", "self", "super"]
-            .iter()
-            .any(|name| single.is(name)),
+        [single] => single.is("crate") || single.is("self") || single.is("super"),
         [first, ..] => first.is("in"),
         [] => false,
     }

@@ -130,24 +130,20 @@ impl Reader<'_> {
         let bytes = self.files.read(path);
         let bytes = bytes.ok_or_else(|| Error::new(path, "cannot be read"))?;
         let text = String::from_utf8(bytes).map_err(|_| Error::new(path, "is no UTF-8"))?;
-        let stream = text
-            .parse::<TokenStream>()
-            .map_err(|error| Error::new(path, &error.to_string()))?;
+        let stream = text.parse::<TokenStream>();
+        let stream = stream.map_err(|error| Error::new(path, &error.to_string()))?;
         let mut bodies = Bodies::default();
         let parsed = syn::parse2::<syn::File>(bodies.put_aside(stream));
         let parsed = parsed.map_err(|error| Error::new(path, &error.to_string()))?;
         let attributes = kept(&parsed.attrs);
         self.krate.modules[module.0].attributes.extend(attributes);
-        self.contents(
-            module,
-            parsed.items,
-            Place {
-                file: path,
-                bodies: &bodies,
-                folder,
-                inline: false,
-            },
-        )
+        let place = Place {
+            file: path,
+            bodies: &bodies,
+            folder,
+            inline: false,
+        };
+        self.contents(module, parsed.items, place)
     }
 
     fn contents(
@@ -175,8 +171,7 @@ impl Reader<'_> {
 
     /// `mod x;` and `mod x { … }`.
     fn child(&mut self, parent: ModuleId, child: syn::ItemMod, place: Place) -> Result<(), Error> {
-        let name = child.ident.to_string();
-        let name = name.strip_prefix("r#").unwrap_or(&name);
+        let name = &token::name(&child.ident);
         let Place {
             file,
             folder,
@@ -188,47 +183,36 @@ impl Reader<'_> {
         audit.add_all(&attributes);
         // What may rename or rewrite a module cannot be followed.
         if let Some(other) = audit.others.first() {
-            return Err(Error::new(
-                file,
-                &format!(
-                    "mod {name} has the attribute {other}, which the fingerprint cannot follow"
-                ),
-            ));
+            let message = format!(
+                "mod {name} has the attribute {other}, which the fingerprint cannot follow"
+            );
+            return Err(Error::new(file, &message));
         }
         let elsewhere = path_attribute(file, &child)?;
         let inherited = [&self.krate.module(parent).attributes[..], &attributes].concat();
         if let Some((_, items)) = child.content {
             let folder = join(folder, elsewhere.as_deref().unwrap_or(name));
             let id = self.module(Some(parent), name, inherited);
-            return self.contents(
-                id,
-                items,
-                Place {
-                    folder: &folder,
-                    inline: true,
-                    ..place
-                },
-            );
+            let place = Place {
+                folder: &folder,
+                inline: true,
+                ..place
+            };
+            return self.contents(id, items, place);
         }
         let (path, folder) = match elsewhere {
             // Relative to the file's own folder, or within an inline module to that module's.
             Some(elsewhere) => {
-                let path = join(
-                    if inline { folder } else { parent_folder(file) },
-                    &elsewhere,
-                );
+                let folder = if inline { folder } else { parent_folder(file) };
+                let path = join(folder, &elsewhere);
                 let folder = parent_folder(&path).to_owned();
                 (path, folder)
             }
             None => {
                 let plain = format!("{}.rs", join(folder, name));
                 let nested = join(folder, &format!("{name}/mod.rs"));
-                let path = if self.files.read(&plain).is_some() {
-                    plain
-                } else {
-                    nested
-                };
-                (path, join(folder, name))
+                let is_plain = self.files.read(&plain).is_some();
+                (if is_plain { plain } else { nested }, join(folder, name))
             }
         };
         let id = self.module(Some(parent), name, inherited);
@@ -248,12 +232,9 @@ impl Reader<'_> {
     }
 
     fn extern_crate(&mut self, module: ModuleId, import: &syn::ItemExternCrate) {
-        let name = import
-            .rename
-            .as_ref()
-            .map_or(&import.ident, |(_, name)| name)
-            .to_string();
-        let path = match import.ident.to_string().as_str() {
+        let renamed = import.rename.as_ref();
+        let name = token::name(renamed.map_or(&import.ident, |(_, name)| name));
+        let path = match token::name(&import.ident).as_str() {
             "self" => Path::parse("crate"),
             other => Path {
                 global: true,
@@ -314,10 +295,8 @@ impl Reader<'_> {
 }
 
 fn is_include(call: &syn::Macro) -> bool {
-    call.path
-        .segments
-        .last()
-        .is_some_and(|last| last.ident == "include")
+    let last = call.path.segments.last();
+    last.is_some_and(|last| last.ident == "include")
 }
 
 fn frame(visibility: &syn::Visibility, attributes: &[syn::Attribute]) -> Frame {

@@ -1,7 +1,6 @@
 //! The fingerprint as Rust source: static tables that the binary reads without parsing anything.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use super::{Fingerprint, Listing};
 
@@ -12,27 +11,15 @@ pub fn source(fingerprint: &Fingerprint) -> String {
     for (name, parts) in &fingerprint.kinds {
         let code = table.parts(&parts.code);
         let crates = table.parts(&parts.crates);
-        put(
-            &mut kinds,
-            format_args!("    Kind {{ name: {name:?}, code: &{code}, crates: &{crates} }},\n"),
-        );
+        kinds += &format!("    Kind {{ name: {name:?}, code: &{code}, crates: &{crates} }},\n");
     }
     let backends = table.parts(&fingerprint.backends);
     let mut source = String::new();
     for (text, name) in &table.texts {
-        put(
-            &mut source,
-            format_args!("const {name}: &str = {text:?};\n"),
-        );
+        source += &format!("const {name}: &str = {text:?};\n");
     }
-    put(
-        &mut source,
-        format_args!("\npub(super) static KINDS: &[Kind] = &[\n{kinds}];\n"),
-    );
-    put(
-        &mut source,
-        format_args!("\npub(super) static BACKENDS: &[Part] = &{backends};\n"),
-    );
+    source += &format!("\npub(super) static KINDS: &[Kind] = &[\n{kinds}];\n");
+    source += &format!("\npub(super) static BACKENDS: &[Part] = &{backends};\n");
     source
 }
 
@@ -54,22 +41,13 @@ impl Table {
     fn parts(&mut self, listings: &BTreeMap<String, Listing>) -> String {
         let mut parts = String::from("[\n");
         for (name, listing) in listings {
-            let digest = listing.digest();
             let next = format!("LISTING_{}", self.texts.len());
             let text = self.texts.entry(listing.text()).or_insert(next);
+            let digest = listing.digest();
             let digest = digest.as_bytes();
-            put(
-                &mut parts,
-                format_args!(
-                    "        Part {{ name: {name:?}, digest: {digest:?}, listing: {text} }},\n"
-                ),
-            );
+            parts += "        ";
+            parts += &format!("Part {{ name: {name:?}, digest: {digest:?}, listing: {text} }},\n");
         }
         parts + "    ]"
     }
-}
-
-fn put(text: &mut String, arguments: std::fmt::Arguments) {
-    text.write_fmt(arguments)
-        .expect("a string takes all that is written");
 }

@@ -3,7 +3,7 @@
 //!
 //! Unaware of items, names and modules.
 
-use proc_macro2::{Spacing, TokenStream, TokenTree};
+use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
 
 pub use proc_macro2::Delimiter;
 
@@ -64,7 +64,7 @@ pub fn tokens(stream: TokenStream) -> Vec<Token> {
         split(&mut run, &mut tokens);
         match tree {
             TokenTree::Punct(_) => {}
-            TokenTree::Ident(ident) => push_ident(&ident.to_string(), &mut tokens),
+            TokenTree::Ident(ident) => push_ident(&ident, &mut tokens),
             TokenTree::Literal(literal) => tokens.push(Token::Literal(literal.to_string())),
             // Delimiters that only a macro's expansion has and nobody sees.
             TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
@@ -88,15 +88,24 @@ pub fn lex(text: &str) -> Vec<Token> {
     })
 }
 
-fn push_ident(ident: &str, tokens: &mut Vec<Token>) {
-    let ident = ident.strip_prefix("r#").unwrap_or(ident);
+fn push_ident(ident: &Ident, tokens: &mut Vec<Token>) {
+    let name = name(ident);
     let prefix = match tokens.last() {
         Some(Token::Punct("'")) => "'",
-        Some(Token::Punct("$")) if ident == "crate" => "$",
-        _ => return tokens.push(Token::Ident(ident.to_owned())),
+        Some(Token::Punct("$")) if name == "crate" => "$",
+        _ => return tokens.push(Token::Ident(name)),
     };
     tokens.pop();
-    tokens.push(Token::Ident(format!("{prefix}{ident}")));
+    tokens.push(Token::Ident(format!("{prefix}{name}")));
+}
+
+/// A name as it is known by: `r#try` is `try`.
+pub fn name(ident: &Ident) -> String {
+    let text = ident.to_string();
+    match text.strip_prefix("r#") {
+        Some(name) => name.to_owned(),
+        None => text,
+    }
 }
 
 /// Splits a run of punctuation without white space as rustc's lexer does, so that `x=-1` and

@@ -265,13 +265,15 @@ impl Request {
 
 /// The first of several devices that is usable.
 fn first_usable(candidates: &[Backend]) -> Result<Backend> {
-    let mut reasons = Vec::new();
-    for &backend in candidates {
-        match backend.usable() {
-            Ok(()) => return Ok(backend),
-            Err(reason) => reasons.push(reason.to_string()),
-        }
+    // What was not compiled in needs no error that nobody reads.
+    let mut compiled_in = candidates.iter().filter(|backend| backend.compiled_in());
+    if let Some(&backend) = compiled_in.find(|backend| backend.usable().is_ok()) {
+        return Ok(backend);
     }
+    let reasons = candidates
+        .iter()
+        .filter_map(|backend| backend.usable().err());
+    let reasons: Vec<String> = reasons.map(|reason| reason.to_string()).collect();
     bail!("no such device: {}", reasons.join("; "))
 }
 

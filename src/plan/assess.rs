@@ -11,7 +11,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 
 use super::graph::{Graph, Step, StepId};
-use super::keys::Bases;
+use super::keys::{self, Bases};
 use super::reason::Reason;
 use crate::key::{Change, Digest, KeyInputs, Listing, Part};
 use crate::store::{Earlier, Entry, Lookup, Manifest, Store};
@@ -267,7 +267,7 @@ fn closest(
     let mut reasons: Vec<Reason> = Vec::from_iter(unusable.map(|what| Reason::Damaged { what }));
     match closest_of(earlier, step, known, open, bases) {
         Some((changes, _)) if changes.is_empty() => return Closest::Same,
-        Some((changes, _)) => reasons.extend(explained(graph, step, changes, bases, history)),
+        Some((changes, _)) => reasons.extend(explained(graph, step, changes, history)),
         None if reasons.is_empty() => reasons.push(Reason::NoResult),
         None => {}
     }
@@ -333,13 +333,12 @@ pub fn explained(
     graph: &Graph,
     step: &Step,
     changes: Vec<Change>,
-    bases: &Bases,
     history: &dyn History,
 ) -> Vec<Reason> {
     let listing = |digest: &Option<String>| {
         let digest = digest.as_ref()?.parse().ok()?;
-        let known = bases.listing(&digest);
-        known.or_else(|| history.listing(&digest))
+        let own = keys::listing(&digest).and_then(Listing::parse);
+        own.or_else(|| history.listing(&digest))
     };
     changes
         .into_iter()

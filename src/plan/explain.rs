@@ -64,7 +64,6 @@ pub fn explain(
     let upstream = Upstream {
         graph,
         assessments,
-        bases,
         store,
     };
     let assessment = upstream.assessment(id);
@@ -105,7 +104,6 @@ pub fn explain(
 struct Upstream<'a> {
     graph: &'a Graph,
     assessments: &'a [Option<Assessment>],
-    bases: &'a Bases,
     store: &'a Store,
 }
 
@@ -193,10 +191,7 @@ impl Upstream<'_> {
         };
         let changes = before.key_inputs.changes(&now.key_inputs);
         let step = self.graph.step(producer.id);
-        (
-            "ran",
-            explained(self.graph, step, changes, self.bases, self.store),
-        )
+        ("ran", explained(self.graph, step, changes, self.store))
     }
 
     /// The newest result of a step with an output of this digest.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::fingerprint::{self, Part};
-use crate::key::{Basis, Digest, KeyInputs, Listing, Numeric, Parameters, SCHEMA, key};
+use crate::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA, key};
 use crate::nn::device::Backend;
 use crate::steps::Params;
 
@@ -14,8 +14,6 @@ use crate::steps::Params;
 #[derive(Debug)]
 pub struct Bases {
     kinds: BTreeMap<String, Candidates>,
-    /// Texts of the listings that the chosen bases refer to.
-    listings: BTreeMap<Digest, &'static str>,
 }
 
 /// The bases of one kind.
@@ -88,14 +86,7 @@ impl Bases {
                 false => (basis, Vec::new()),
             }
         });
-        let parts = fingerprint::kinds()
-            .flat_map(|kind| [fingerprint::code(kind), fingerprint::crates(kind)])
-            .flatten()
-            .chain(fingerprint::backend_crates(backend.crate_name()));
-        Bases {
-            listings: parts.map(|part| (part.digest(), part.listing)).collect(),
-            ..Bases::of(kinds)
-        }
+        Bases::of(kinds)
     }
 
     /// These bases, one for each kind, and where else results of the kind may come from.
@@ -111,7 +102,6 @@ impl Bases {
         });
         Bases {
             kinds: kinds.collect(),
-            listings: BTreeMap::new(),
         }
     }
 
@@ -147,22 +137,29 @@ impl Bases {
         }
     }
 
-    /// The text behind a digest in the bases that results are added under.
-    pub fn listing(&self, digest: &Digest) -> Option<Listing> {
-        Listing::parse(self.listings.get(digest)?)
-    }
-
     /// The texts behind all digests in the basis that results of this kind are added under.
     pub fn listings_of(&self, kind: &str) -> impl Iterator<Item = &'static str> {
         let basis = &self.candidates(kind).chosen.basis;
         let digests = basis.code.values().chain(basis.crates.values());
-        digests.filter_map(|digest| self.listings.get(digest).copied())
+        digests.filter_map(|digest| listing(digest))
     }
 
     fn candidates(&self, kind: &str) -> &Candidates {
         let candidates = self.kinds.get(kind);
         candidates.expect("every kind of step has a fingerprint, which a test checks")
     }
+}
+
+/// The text behind a digest of code or crates, if it is what this binary is made of.
+pub fn listing(digest: &Digest) -> Option<&'static str> {
+    let kinds = fingerprint::kinds();
+    let parts = kinds.flat_map(|kind| [fingerprint::code(kind), fingerprint::crates(kind)]);
+    let backends = Backend::ALL.iter();
+    let backends = backends.filter_map(|backend| fingerprint::backend_crates(backend.crate_name()));
+    let mut parts = parts.flatten().chain(backends);
+    parts
+        .find(|part| part.digest() == *digest)
+        .map(|part| part.listing)
 }
 
 /// What steps of a kind are made of, whatever computes them.

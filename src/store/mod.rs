@@ -20,6 +20,7 @@ mod disk;
 mod history;
 mod index;
 mod manifest;
+mod table;
 
 use std::fs::{self, Metadata};
 use std::io;

@@ -239,7 +239,7 @@ fn a_function_within_a_function_is_part_of_it() {
 #[test]
 fn a_constant_in_a_text_of_an_unknown_derive_counts() {
     let package = Package::new(
-        "const WHO: u32 = 1; #[derive(paste::Odd)] #[odd(\"it's {WHO}\")] struct Own; pub fn run() { Own; }",
+        "const WHO: u32 = 1; #[derive(paste::Odd)] #[odd(\"1) {WHO}\")] struct Own; pub fn run() { Own; }",
     );
     package.edit("= 1", "= 2").changes(&["const WHO"]);
 }
@@ -274,4 +274,12 @@ fn a_text_in_an_attribute_that_is_no_path_reaches_nothing() {
          mod seconds { pub fn serialize() {} } pub fn run(time: Time) {}",
     );
     assert!(!package.reached().contains("fn serialize"));
+}
+
+#[test]
+fn any_text_in_an_unknown_attribute_may_be_a_path() {
+    let package = Package::new(
+        "#[derive(paste::Odd)] #[odd(rename = \"two\")] struct Own; fn two() { 1; } pub fn run() { Own; }",
+    );
+    package.edit("1;", "2;").changes(&["fn two"]);
 }

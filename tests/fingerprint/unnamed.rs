@@ -483,3 +483,30 @@ fn an_unknown_derive_within_a_function_may_implement_anything() {
     );
     package.edit("Own, u8)", "Own, u16)").changes(&["fn idle"]);
 }
+
+#[test]
+fn a_type_behind_a_macros_variable_counts() {
+    let package = Package::new(
+        "macro_rules! limit { ($name:ident) => { fn $name($name: Limits) {} }; } struct Limits(u8); limit!(go); pub fn run() { go(5); }",
+    );
+    package
+        .edit("Limits(u8)", "Limits(u16)")
+        .changes(&["struct Limits"]);
+}
+
+#[test]
+fn a_projection_given_to_a_macro_may_be_any_type() {
+    let package = Package::new(
+        "macro_rules! free { ($name:ty) => { impl Drop for $name { fn drop(&mut self) { 1; } } }; } struct Own;
+         mod far { struct Key; free!(<Key as Tr>::Value); } pub fn run() { Own; }",
+    );
+    package.edit("1;", "2;").changes(&["macro free"]);
+}
+
+#[test]
+fn a_method_with_a_raw_name_is_found() {
+    let package = Package::new(
+        "struct Own; impl Own { fn r#try(&self) { 1; } } pub fn run() { Own.r#try(); }",
+    );
+    package.edit("1;", "2;").changes(&["impl Own::try"]);
+}

@@ -1,0 +1,110 @@
+//! What `Cargo.toml` says about dependencies and features.
+//!
+//! Unaware of what is locked, and of which features are on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+/// As cargo reads it, as far as it matters here.
+#[derive(Deserialize)]
+pub struct Manifest {
+    pub package: Package,
+    #[serde(default)]
+    dependencies: Dependencies,
+    #[serde(default)]
+    target: BTreeMap<String, Target>,
+    #[serde(default)]
+    pub features: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+pub struct Package {
+    pub name: String,
+    #[serde(default)]
+    pub edition: String,
+}
+
+type Dependencies = BTreeMap<String, Dependency>;
+
+#[derive(Deserialize)]
+struct Target {
+    #[serde(default)]
+    dependencies: Dependencies,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Dependency {
+    Version(#[allow(dead_code, reason = "the lock file has the exact one")] String),
+    Detailed(Detailed),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Detailed {
+    package: Option<String>,
+    path: Option<String>,
+    default_features: Option<bool>,
+    #[serde(default)]
+    features: Vec<String>,
+}
+
+/// A direct dependency.
+pub struct Direct {
+    /// The package's name, which may differ from the crate's.
+    pub package: String,
+    pub path: Option<String>,
+    pub features: BTreeSet<String>,
+}
+
+impl Manifest {
+    /// Direct dependencies by the name that code knows the crate by, those for one platform
+    /// included. Those for development and for building are none.
+    pub fn direct(&self) -> BTreeMap<String, Direct> {
+        let targets = self.target.values().map(|target| &target.dependencies);
+        let mut direct: BTreeMap<String, Direct> = BTreeMap::new();
+        for (key, dependency) in targets.chain([&self.dependencies]).flatten() {
+            let new = Direct::new(key, dependency);
+            match direct.get_mut(&crate_name(key)) {
+                Some(known) => known.features.extend(new.features),
+                None => drop(direct.insert(crate_name(key), new)),
+            }
+        }
+        direct
+    }
+
+    /// What a feature of this package asks of its dependencies: crates' names and their features.
+    pub fn asks(&self, feature: &str) -> impl Iterator<Item = (String, &str)> {
+        let asked = self.features.get(feature).into_iter().flatten();
+        asked.filter_map(|asked| {
+            let (name, feature) = asked.split_once('/')?;
+            Some((crate_name(name.trim_end_matches('?')), feature))
+        })
+    }
+}
+
+fn crate_name(key: &str) -> String {
+    key.replace('-', "_")
+}
+
+impl Direct {
+    fn new(key: &str, dependency: &Dependency) -> Direct {
+        let mut direct = Direct {
+            package: key.to_owned(),
+            path: None,
+            features: BTreeSet::from(["default".to_owned()]),
+        };
+        if let Dependency::Detailed(detailed) = dependency {
+            if detailed.default_features == Some(false) {
+                direct.features.clear();
+            }
+            if let Some(package) = &detailed.package {
+                direct.package.clone_from(package);
+            }
+            direct.path.clone_from(&detailed.path);
+            direct.features.extend(detailed.features.iter().cloned());
+        }
+        direct
+    }
+}
