@@ -47,7 +47,7 @@ fn measure(size: usize) {
     fs::write(folder.join("pipeline.ron"), &text).expect("the pipeline file can be written");
     let pipeline = Pipeline::parse(&text, "pipeline.ron").expect("the pipeline is right");
     let experiment = pipeline.experiment(None).expect("it has a default profile");
-    let graph = Graph::of(experiment);
+    let graph = Graph::of(experiment).expect("its steps make a graph");
     fill(&graph, &folder.join("artifacts"));
     let files = set_up_ninja(&graph, &folder.join("ninja"));
 
@@ -121,9 +121,12 @@ fn fill(graph: &Graph, folder: &Path) {
                 let inputs = Inputs::of(step, &|producer| Some(&*made[&producer])).owned();
                 let key_inputs = bases.key_inputs(&step.params, inputs, None);
                 let key = key_inputs.key();
-                let Ok(Claimed::Ours(claim)) = store.claim(&key, &step.name) else {
+                let Ok(Claimed::Ours(claim)) = store.claim(&key) else {
                     panic!("{} cannot be claimed", step.name);
                 };
+                store
+                    .begin(&claim, &step.name)
+                    .expect("the folder can be written");
                 for output in step.params.outputs() {
                     let content = format!("{output} of {}", step.name);
                     fs::write(claim.output().join(output), content)

@@ -8,8 +8,8 @@
 //! | for numeric steps: backend, float type, architecture, compiler | threads, jobs, which CPU or GPU of a kind |
 //! | the content of the inputs | how and by whom the inputs were made |
 //!
-//! The hashed text is kept in full beside each result, so that explaining a rerun is comparing two
-//! [`KeyInputs`]. Code and crates stand in it as one digest per module and per crate; a [`Listing`]
+//! All that is hashed is kept in full beside each result, so that explaining a rerun is comparing
+//! two [`KeyInputs`]. Code and crates stand in it as one digest per module and per crate; a [`Listing`]
 //! says what each of those stands for. Unaware of the graph, of files and of the store.
 
 mod change;
@@ -63,7 +63,8 @@ pub struct Numeric {
     pub compiler: String,
 }
 
-/// Everything that a step's result depends on. Maps are sorted, so equal inputs have equal text.
+/// Everything that a step's result depends on. Maps are sorted and parameters are kept to the letter,
+/// so equal key inputs have equal keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyInputs {
@@ -91,7 +92,16 @@ impl KeyInputs {
     /// The key: the hash of the record's type and version, the basis, the parameters, and the
     /// inputs.
     pub fn key(&self) -> Digest {
-        key(&self.basis.hasher(), &self.parameters, &self.inputs)
+        key(&self.settings(), &self.inputs)
+    }
+
+    /// The digest of all but the inputs.
+    pub fn settings_digest(&self) -> Digest {
+        Digest::from_bytes(*self.settings().finalize().as_bytes())
+    }
+
+    fn settings(&self) -> blake3::Hasher {
+        settings(&self.basis.hasher(), &self.parameters)
     }
 
     /// What differs in `new`, in the order of the fields; empty if nothing does.
@@ -133,14 +143,16 @@ impl KeyInputs {
     }
 }
 
-/// The key of a step on a basis with this hash (see [`KeyInputs::key`]).
-pub fn key<N: AsRef<str>>(
-    basis: &blake3::Hasher,
-    parameters: &Parameters,
-    inputs: &BTreeMap<N, Digest>,
-) -> Digest {
+/// The hash of a basis and parameters, to go on from: all of a key but the inputs.
+pub fn settings(basis: &blake3::Hasher, parameters: &Parameters) -> blake3::Hasher {
     let mut hasher = basis.clone();
     add(&mut hasher, parameters.text());
+    hasher
+}
+
+/// The key of a step with these settings and inputs.
+pub fn key<N: AsRef<str>>(settings: &blake3::Hasher, inputs: &BTreeMap<N, Digest>) -> Digest {
+    let mut hasher = settings.clone();
     add_all(&mut hasher, inputs);
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }

@@ -100,12 +100,15 @@ fn cause(cause: &Cause) -> Vec<String> {
         steps += &format!(" and {} more", cause.steps.len() - STEPS_SHOWN);
     }
     let what = match cause.state {
-        "ran" => "ran again since",
+        "changed" => "made other bytes than before",
+        "unknown" => {
+            "made other bytes than before; what it made them from then is not known any more"
+        }
         _ => "must run",
     };
     let mut lines = vec![format!("  {steps} {what}")];
     lines.extend(cause.reasons.iter().map(|reason| format!("    {reason}")));
-    if cause.reasons.is_empty() {
+    if cause.state == "changed" && cause.reasons.is_empty() {
         lines.push(
             "    nothing had changed, and other bytes came out: it is not deterministic".to_owned(),
         );

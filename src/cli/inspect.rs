@@ -49,15 +49,16 @@ pub fn show(
     let steps = steps
         .filter_map(|((step, assessment), seconds)| Some((step, assessment.as_ref()?, *seconds)));
     if json {
-        let steps: Vec<Value> = steps
-            .map(|(step, assessment, seconds)| record(step, assessment, seconds))
-            .collect();
-        let record = json!({
-            "profile": project.experiment.profile,
-            "steps": steps,
-            "expected_seconds": { "must_run": forecast.must.seconds, "may_run": forecast.may.seconds },
-        });
-        return Ok(out.line(&serde_json::to_string(&record)?)?);
+        // Step by step: as one value, a hundred thousand steps would take half a gigabyte.
+        let records = steps.map(|(step, assessment, seconds)| record(step, assessment, seconds));
+        let records: Vec<String> = records.map(|record| record.to_string()).collect();
+        let profile = json!(project.experiment.profile);
+        let expected =
+            json!({ "must_run": forecast.must.seconds, "may_run": forecast.may.seconds });
+        return Ok(out.line(&format!(
+            "{{\"profile\":{profile},\"expected_seconds\":{expected},\"steps\":[{}]}}",
+            records.join(",")
+        ))?);
     }
     let mut table = Table::new();
     table
@@ -149,7 +150,7 @@ enum GraphFormat {
 
 pub fn graph(arguments: &GraphArguments, out: &mut Out) -> Result<()> {
     let experiment = arguments.place.experiment()?;
-    let graph = Graph::of(&experiment);
+    let graph = Graph::of(&experiment)?;
     let needed = needed(&graph, &arguments.targets)?;
     if arguments.json {
         let steps: Vec<Value> = graph
@@ -200,7 +201,7 @@ pub struct LogArguments {
 }
 
 pub fn log(arguments: &LogArguments, out: &mut Out) -> Result<()> {
-    let graph = Graph::of(&arguments.place.experiment()?);
+    let graph = Graph::of(&arguments.place.experiment()?)?;
     let name = &arguments.step;
     if !graph.steps().iter().any(|step| step.name == *name) {
         let names = graph.steps().iter().map(|step| step.name.as_str());

@@ -115,7 +115,7 @@ impl Where {
             _ => Bases::only(&backend),
         };
         Ok(Box::leak(Box::new(Project {
-            graph: Graph::of(&experiment),
+            graph: Graph::of(&experiment)?,
             experiment,
             store: Store::at(&self.artifacts, self.paranoid),
             backend,
@@ -230,25 +230,23 @@ impl Project {
         if assessments.iter().flatten().all(idle) {
             return forecast;
         }
-        let results = self.store.all_results().values().flatten();
+        let results = self.store.all_results().iter();
         let estimates = Estimates::of(results.map(|entry| &**entry));
-        let cores = match self.backend.is_cpu() {
-            true => std::thread::available_parallelism().map_or(1, usize::from),
-            false => 1,
-        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         for (id, assessment) in self.graph.ids().zip(assessments) {
             let sum = match assessment.as_ref().map(|assessment| &assessment.state) {
                 Some(State::MustRun(_)) => &mut forecast.must,
                 Some(State::MayRun(_)) => &mut forecast.may,
                 _ => continue,
             };
-            let expected = estimates.seconds(self.graph.step(id), self.backend.name());
+            let step = self.graph.step(id);
+            let expected = estimates.seconds(step, self.backend.name(), cores);
             match expected {
-                Some(seconds) => sum.seconds += seconds / cores as f64,
+                Some(seconds) => sum.seconds += seconds,
                 None => sum.unknown += 1,
             }
             sum.steps += 1;
-            forecast.seconds[id.index()] = expected.map(|seconds| seconds / cores as f64);
+            forecast.seconds[id.index()] = expected;
         }
         forecast
     }
@@ -259,7 +257,7 @@ impl Project {
 struct Forecast {
     must: Sum,
     may: Sum,
-    /// Each step's share with all cores at work, where earlier runs tell.
+    /// Each step's time with all cores at work, or on the GPU, where earlier runs tell.
     seconds: Vec<Option<f64>>,
 }
 

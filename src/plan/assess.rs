@@ -13,47 +13,11 @@ use rayon::prelude::*;
 use super::graph::{Graph, Step, StepId};
 use super::keys::{self, Bases};
 use super::reason::Reason;
-use crate::key::{Change, Digest, KeyInputs, Listing, Part};
+use crate::key::{Change, Digest, KeyInputs, Listing, Part, key};
 use crate::store::{Earlier, Entry, Lookup, Manifest, Store};
 
 /// From this number of steps on it pays to share the work among threads.
 const MANY: usize = 256;
-
-/// The results that are already there.
-pub trait History: Sync {
-    /// What is known under a key.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn lookup(&self, key: &Digest) -> Result<Lookup>;
-
-    /// Earlier results of the step with this name.
-    fn earlier(&self, step: &str) -> Earlier;
-
-    /// A result's manifest, if it is there and whole.
-    fn manifest(&self, key: &Digest) -> Option<Manifest>;
-
-    /// What a digest in the basis of an earlier result stands for.
-    fn listing(&self, digest: &Digest) -> Option<Listing>;
-}
-
-impl History for Store {
-    fn lookup(&self, key: &Digest) -> Result<Lookup> {
-        Store::lookup(self, key)
-    }
-
-    fn earlier(&self, step: &str) -> Earlier {
-        Store::earlier(self, step)
-    }
-
-    fn manifest(&self, key: &Digest) -> Option<Manifest> {
-        Store::manifest(self, key).ok().flatten()
-    }
-
-    fn listing(&self, digest: &Digest) -> Option<Listing> {
-        Store::listing(self, digest)
-    }
-}
 
 /// What is to be done about one step.
 #[derive(Clone, Debug)]
@@ -105,13 +69,13 @@ impl State {
 /// Assesses all needed steps before anything runs; `None` for those not needed.
 ///
 /// # Errors
-/// If the history cannot be read.
+/// If the store cannot be read.
 pub fn assess(
     graph: &Graph,
     needed: &[bool],
     forced: &[bool],
     bases: &Bases,
-    history: &dyn History,
+    store: &Store,
 ) -> Result<Vec<Option<Assessment>>> {
     let mut assessments: Vec<Option<Assessment>> = vec![None; needed.len()];
     for mut level in graph.levels() {
@@ -122,8 +86,7 @@ pub fn assess(
                 .result()
                 .map(|entry| &**entry)
         };
-        let assess =
-            |&id: &StepId| assess_step(graph, id, forced[id.index()], &made, bases, history);
+        let assess = |&id: &StepId| assess_step(graph, id, forced[id.index()], &made, bases, store);
         let assessed: Vec<Assessment> = match level.len() {
             MANY.. => level.par_iter().map(assess).collect::<Result<_>>()?,
             _ => level.iter().map(assess).collect::<Result<_>>()?,
@@ -138,54 +101,51 @@ pub fn assess(
 /// Assesses one step, given the results of those producers that have one.
 ///
 /// # Errors
-/// If the history cannot be read.
+/// If the store cannot be read.
 pub fn assess_step<'a>(
     graph: &Graph,
     id: StepId,
     forced: bool,
     made: &dyn Fn(StepId) -> Option<&'a Entry>,
     bases: &Bases,
-    history: &dyn History,
+    store: &Store,
 ) -> Result<Assessment> {
     let step = graph.step(id);
     let Inputs { known, open } = Inputs::of(step, made);
     if !open.is_empty() {
         let state = if forced {
             State::MustRun(vec![Reason::Forced])
+        } else if may_do(step, &known, &open, bases, store) {
+            State::MayRun(producers(graph, step, made))
         } else {
-            match closest(graph, step, &known, &open, bases, history) {
-                Closest::Same => State::MayRun(producers(graph, step, made)),
-                Closest::Differs(reasons) => State::MustRun(reasons),
-            }
+            State::MustRun(differences(graph, step, &known, &open, bases, store))
         };
         return Ok(Assessment { state, key: None });
     }
 
-    let mut key = None;
-    let mut damaged = Vec::new();
-    for candidate in bases.keys(&step.params, &known) {
-        key.get_or_insert(candidate);
-        match history.lookup(&candidate)? {
-            Lookup::Found(_) if forced => damaged = vec![Reason::Forced],
+    let mut added_under = None;
+    let mut reasons = Vec::new();
+    for settings in bases.settings(&step.params) {
+        let candidate = key(&settings, &known);
+        added_under.get_or_insert(candidate);
+        match store.lookup(&candidate, &step.name)? {
+            Lookup::Found(_) if forced => reasons = vec![Reason::Forced],
             Lookup::Found(entry) => {
-                let state = State::UpToDate(entry);
-                return Ok(Assessment { state, key });
+                return Ok(Assessment {
+                    state: State::UpToDate(entry),
+                    key: added_under,
+                });
             }
             Lookup::Absent => {}
-            Lookup::Damaged(what) => damaged.push(Reason::Damaged { what }),
+            Lookup::Damaged(what) => reasons.push(Reason::Damaged { what }),
         }
     }
-    let reasons = match damaged.is_empty() {
-        false => damaged,
-        true => match closest(graph, step, &known, &[], bases, history) {
-            Closest::Differs(reasons) => reasons,
-            // Its manifest is found by the step's name, but not by the key.
-            Closest::Same => vec![Reason::NoResult],
-        },
-    };
+    if reasons.is_empty() {
+        reasons = differences(graph, step, &known, &[], bases, store);
+    }
     Ok(Assessment {
         state: State::MustRun(reasons),
-        key,
+        key: added_under,
     })
 }
 
@@ -246,32 +206,47 @@ fn producers<'a>(
         .collect()
 }
 
-/// How a step compares with its earlier results.
-enum Closest {
-    /// One of them has the same key inputs, as far as they are known.
-    Same,
-    /// How the closest one differs, or why there is none.
-    Differs(Vec<Reason>),
+/// Whether the result of an earlier run may do again: there is one that agrees in everything that is
+/// known, and that had the inputs that are still to be made.
+fn may_do(
+    step: &Step,
+    known: &BTreeMap<&str, Digest>,
+    open: &[&str],
+    bases: &Bases,
+    store: &Store,
+) -> bool {
+    let agrees = |manifest: Manifest| {
+        let inputs = manifest.key_inputs.inputs;
+        let mut known = known.iter();
+        inputs.len() == step.inputs.len()
+            && known.all(|(&name, digest)| inputs.get(name) == Some(digest))
+            && open.iter().all(|&name| inputs.contains_key(name))
+    };
+    bases.settings(&step.params).any(|settings| {
+        let settings = Digest::from_bytes(*settings.finalize().as_bytes());
+        store.with_settings(&settings).any(agrees)
+    })
 }
 
-fn closest(
+/// How a step differs from the closest of its earlier results, or why there is none.
+fn differences(
     graph: &Graph,
     step: &Step,
     known: &BTreeMap<&str, Digest>,
     open: &[&str],
     bases: &Bases,
-    history: &dyn History,
-) -> Closest {
-    let earlier = history.earlier(&step.name);
+    store: &Store,
+) -> Vec<Reason> {
+    let earlier = store.earlier(&step.name);
     let unusable = earlier.unusable.clone();
     let mut reasons: Vec<Reason> = Vec::from_iter(unusable.map(|what| Reason::Damaged { what }));
-    match closest_of(earlier, step, known, open, bases) {
-        Some((changes, _)) if changes.is_empty() => return Closest::Same,
-        Some((changes, _)) => reasons.extend(explained(graph, step, changes, history)),
-        None if reasons.is_empty() => reasons.push(Reason::NoResult),
-        None => {}
+    if let Some((changes, _)) = closest_of(earlier, step, known, open, bases) {
+        reasons.extend(explained(graph, step, changes, store));
     }
-    Closest::Differs(reasons)
+    if reasons.is_empty() {
+        reasons.push(Reason::NoResult);
+    }
+    reasons
 }
 
 /// The earlier result with the fewest differences, the newest of several; an open input is taken to
@@ -329,16 +304,11 @@ fn certain_changes(
 }
 
 /// Changes as reasons: with the items or versions behind a digest, and who makes an input.
-pub fn explained(
-    graph: &Graph,
-    step: &Step,
-    changes: Vec<Change>,
-    history: &dyn History,
-) -> Vec<Reason> {
+pub fn explained(graph: &Graph, step: &Step, changes: Vec<Change>, store: &Store) -> Vec<Reason> {
     let listing = |digest: &Option<String>| {
         let digest = digest.as_ref()?.parse().ok()?;
         let own = keys::listing(&digest).and_then(Listing::parse);
-        own.or_else(|| history.listing(&digest))
+        own.or_else(|| store.listing(&digest))
     };
     changes
         .into_iter()

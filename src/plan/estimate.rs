@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::graph::Step;
+use crate::nn::device::Backend;
 use crate::store::Entry;
 
 /// What earlier runs took.
 #[derive(Clone, Debug, Default)]
 pub struct Estimates {
-    /// Seconds on one core per amount of work: the newest run of each step on each backend.
+    /// Seconds per amount of work: the newest run of each step on each backend.
     steps: HashMap<(String, Option<String>), f64>,
     /// The median over all runs of each kind on each backend.
     kinds: BTreeMap<(String, Option<String>), f64>,
@@ -20,14 +21,17 @@ impl Estimates {
         let mut estimates = Estimates::default();
         let mut rates: BTreeMap<(String, Option<String>), Vec<f64>> = BTreeMap::new();
         for entry in results {
-            let rate = entry.seconds * entry.threads as f64 / entry.amount.max(1.0);
             let backend = &entry.backend;
+            let threads = if on_cpu(backend.as_deref()) {
+                entry.threads
+            } else {
+                1
+            };
+            let rate = entry.seconds * threads as f64 / entry.amount.max(1.0);
             let step = (entry.step.clone(), backend.clone());
             estimates.steps.entry(step).or_insert(rate);
-            rates
-                .entry((entry.kind.clone(), backend.clone()))
-                .or_default()
-                .push(rate);
+            let kind = (entry.kind.clone(), backend.clone());
+            rates.entry(kind).or_default().push(rate);
         }
         estimates.kinds = rates
             .into_iter()
@@ -39,12 +43,19 @@ impl Estimates {
         estimates
     }
 
-    /// Seconds that a step is expected to take on one core of the CPU, or on the GPU, where
+    /// Seconds that a step is expected to take with all cores at work, or on the GPU, where
     /// `backend` computes numeric steps; `None` if no step of its kind ever ran there.
-    pub fn seconds(&self, step: &Step, backend: &str) -> Option<f64> {
+    pub fn seconds(&self, step: &Step, backend: &str, cores: usize) -> Option<f64> {
         let backend = step.params.is_numeric().then(|| backend.to_owned());
+        let cores = if on_cpu(backend.as_deref()) { cores } else { 1 };
         let own = self.steps.get(&(step.name.clone(), backend.clone()));
         let rate = own.or_else(|| self.kinds.get(&(step.params.kind().to_owned(), backend)))?;
-        Some(rate * step.params.amount().max(1.0))
+        Some(rate * step.params.amount().max(1.0) / cores as f64)
     }
+}
+
+/// Whether a step shares the cores with others; one that names no backend does.
+fn on_cpu(backend: Option<&str>) -> bool {
+    let gpu = |other: &Backend| Some(other.name()) == backend && !other.is_cpu();
+    !Backend::ALL.iter().any(gpu)
 }

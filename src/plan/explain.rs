@@ -2,11 +2,12 @@
 //! earlier result, and for an input that comes out other than before, why, back to the root.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::assess::{Assessment, History, Inputs, State, closest_of, explained};
+use super::assess::{Assessment, Inputs, State, closest_of, explained};
 use super::graph::{Graph, StepId};
 use super::keys::Bases;
 use super::reason::Reason;
@@ -40,11 +41,12 @@ pub struct Compared {
     pub run: RunRecord,
 }
 
-/// Steps upstream that run, or ran since, for the same reasons.
+/// Steps upstream that run, or have another result, for the same reasons.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cause {
     pub steps: Vec<String>,
-    /// `must-run` or `may-run` for steps that are to run, `ran` for those that ran since.
+    /// `must-run` or `may-run` for steps that are to run, `changed` for those that have another
+    /// result than before, and `unknown` where the result before is not there any more.
     pub state: &'static str,
     pub reasons: Vec<Reason>,
 }
@@ -71,7 +73,7 @@ pub fn explain(
     let inputs = Inputs::of(step, &made);
     let earlier = match &assessment.state {
         State::UpToDate(entry) => Earlier {
-            manifests: Vec::from_iter(store.manifest(&entry.key)?),
+            manifests: Vec::from_iter(store.manifest(&entry.key)),
             unusable: None,
         },
         _ => store.earlier(&step.name),
@@ -185,23 +187,24 @@ impl Upstream<'_> {
             .old_output
             .as_deref()
             .and_then(|old| self.maker(producer.id, old));
-        let now = self.store.manifest(&now.key).ok().flatten();
+        let now = self.store.manifest(&now.key);
         let Some((before, now)) = before.zip(now) else {
-            return ("ran", vec![Reason::NoResult]);
+            return ("unknown", Vec::new());
         };
         let changes = before.key_inputs.changes(&now.key_inputs);
         let step = self.graph.step(producer.id);
-        ("ran", explained(self.graph, step, changes, self.store))
+        ("changed", explained(self.graph, step, changes, self.store))
     }
 
     /// The newest result of a step with an output of this digest.
     fn maker(&self, id: StepId, digest: &str) -> Option<Manifest> {
         let digest: Digest = digest.parse().ok()?;
-        let results = self.store.results(&self.graph.step(id).name);
-        let made = |entry: &&std::sync::Arc<Entry>| {
-            entry.outputs.values().any(|output| output.digest == digest)
+        let mut results = self.store.results(&self.graph.step(id).name);
+        let made = |entry: &&Arc<Entry>| {
+            let mut outputs = entry.outputs.values();
+            outputs.any(|output| output.digest == digest)
         };
-        History::manifest(self.store, &results.iter().find(made)?.key)
+        self.store.manifest(&results.find(made)?.key)
     }
 }
 

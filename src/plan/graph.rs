@@ -54,7 +54,10 @@ pub struct Graph {
 impl Graph {
     /// The steps of an experiment: download → preprocess → train → evaluate → aggregate → plot and
     /// table.
-    pub fn of(experiment: &Experiment) -> Graph {
+    ///
+    /// # Errors
+    /// As [`Graph::new`]; a pipeline file that was checked gives no such steps.
+    pub fn of(experiment: &Experiment) -> Result<Graph, Invalid> {
         let mut graph = Graph::default();
         let download = graph.add_download(experiment);
         let preprocess = graph.add_preprocess(experiment, download);
@@ -67,7 +70,7 @@ impl Graph {
         let aggregate = graph.add_aggregate(experiment, &runs);
         graph.add_plot(experiment, &runs);
         graph.add_table(experiment, preprocess, aggregate);
-        graph
+        Graph::new(graph.steps)
     }
 
     /// These steps, in any order; an input's producer is given by its place among them.
@@ -404,6 +407,13 @@ impl Run {
 
 /// The same steps, producers before consumers and otherwise as they were.
 fn in_order(steps: Vec<Step>) -> Result<Vec<Step>, Invalid> {
+    let mut inputs = steps.iter().enumerate().flat_map(|(place, step)| {
+        let producers = step.inputs.iter().map(|input| input.producer.index());
+        producers.map(move |producer| (producer, place))
+    });
+    if inputs.all(|(producer, place)| producer < place) {
+        return Ok(steps);
+    }
     let mut places: Vec<Option<StepId>> = vec![None; steps.len()];
     let mut order: Vec<usize> = Vec::with_capacity(steps.len());
     while order.len() < steps.len() {

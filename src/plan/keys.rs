@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::fingerprint::{self, Part};
-use crate::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA, key};
+use crate::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA, settings};
 use crate::nn::device::Backend;
 use crate::steps::Params;
 
@@ -105,16 +105,12 @@ impl Bases {
         }
     }
 
-    /// Keys under which a result of a step with these parameters and inputs counts, the one under
-    /// which it is added first.
-    pub fn keys(
-        &self,
-        params: &Params,
-        inputs: &BTreeMap<&str, Digest>,
-    ) -> impl Iterator<Item = Digest> {
+    /// Settings under which a result of a step with these parameters counts, those under which it
+    /// is added first.
+    pub fn settings(&self, params: &Params) -> impl Iterator<Item = blake3::Hasher> {
         let parameters = Parameters::from(params.to_json());
         let bases = self.candidates(params.kind()).all();
-        bases.map(move |base| key(&base.hasher, &parameters, inputs))
+        bases.map(move |base| settings(&base.hasher, &parameters))
     }
 
     /// Key inputs of a step with these parameters and inputs, on the basis that results are added
@@ -141,7 +137,7 @@ impl Bases {
     pub fn listings_of(&self, kind: &str) -> impl Iterator<Item = &'static str> {
         let basis = &self.candidates(kind).chosen.basis;
         let digests = basis.code.values().chain(basis.crates.values());
-        digests.filter_map(|digest| listing(digest))
+        digests.filter_map(listing)
     }
 
     fn candidates(&self, kind: &str) -> &Candidates {

@@ -10,7 +10,7 @@ const TINY: &str = include_str!("../../tests/pipelines/tiny.ron");
 
 fn graph() -> Graph {
     let pipeline = Pipeline::parse(TINY, "tiny.ron").unwrap();
-    Graph::of(pipeline.experiment(None).unwrap())
+    Graph::of(pipeline.experiment(None).unwrap()).unwrap()
 }
 
 fn id(graph: &Graph, name: &str) -> StepId {
@@ -42,9 +42,10 @@ fn fill(graph: &Graph, names: &[&str], bases: &Bases, store: &Store, host: &str)
         let step = graph.step(id);
         let key_inputs = bases.key_inputs(&step.params, Inputs::of(step, &made).owned(), None);
         let key = key_inputs.key();
-        let Claimed::Ours(claim) = store.claim(&key, name).unwrap() else {
+        let Claimed::Ours(claim) = store.claim(&key).unwrap() else {
             panic!("{name} is claimed");
         };
+        store.begin(&claim, name).unwrap();
         for output in step.params.outputs() {
             fs::write(claim.output().join(output), format!("{output} of {name}")).unwrap();
         }
@@ -68,7 +69,7 @@ fn fill(graph: &Graph, names: &[&str], bases: &Bases, store: &Store, host: &str)
         };
         store.commit(&claim, &manifest).unwrap();
         store
-            .show(name, &store.lookup(&key).map(found).unwrap())
+            .show(name, &store.lookup(&key, name).map(found).unwrap())
             .unwrap();
     }
 }
@@ -132,17 +133,39 @@ fn the_time_of_a_step_is_judged_by_its_own_last_run_and_then_by_its_kind() {
     let names = ["download", "preprocess", "train/plain8/seed0"];
     fill(&graph, &names, &bases, &store, "here");
     let store = Store::at(folder.path(), false);
-    let results = store.all_results().values().flatten();
+    let results = store.all_results().iter();
     let estimates = Estimates::of(results.map(|entry| &**entry));
-    let seconds =
-        |name: &str, backend: &str| estimates.seconds(graph.step(id(&graph, name)), backend);
+    let seconds = |name: &str, backend: &str, cores: usize| {
+        estimates.seconds(graph.step(id(&graph, name)), backend, cores)
+    };
     // Three seconds on two threads.
-    assert_eq!(seconds("train/plain8/seed0", "flex"), Some(6.0));
+    assert_eq!(seconds("train/plain8/seed0", "flex", 1), Some(6.0));
+    assert_eq!(seconds("train/plain8/seed0", "flex", 4), Some(1.5));
     // The other net of eight layers does as many multiply-adds.
-    assert_eq!(seconds("train/resnet8/seed1", "flex"), Some(6.0));
-    assert_eq!(seconds("download", "cuda"), Some(6.0));
-    assert_eq!(seconds("train/plain8/seed0", "cuda"), None);
-    assert_eq!(seconds("table", "flex"), None);
+    assert_eq!(seconds("train/resnet8/seed1", "flex", 1), Some(6.0));
+    assert_eq!(seconds("download", "cuda", 2), Some(3.0));
+    assert_eq!(seconds("train/plain8/seed0", "cuda", 1), None);
+    assert_eq!(seconds("table", "flex", 1), None);
+}
+
+#[test]
+fn a_gpus_time_does_not_depend_on_cores() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path(), false);
+    store.prepare().unwrap();
+    let graph = graph();
+    let names = ["download", "preprocess", "train/plain8/seed0"];
+    fill(
+        &graph,
+        &names,
+        &Bases::only(&Backend::Cuda(0)),
+        &store,
+        "gpu",
+    );
+    let store = Store::at(folder.path(), false);
+    let estimates = Estimates::of(store.all_results().iter().map(|entry| &**entry));
+    let train = graph.step(id(&graph, "train/plain8/seed0"));
+    assert_eq!(estimates.seconds(train, "cuda", 16), Some(3.0));
 }
 
 /// A step that reads the given outputs of others.

@@ -350,7 +350,7 @@ impl<'a> Run<'a> {
     fn start(&mut self, id: StepId, work: Work, hands: &Hands<'_, 'a>) -> Result<()> {
         let Work { key, reasons } = work;
         let step = self.name(id);
-        let claim = match self.store.claim(&key, &step)? {
+        let claim = match self.store.claim(&key)? {
             Claimed::Ours(claim) => claim,
             Claimed::Busy(lock) => {
                 let sender = hands.sender.clone();
@@ -363,11 +363,12 @@ impl<'a> Run<'a> {
         };
         // Between the assessment and the claim another process may have finished the work.
         if !self.forced[id.index()]
-            && let Lookup::Found(entry) = self.store.lookup(&key)?
+            && let Lookup::Found(entry) = self.store.lookup(&key, &step)?
         {
             self.use_result(id, entry)?;
             return self.follow(id);
         }
+        self.store.begin(&claim, &step)?;
         let task = self.task(id, key)?;
         task.write(claim.folder())?;
         let waiting = self.running + self.ready.len();
@@ -475,8 +476,8 @@ impl<'a> Run<'a> {
         let step = self.graph.step(id);
         let outputs = job.claim.collect(step.params.outputs())?;
         let earlier = self.store.newest(&step.name);
-        if let Lookup::Found(earlier) = self.store.lookup(&job.key)? {
-            // Only a forced step runs although its result is there: then to be compared.
+        if let Lookup::Found(earlier) = self.store.lookup(&job.key, &step.name)? {
+            // A forced step, or one whose lost output another step has made meanwhile: to be compared.
             let differing = differing(&earlier, &outputs);
             if !differing.is_empty() {
                 return Err(anyhow!(

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::task::Task;
-use super::{Executor, Finished, Options, Outcome, reproduce, stop_channel};
+use super::{Event, Executor, Finished, Options, Outcome, reproduce, stop_channel};
 use crate::key::{Basis, Digest, SCHEMA};
 use crate::nn::resnet::{Architecture, Shortcut};
 use crate::plan::{Bases, Graph, Input, State, Step, StepId, assess};
@@ -148,6 +149,26 @@ fn content(output: &str, depends: &str) -> String {
 /// Computes steps in this process.
 struct Pure;
 
+/// Computes steps in this process, and something else each time.
+struct Fickle(AtomicU32);
+
+impl Executor for Fickle {
+    fn run(
+        &self,
+        folder: &Path,
+        log: &Path,
+        threads: usize,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Finished> {
+        let finished = Pure.run(folder, log, threads, report)?;
+        let count = self.0.fetch_add(1, Ordering::Relaxed).to_string();
+        fs::write(folder.join("out/dataset.json"), count)?;
+        Ok(finished)
+    }
+
+    fn stop(&self) {}
+}
+
 impl Executor for Pure {
     fn run(
         &self,
@@ -188,6 +209,19 @@ enum Edit {
     Forget(usize, u8),
     /// Loses the index, tears it, or gives every object a new time stamp.
     Index(u8),
+    /// Runs a step again although it is up to date.
+    Force(usize),
+}
+
+/// What becomes of the index after a run.
+#[derive(Clone, Copy, Debug)]
+enum Index {
+    /// Saved at once: files that changed just now are not remembered.
+    Saved,
+    /// Saved when all files have lain there for a while.
+    Settled,
+    /// Not saved, as if the process had been killed.
+    Lost,
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -199,7 +233,12 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => any::<(usize, usize, u8)>().prop_map(|(step, output, how)| Edit::Damage(step, output, how)),
         1 => any::<(usize, u8)>().prop_map(|(step, how)| Edit::Forget(step, how)),
         1 => any::<u8>().prop_map(Edit::Index),
+        1 => any::<usize>().prop_map(Edit::Force),
     ]
+}
+
+fn index() -> impl Strategy<Value = Index> {
+    prop_oneof![2 => Just(Index::Saved), 1 => Just(Index::Settled), 1 => Just(Index::Lost)]
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -239,14 +278,14 @@ struct Model {
 
 impl Model {
     /// The steps that run, in order.
-    fn run(&mut self, world: &World) -> Vec<String> {
+    fn run(&mut self, world: &World, forced: &BTreeSet<usize>) -> Vec<String> {
         let mut ran = Vec::new();
         for (place, (depends, outputs)) in world.results().into_iter().enumerate() {
             let usable = self
                 .computed
                 .get(&depends)
                 .is_some_and(|contents| contents.is_subset(&self.contents));
-            if !usable {
+            if !usable || forced.contains(&place) {
                 ran.push(name(place));
                 let contents: BTreeSet<String> = outputs.into_values().collect();
                 self.contents.extend(contents.clone());
@@ -334,6 +373,7 @@ fn apply(edit: &Edit, world: &mut World, model: &mut Model, folder: &Path) {
                 });
             }
         }
+        Edit::Force(_) => {}
         Edit::Index(how) => {
             let index = folder.join("index");
             match how % 4 {
@@ -364,11 +404,19 @@ fn apply(edit: &Edit, world: &mut World, model: &mut Model, folder: &Path) {
 }
 
 /// Plans and runs everything; gives what must and may run, and what happened.
-fn run(world: &World, folder: &Path) -> (Vec<String>, Vec<String>, Outcome) {
+fn run(
+    world: &World,
+    forced: &BTreeSet<usize>,
+    index: Index,
+    executor: &dyn Executor,
+    folder: &Path,
+) -> (Vec<String>, Vec<String>, Outcome) {
     let (graph, bases) = (world.graph(), world.bases());
     let store = Store::at(folder, false);
     let all = vec![true; graph.steps().len()];
-    let forced = vec![false; graph.steps().len()];
+    let forced: Vec<bool> = (0..all.len())
+        .map(|place| forced.contains(&place))
+        .collect();
     let plan = assess(&graph, &all, &forced, &bases, &store).unwrap();
     let (mut must, mut may) = (Vec::new(), Vec::new());
     for (step, assessment) in graph.steps().iter().zip(&plan) {
@@ -392,12 +440,19 @@ fn run(world: &World, folder: &Path) -> (Vec<String>, Vec<String>, Outcome) {
         plan,
         &forced,
         &store,
-        &Pure,
+        executor,
         &options,
         messages,
         &mut |_| {},
     );
-    store.save_index().unwrap();
+    match index {
+        Index::Lost => {}
+        Index::Saved => store.save_index().unwrap(),
+        Index::Settled => {
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            store.save_index().unwrap();
+        }
+    }
     (must, may, outcome.unwrap())
 }
 
@@ -407,20 +462,25 @@ proptest! {
     #[test]
     fn exactly_the_steps_run_that_a_naive_model_says(
         world in world(),
-        rounds in prop::collection::vec(prop::collection::vec(edit(), 0..3), 1..6),
+        rounds in prop::collection::vec((prop::collection::vec(edit(), 0..3), index()), 1..6),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let mut world = world;
         let mut model = Model::default();
-        for edits in std::iter::once(Vec::new()).chain(rounds) {
+        for (edits, index) in std::iter::once((Vec::new(), Index::Settled)).chain(rounds) {
             for edit in &edits {
                 apply(edit, &mut world, &mut model, folder);
             }
             // A step whose content another one makes again first does not run after all.
             let lost = edits.iter().any(|edit| matches!(edit, Edit::Damage(..)));
-            let expected = model.run(&world);
-            let (must, may, outcome) = run(&world, folder);
+            let forced = edits.iter().filter_map(|edit| match edit {
+                Edit::Force(step) => Some(step % world.nodes.len()),
+                _ => None,
+            });
+            let forced = forced.collect();
+            let expected = model.run(&world, &forced);
+            let (must, may, outcome) = run(&world, &forced, index, &Pure, folder);
             prop_assert_eq!(&outcome.ran, &expected, "after {:?}", edits);
             prop_assert!(outcome.failed.is_empty() && outcome.skipped.is_empty());
             prop_assert!(lost || must.iter().all(|step| expected.contains(step)), "{must:?} must run");
@@ -434,4 +494,113 @@ proptest! {
             }
         }
     }
+}
+
+/// Steps of the kind preprocess that read from each other in a row.
+fn row(length: usize) -> World {
+    let nodes = (0..length).map(|place| Node {
+        kind: 1,
+        value: 0,
+        reads: place
+            .checked_sub(1)
+            .map(|before| (before, 0))
+            .into_iter()
+            .collect(),
+    });
+    World {
+        nodes: nodes.collect(),
+        code: [0; 4],
+    }
+}
+
+#[test]
+fn a_forced_step_that_makes_other_bytes_fails_by_name_and_keeps_its_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let fickle = Fickle(AtomicU32::new(7));
+    let (world, none) = (row(2), BTreeSet::new());
+    run(&world, &none, Index::Saved, &fickle, folder.path());
+    let kept = folder.path().join("by-step/step0/dataset.json");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "7");
+
+    let graph = world.graph();
+    let store = Store::at(folder.path(), false);
+    let forced = [true, false];
+    let bases = world.bases();
+    let plan = assess(&graph, &[true; 2], &forced, &bases, &store).unwrap();
+    let options = Options {
+        jobs: 1,
+        cores: 1,
+        keep_going: false,
+        bases: bases.into(),
+        device: "flex".to_owned(),
+        mirrors: Vec::new(),
+    };
+    let (_stop, messages) = stop_channel();
+    let mut causes = Vec::new();
+    let outcome = reproduce(
+        &graph,
+        plan,
+        &forced,
+        &store,
+        &fickle,
+        &options,
+        messages,
+        &mut |event| {
+            if let Event::Failed { cause, .. } = event {
+                causes.push(cause);
+            }
+        },
+    );
+    assert_eq!(outcome.unwrap().failed, ["step0"]);
+    assert!(
+        causes[0].starts_with("not deterministic: dataset.json came out"),
+        "{causes:?}"
+    );
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "7");
+}
+
+#[test]
+fn a_result_of_many_runs_ago_is_still_known_to_do_perhaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = row(2);
+    let none = BTreeSet::new();
+    for value in 0..20 {
+        world.nodes[1].value = value;
+        run(&world, &none, Index::Saved, &Pure, folder.path());
+    }
+    // The first step's result is lost, so that the second one's input is still to be made.
+    fs::remove_file(fs::canonicalize(folder.path().join("by-step/step0/train.bin")).unwrap())
+        .unwrap();
+    for (value, certain) in [(0, false), (20, true)] {
+        world.nodes[1].value = value;
+        let graph = world.graph();
+        let store = Store::at(folder.path(), false);
+        let plan = assess(&graph, &[true; 2], &[false; 2], &world.bases(), &store).unwrap();
+        let second = plan[1].as_ref().unwrap();
+        assert_eq!(
+            matches!(second.state, State::MustRun(_)),
+            certain,
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_of_links_shows_the_result_that_is_used_whatever_the_index_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("by-step/step0/manifest.json");
+    let mut world = row(1);
+    let none = BTreeSet::new();
+    run(&world, &none, Index::Settled, &Pure, folder.path());
+    let first = fs::read_link(&link).unwrap();
+    world.nodes[0].value = 1;
+    // As if the process had been killed before it saved the index.
+    run(&world, &none, Index::Lost, &Pure, folder.path());
+    assert_ne!(fs::read_link(&link).unwrap(), first);
+    world.nodes[0].value = 0;
+    run(&world, &none, Index::Saved, &Pure, folder.path());
+    assert_eq!(fs::read_link(&link).unwrap(), first);
+    fs::remove_dir_all(folder.path().join("by-step/step0")).unwrap();
+    run(&world, &none, Index::Saved, &Pure, folder.path());
+    assert_eq!(fs::read_link(&link).unwrap(), first);
 }

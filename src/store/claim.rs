@@ -42,11 +42,11 @@ impl Drop for Claim {
 }
 
 impl Store {
-    /// Claims a key for the step of this name: an empty output folder and a fresh log.
+    /// Claims a key.
     ///
     /// # Errors
-    /// If folder, lock or log cannot be written.
-    pub fn claim(&self, key: &Digest, step: &str) -> Result<Claimed> {
+    /// If the lock cannot be written.
+    pub fn claim(&self, key: &Digest) -> Result<Claimed> {
         let folder = self.work_path(key);
         let lock_path = folder.with_extension("lock");
         let Some(lock) = open_lock(&lock_path, File::try_lock)? else {
@@ -58,12 +58,19 @@ impl Store {
             lock_path,
             _lock: lock,
         };
+        Ok(Claimed::Ours(claim))
+    }
+
+    /// Prepares the work of the step of this name: an empty output folder and a fresh log.
+    ///
+    /// # Errors
+    /// If folder or log cannot be written.
+    pub fn begin(&self, claim: &Claim, step: &str) -> Result<()> {
         disk::fresh_folder(&claim.output())?;
         disk::create_folder(&claim.scratch())?;
-        let log = self.log_path(key);
+        let log = self.log_path(&claim.key);
         File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        self.show_log(step, key)?;
-        Ok(Claimed::Ours(claim))
+        self.show_log(step, &claim.key)
     }
 
     /// Adds a finished result: outputs first, the manifest last.
@@ -85,13 +92,13 @@ impl Store {
             }
             disk::publish(&claim.output().join(name), &object)?;
             let stat = Stat::of(&fs::metadata(&object)?);
-            self.index.note_object(output.digest, stat);
+            self.index.note_new_object(output.digest, stat);
         }
         let path = self.manifest_path(&claim.key);
         manifest.write(&path)?;
         let entry = Arc::new(Entry::from(manifest));
         let stat = Stat::of(&fs::metadata(&path)?);
-        self.index.note_result(stat, entry.clone());
+        self.index.note_new_result(stat, entry.clone());
         self.discard(claim)?;
         Ok(entry)
     }

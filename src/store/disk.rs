@@ -74,6 +74,11 @@ pub fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes a file or link.
+pub fn remove_file(path: &Path) -> Result<()> {
+    fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
+}
+
 /// Makes `link` a symbolic link to the relative path `target`, whatever it was before.
 ///
 /// Returns whether anything had to change.

@@ -1,19 +1,26 @@
-//! Earlier results of a step, whatever their keys: what a rerun is explained against, and how long
-//! it took.
+//! Earlier results, whatever their keys: what a rerun is explained against, whether one would do
+//! again, and how long it took.
 
 use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
 
 use super::index::Stat;
-use super::{Entry, Manifest, Store, look_at};
+use super::{Entry, Manifest, SHOWN, Store, look_at};
 use crate::key::Digest;
 
-/// Of how many earlier results the manifests are read.
+/// How many earlier results a rerun is compared with.
 const RECENT: usize = 8;
 
-/// Results by the step's name, newest first.
-pub(super) type Results = HashMap<String, Vec<Arc<Entry>>>;
+/// All results that there are, newest first.
+#[derive(Debug)]
+pub(super) struct Results {
+    all: Vec<Arc<Entry>>,
+    /// Places in `all` by the step's name.
+    by_step: HashMap<String, Vec<usize>>,
+    /// Places in `all` by the settings' digest.
+    by_settings: HashMap<Digest, Vec<usize>>,
+}
 
 /// What is left of a step's earlier runs.
 #[derive(Clone, Debug, Default)]
@@ -25,44 +32,64 @@ pub struct Earlier {
 }
 
 impl Store {
-    /// The newest earlier results of the step with this name.
+    /// Some earlier results of the step with this name.
     pub fn earlier(&self, step: &str) -> Earlier {
         let mut earlier = Earlier::default();
-        let shown = self.shown(step);
-        match shown.map(|key| self.manifest(&key)) {
-            Some(Ok(Some(manifest))) => earlier.manifests.push(manifest),
-            Some(Err(error)) => earlier.unusable = Some(format!("{error:#}")),
+        let shown = self.shown_by(step);
+        match shown.map(|key| self.read_manifest(&key)) {
+            Some(Ok(Some(Ok(manifest)))) => earlier.manifests.push(manifest),
+            Some(Ok(Some(Err(error))) | Err(error)) => {
+                earlier.unusable = Some(format!("{error:#}"));
+            }
             Some(Ok(None)) | None => {}
         }
-        let others = self.results(step).iter().map(|entry| entry.key);
+        let others = self.results(step).map(|entry| entry.key);
         let others = others.filter(|key| Some(*key) != shown);
         // What cannot be read any more is no result.
-        let others = others.filter_map(|key| self.manifest(&key).ok().flatten());
+        let others = others.filter_map(|key| self.manifest(&key));
         earlier.manifests.extend(others.take(RECENT - 1));
         earlier
     }
 
     /// The result that the step's folder shows.
     pub fn newest(&self, step: &str) -> Option<Manifest> {
-        self.manifest(&self.shown(step)?).ok().flatten()
+        self.manifest(&self.shown_by(step)?)
     }
 
-    /// Results of the step with this name when they were first asked for, newest first.
-    pub fn results(&self, step: &str) -> &[Arc<Entry>] {
-        self.all_results().get(step).map_or(&[], Vec::as_slice)
+    /// Results that there were when any were first asked for, newest first.
+    pub fn all_results(&self) -> &[Arc<Entry>] {
+        &self.found().all
     }
 
-    /// All results when they were first asked for, by the step's name.
-    pub fn all_results(&self) -> &HashMap<String, Vec<Arc<Entry>>> {
+    /// Those of the step with this name.
+    pub fn results(&self, step: &str) -> impl Iterator<Item = &Arc<Entry>> {
+        let found = self.found();
+        let places = found.by_step.get(step).into_iter().flatten();
+        places.map(|&place| &found.all[place])
+    }
+
+    /// Manifests of those that have these settings, under any name.
+    pub fn with_settings(&self, settings: &Digest) -> impl Iterator<Item = Manifest> {
+        let found = self.found();
+        let places = found.by_settings.get(settings).into_iter().flatten();
+        places.filter_map(|&place| self.manifest(&found.all[place].key))
+    }
+
+    fn found(&self) -> &Results {
         self.results.get_or_init(|| {
-            let mut results = Results::new();
-            for entry in self.entries() {
-                results.entry(entry.step.clone()).or_default().push(entry);
+            let mut all = self.entries();
+            all.sort_by(|a, b| (&b.started, b.key).cmp(&(&a.started, a.key)));
+            let mut by_step: HashMap<String, Vec<usize>> = HashMap::new();
+            let mut by_settings: HashMap<Digest, Vec<usize>> = HashMap::new();
+            for (place, entry) in all.iter().enumerate() {
+                by_step.entry(entry.step.clone()).or_default().push(place);
+                by_settings.entry(entry.settings).or_default().push(place);
             }
-            for entries in results.values_mut() {
-                entries.sort_by(|a, b| (&b.started, b.key).cmp(&(&a.started, a.key)));
+            Results {
+                all,
+                by_step,
+                by_settings,
             }
-            results
         })
     }
 
@@ -78,7 +105,7 @@ impl Store {
                     return Some(entry);
                 }
                 let stat = Stat::of(&look_at(&file.path()).ok()??);
-                let entry = Arc::new(Entry::from(&self.manifest(&key).ok()??));
+                let entry = Arc::new(Entry::from(&self.manifest(&key)?));
                 self.index.note_result(stat, entry.clone());
                 Some(entry)
             })
@@ -86,8 +113,8 @@ impl Store {
     }
 
     /// The key of the result that the step's folder shows.
-    fn shown(&self, step: &str) -> Option<Digest> {
-        let target = fs::read_link(self.step_folder(step).join("manifest.json")).ok()?;
+    fn shown_by(&self, step: &str) -> Option<Digest> {
+        let target = fs::read_link(self.step_folder(step).join(SHOWN)).ok()?;
         target.file_stem()?.to_str()?.parse().ok()
     }
 }

@@ -20,10 +20,11 @@ use super::table::Table;
 use crate::key::Digest;
 
 /// What the file begins with, before the digest of all that follows.
-const MAGIC: &[u8] = b"fig6 index 2\n";
+const MAGIC: &[u8] = b"fig6 index 3\n";
 
-/// A file that changed less than this before the index was saved may change again without looking
-/// different, because time stamps have a grain; it is not remembered.
+/// A file that changed less than this before it was read may have changed again since without looking
+/// different, because time stamps have a grain; it is not remembered. Nor is one of our own making
+/// that is younger when the index is saved.
 const GRAIN: Duration = Duration::from_millis(50);
 
 /// How a file looked: size, inode, and seconds and nanoseconds of its last change of content and of
@@ -46,9 +47,10 @@ impl Stat {
         ])
     }
 
-    /// Whether the file had been left alone for a while at this time since the epoch.
-    fn settled(&self, now: Duration) -> bool {
-        let now = now.saturating_sub(GRAIN);
+    /// Whether the file has been left alone for a while.
+    fn settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().saturating_sub(GRAIN);
         let now = (now.as_secs().cast_signed(), i64::from(now.subsec_nanos()));
         let Stat([.., modified, modified_nanos, changed, changed_nanos]) = *self;
         (modified, modified_nanos).max((changed, changed_nanos)) < now
@@ -64,6 +66,33 @@ impl Stat {
         self.0
             .iter()
             .all(|number| words.next() == Some(&number.to_le_bytes()))
+    }
+}
+
+/// How a file looked when what is noted of it was found out.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    stat: Stat,
+    /// Whether nobody can have changed it since without its looking different.
+    certain: bool,
+}
+
+impl Seen {
+    /// A file that was read after it looked like this.
+    fn read(stat: Stat) -> Seen {
+        let certain = stat.settled();
+        Seen { stat, certain }
+    }
+
+    /// A file of our own making.
+    fn made(stat: Stat) -> Seen {
+        let certain = true;
+        Seen { stat, certain }
+    }
+
+    /// Whether to remember it.
+    fn lasts(&self) -> bool {
+        self.certain && self.stat.settled()
     }
 }
 
@@ -88,8 +117,6 @@ struct Tables {
     results: Table,
     /// By digest: the looks of an object that was found intact.
     objects: Table,
-    /// By the name's digest: the key that a step's folder of links shows.
-    views: Table,
     /// By the path's digest: the looks of a file outside the store, and the digest of its content.
     files: Table,
     /// Where in the file the entries begin.
@@ -99,15 +126,11 @@ struct Tables {
 /// What was learnt since the file was read; it takes precedence.
 #[derive(Debug, Default)]
 struct Learnt {
-    results: HashMap<Digest, (Stat, Arc<Entry>)>,
+    results: HashMap<Digest, (Seen, Arc<Entry>)>,
     /// `None` for one that was found damaged.
-    objects: HashMap<Digest, Option<Stat>>,
-    views: HashMap<Digest, Digest>,
-    files: HashMap<Digest, (Stat, Digest)>,
-    /// Whether the folders of links that the file speaks of are not those that are there.
-    other_views: bool,
-    /// Inode of the folder of folders of links.
-    views_folder: u64,
+    objects: HashMap<Digest, Option<Seen>>,
+    files: HashMap<Digest, (Seen, Digest)>,
+    /// Whether the file says something else.
     changed: bool,
 }
 
@@ -123,8 +146,8 @@ impl Index {
 
     /// The result with this key, if its manifest was read when it looked like this.
     pub fn result(&self, key: &Digest, manifest: Stat) -> Option<Arc<Entry>> {
-        if let Some((stat, entry)) = self.learnt().results.get(key) {
-            return (*stat == manifest).then(|| entry.clone());
+        if let Some((seen, entry)) = self.learnt().results.get(key) {
+            return (seen.stat == manifest).then(|| entry.clone());
         }
         let row = self.saved().get(|tables| &tables.results, key)?;
         manifest.begins(row).then(|| self.saved().entry(row))?
@@ -139,24 +162,35 @@ impl Index {
         self.saved().entry(row)
     }
 
-    /// Notes a result whose manifest looks like this.
+    /// Notes a result whose manifest was read after it looked like this.
     pub fn note_result(&self, manifest: Stat, entry: Arc<Entry>) {
-        let mut learnt = self.learn();
-        learnt.results.insert(entry.key, (manifest, entry));
+        let seen = Seen::read(manifest);
+        self.learn().results.insert(entry.key, (seen, entry));
+    }
+
+    /// Notes a result whose manifest was just written and looks like this.
+    pub fn note_new_result(&self, manifest: Stat, entry: Arc<Entry>) {
+        let seen = Seen::made(manifest);
+        self.learn().results.insert(entry.key, (seen, entry));
     }
 
     /// Whether the object was found intact when its file looked like this.
     pub fn is_intact(&self, digest: &Digest, stat: Stat) -> bool {
         if let Some(known) = self.learnt().objects.get(digest) {
-            return *known == Some(stat);
+            return known.is_some_and(|seen| seen.stat == stat);
         }
         let row = self.saved().get(|tables| &tables.objects, digest);
         row.is_some_and(|row| stat.begins(row))
     }
 
-    /// Notes that the object is intact while its file looks like this.
+    /// Notes that the object was found intact after its file looked like this.
     pub fn note_object(&self, digest: Digest, stat: Stat) {
-        self.learn().objects.insert(digest, Some(stat));
+        self.learn().objects.insert(digest, Some(Seen::read(stat)));
+    }
+
+    /// Notes an object that was just added and looks like this.
+    pub fn note_new_object(&self, digest: Digest, stat: Stat) {
+        self.learn().objects.insert(digest, Some(Seen::made(stat)));
     }
 
     /// Forgets an object.
@@ -164,46 +198,20 @@ impl Index {
         self.learn().objects.insert(*digest, None);
     }
 
-    /// Forgets what folders of links show unless they lie in the folder with this inode.
-    pub fn views_lie_in(&self, folder: Option<u64>) {
-        let folder = folder.unwrap_or(0);
-        let same = self.saved().views_folder() == Some(folder);
-        let mut learnt = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
-        learnt.views_folder = folder;
-        learnt.other_views = !same;
-        learnt.changed |= !same;
-    }
-
-    /// The key that the folder of links of a step shows.
-    pub fn shown(&self, step: &str) -> Option<Digest> {
-        let name = Digest::of(step.as_bytes());
-        let learnt = self.learnt();
-        if let Some(key) = learnt.views.get(&name) {
-            return Some(*key);
-        }
-        let row = self.saved().get(|tables| &tables.views, &name);
-        digest(row.filter(|_| !learnt.other_views)?)
-    }
-
-    /// Notes which key the folder of links of a step shows.
-    pub fn note_shown(&self, step: &str, key: Digest) {
-        self.learn().views.insert(Digest::of(step.as_bytes()), key);
-    }
-
     /// The content of a file outside the store, if it was read when the file looked like this.
     pub fn content(&self, path: &Path, stat: Stat) -> Option<Digest> {
         let name = Digest::of(path.as_os_str().as_encoded_bytes());
-        if let Some((known, digest)) = self.learnt().files.get(&name) {
-            return (*known == stat).then_some(*digest);
+        if let Some((seen, digest)) = self.learnt().files.get(&name) {
+            return (seen.stat == stat).then_some(*digest);
         }
         let row = self.saved().get(|tables| &tables.files, &name)?;
         stat.begins(row).then(|| digest(&row[Stat::WIDTH..]))?
     }
 
-    /// Notes the content of a file outside the store while it looks like this.
+    /// Notes the content of a file outside the store that was read after it looked like this.
     pub fn note_content(&self, path: &Path, stat: Stat, digest: Digest) {
         let name = Digest::of(path.as_os_str().as_encoded_bytes());
-        self.learn().files.insert(name, (stat, digest));
+        self.learn().files.insert(name, (Seen::read(stat), digest));
     }
 
     /// Writes the index if it changed; it may be lost, so it is not flushed to the disk.
@@ -244,8 +252,14 @@ impl Index {
 }
 
 impl Saved {
-    /// Bytes before the tables: magic, digest, the inode of the folder of folders of links.
-    const HEAD: usize = MAGIC.len() + 32 + 8;
+    /// Bytes before the tables: magic and digest.
+    const HEAD: usize = MAGIC.len() + 32;
+
+    /// Bytes of a row of results: looks, begin and length of the entry.
+    const RESULT: usize = Stat::WIDTH + 16;
+
+    /// Bytes of a row of files: looks and digest.
+    const FILE: usize = Stat::WIDTH + 32;
 
     /// Finds its way in the file's bytes; `None` if it is torn, of another version, or no index.
     fn parse(bytes: Vec<u8>) -> Option<Saved> {
@@ -254,12 +268,11 @@ impl Saved {
             return None;
         }
         let mut start = Saved::HEAD;
-        let mut table = || Table::find(&bytes, &mut start);
+        let mut table = |width| Table::find(&bytes, &mut start, width);
         let tables = Tables {
-            results: table()?,
-            objects: table()?,
-            views: table()?,
-            files: table()?,
+            results: table(Saved::RESULT)?,
+            objects: table(Stat::WIDTH)?,
+            files: table(Saved::FILE)?,
             entries: start,
         };
         let tables = Some(tables);
@@ -273,12 +286,6 @@ impl Saved {
     fn rows(&self, table: impl Fn(&Tables) -> &Table) -> impl Iterator<Item = (Digest, &[u8])> {
         let tables = self.tables.iter();
         tables.flat_map(move |tables| table(tables).iter(&self.bytes))
-    }
-
-    fn views_folder(&self) -> Option<u64> {
-        self.tables.as_ref()?;
-        let inode = self.bytes.get(MAGIC.len() + 32..Saved::HEAD)?;
-        Some(u64::from_le_bytes(inode.try_into().ok()?))
     }
 
     /// The entry that a row of results leads to.
@@ -295,9 +302,7 @@ impl Saved {
 
     /// What is to be saved after all this was learnt, without magic and digest.
     fn with(&self, learnt: &Learnt) -> Result<Vec<u8>> {
-        let now = SystemTime::now();
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let settled = |stat: &Stat, rest: &[u8]| stat.settled(now).then(|| row(stat, rest));
+        let settled = |seen: &Seen, rest: &[u8]| seen.lasts().then(|| row(&seen.stat, rest));
 
         let old = self.rows(|tables| &tables.results);
         let old = old.filter_map(|(key, row)| {
@@ -322,26 +327,15 @@ impl Saved {
         let new = new.map(|(digest, stat)| (*digest, stat.and_then(|stat| settled(&stat, &[]))));
         let objects = merged(old.map(owned), new);
 
-        let old = self.rows(|tables| &tables.views);
-        let old = old.filter(|_| !learnt.other_views);
-        let new = learnt.views.iter();
-        let new = new.map(|(name, key)| (*name, Some(key.as_bytes().to_vec())));
-        let views = merged(old.map(owned), new);
-
         let old = self.rows(|tables| &tables.files);
         let new = learnt.files.iter();
         let new = new.map(|(name, (stat, digest))| (*name, settled(stat, digest.as_bytes())));
         let files = merged(old.map(owned), new);
 
-        let folder = match self.views_folder() {
-            Some(folder) if !learnt.other_views => folder,
-            _ => learnt.views_folder,
-        };
-        let mut payload = folder.to_le_bytes().to_vec();
-        Table::write(&results, Stat::WIDTH + 16, &mut payload);
+        let mut payload = Vec::new();
+        Table::write(&results, Saved::RESULT, &mut payload);
         Table::write(&objects, Stat::WIDTH, &mut payload);
-        Table::write(&views, 32, &mut payload);
-        Table::write(&files, Stat::WIDTH + 32, &mut payload);
+        Table::write(&files, Saved::FILE, &mut payload);
         payload.extend(entries);
         Ok(payload)
     }

@@ -62,6 +62,8 @@ pub struct Entry {
     pub step: String,
     /// The step's kind.
     pub kind: String,
+    /// Digest of all key inputs but the content of the inputs.
+    pub settings: Digest,
     /// The backend that computed it, for a numeric step.
     pub backend: Option<String>,
     pub outputs: BTreeMap<String, Output>,
@@ -82,6 +84,7 @@ impl From<&Manifest> for Entry {
             key: manifest.key,
             step: manifest.step.clone(),
             kind: basis.kind.clone(),
+            settings: manifest.key_inputs.settings_digest(),
             backend: basis
                 .numeric
                 .as_ref()

@@ -22,11 +22,11 @@ mod index;
 mod manifest;
 mod table;
 
+use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -39,14 +39,17 @@ use crate::key::{Digest, Listing};
 use history::Results;
 use index::{Index, Stat};
 
+/// The link in a step's folder that leads to the manifest of the result shown there.
+const SHOWN: &str = "manifest.json";
+
 /// A folder of artifacts.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
     index: Index,
     results: OnceLock<Results>,
-    /// Whether the index was asked if it speaks of the folders of links that are there.
-    views: Once,
+    /// Keys that steps' folders were seen to show.
+    shown: Mutex<HashMap<String, Digest>>,
     paranoid: bool,
 }
 
@@ -71,7 +74,7 @@ impl Store {
             // As it was given: a shorter path is looked up faster.
             root: root.to_owned(),
             results: OnceLock::new(),
-            views: Once::new(),
+            shown: Mutex::default(),
             paranoid,
         }
     }
@@ -99,26 +102,41 @@ impl Store {
 
     /// What is known under a key; every output of a found result was checked.
     ///
+    /// `step` is the name of the step that asks: if its folder shows this very result, one look
+    /// tells that of the folder and of the manifest.
+    ///
     /// # Errors
     /// If a file that is there cannot be read.
-    pub fn lookup(&self, key: &Digest) -> Result<Lookup> {
+    pub fn lookup(&self, key: &Digest, step: &str) -> Result<Lookup> {
+        let shown = fs::metadata(self.step_folder(step).join(SHOWN)).ok();
+        let shown = shown.and_then(|manifest| self.index.result(key, Stat::of(&manifest)));
+        if let Some(entry) = shown.filter(|_| !self.paranoid) {
+            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.insert(step.to_owned(), *key);
+            drop(shown);
+            return self.checked(entry);
+        }
         let Some(metadata) = look_at(&self.manifest_path(key))? else {
             return Ok(Lookup::Absent);
         };
         let stat = Stat::of(&metadata);
         let remembered = self.index.result(key, stat).filter(|_| !self.paranoid);
-        let entry = match remembered {
-            Some(entry) => entry,
-            None => match self.manifest(key) {
-                Ok(Some(manifest)) => {
-                    let entry = Arc::new(Entry::from(&manifest));
-                    self.index.note_result(stat, entry.clone());
-                    entry
-                }
-                Ok(None) => return Ok(Lookup::Absent),
-                Err(error) => return Ok(Lookup::Damaged(format!("{error:#}"))),
-            },
-        };
+        if let Some(entry) = remembered {
+            return self.checked(entry);
+        }
+        match self.read_manifest(key)? {
+            None => Ok(Lookup::Absent),
+            Some(Err(error)) => Ok(Lookup::Damaged(format!("{error:#}"))),
+            Some(Ok(manifest)) => {
+                let entry = Arc::new(Entry::from(&manifest));
+                self.index.note_result(stat, entry.clone());
+                self.checked(entry)
+            }
+        }
+    }
+
+    /// A result, if all its outputs are there and intact.
+    fn checked(&self, entry: Arc<Entry>) -> Result<Lookup> {
         for (name, output) in &entry.outputs {
             if let Some(problem) = self.check(output)? {
                 return Ok(Lookup::Damaged(format!("{name} {problem}")));
@@ -127,11 +145,16 @@ impl Store {
         Ok(Lookup::Found(entry))
     }
 
-    /// The whole manifest of a result; its outputs are not looked at.
+    /// The whole manifest of a result, if it can be had; its outputs are not looked at.
+    pub fn manifest(&self, key: &Digest) -> Option<Manifest> {
+        self.read_manifest(key).ok()??.ok()
+    }
+
+    /// The whole manifest of a result if it is there, or why it cannot be used.
     ///
     /// # Errors
-    /// If it cannot be read or used.
-    pub fn manifest(&self, key: &Digest) -> Result<Option<Manifest>> {
+    /// If it is there and cannot be read.
+    fn read_manifest(&self, key: &Digest) -> Result<Option<Result<Manifest>>> {
         let path = self.manifest_path(key);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -141,9 +164,8 @@ impl Store {
             }
         };
         let manifest = Manifest::parse(&bytes, key);
-        manifest
-            .map(Some)
-            .with_context(|| format!("manifest {} is not used", key.short()))
+        let manifest = manifest.with_context(|| format!("manifest {} is not used", key.short()));
+        Ok(Some(manifest))
     }
 
     /// What is wrong with an output's content, if anything.
@@ -197,16 +219,19 @@ impl Store {
     /// # Errors
     /// If a link cannot be written.
     pub fn show(&self, step: &str, entry: &Entry) -> Result<()> {
-        let folder = self.step_folder(step);
-        self.views.call_once(|| {
-            let folder = fs::metadata(self.root.join("by-step"));
-            self.index
-                .views_lie_in(folder.ok().map(|found| found.ino()));
-        });
-        if !self.paranoid && self.index.shown(step) == Some(entry.key) {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.get(step) == Some(&entry.key) {
             return Ok(());
         }
+        drop(shown);
+        let folder = self.step_folder(step);
         let up = "../".repeat(step.split('/').count() + 1);
+        let key = entry.key;
+        let manifest = PathBuf::from(format!("{up}manifests/{key}.json"));
+        // The link that tells which result is shown goes first and comes last.
+        if fs::read_link(folder.join(SHOWN)).is_ok_and(|found| found != manifest) {
+            disk::remove_file(&folder.join(SHOWN))?;
+        }
         for (name, output) in &entry.outputs {
             let object = self.object_path(&output.digest);
             let object = object
@@ -214,14 +239,8 @@ impl Store {
                 .expect("objects lie below the root");
             disk::link(&Path::new(&up).join(object), &folder.join(name))?;
         }
-        let key = entry.key;
-        disk::link(
-            &PathBuf::from(format!("{up}manifests/{key}.json")),
-            &folder.join("manifest.json"),
-        )?;
         self.show_log(step, &key)?;
-        self.index.note_shown(step, key);
-        Ok(())
+        disk::link(&manifest, &folder.join(SHOWN)).map(drop)
     }
 
     /// Makes `by-step/<step>/log` lead to the log of this key.
@@ -252,8 +271,9 @@ impl Store {
         {
             return Ok(Some(digest));
         }
-        let digest =
-            Digest::of_file(path).with_context(|| format!("cannot read {}", path.display()))?;
+        // Not mapped into memory, for others may write to it.
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let digest = Digest::of(&bytes);
         self.index.note_content(path, stat, digest);
         Ok(Some(digest))
     }
@@ -263,10 +283,10 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn keep_listing(&self, text: &str) -> Result<()> {
-        let path = self.listing_path(&Listing::digest(text));
-        match look_at(&path)? {
-            Some(found) if found.len() == text.len() as u64 => Ok(()),
-            _ => write_whole(&path, text.as_bytes()),
+        let digest = Listing::digest(text);
+        match self.listing(&digest) {
+            Some(_) => Ok(()),
+            None => write_whole(&self.listing_path(&digest), text.as_bytes()),
         }
     }
 

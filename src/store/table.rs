@@ -47,21 +47,21 @@ impl Table {
         }
     }
 
-    /// Finds the table that begins at `*start`, and moves `*start` behind it; `None` if it does not
-    /// fit into the bytes.
-    pub fn find(bytes: &[u8], start: &mut usize) -> Option<Table> {
+    /// Finds the table of this width that begins at `*start`, and moves `*start` behind it; `None` if
+    /// there is none that fits into the bytes.
+    pub fn find(bytes: &[u8], start: &mut usize, width: usize) -> Option<Table> {
         let mut numbers = [0; 3];
         for number in &mut numbers {
             *number = word(bytes, *start)?;
             *start += 4;
         }
-        let [bits, width, count] = numbers;
-        let (width, count) = (width as usize, count as usize);
+        let [bits, found, count] = numbers;
+        let count = count as usize;
         let prefixes = 1_usize.checked_shl(bits).filter(|_| bits <= MOST_BITS)?;
         let fan_out = *start..*start + 4 * (prefixes + 1);
         let end = count.checked_mul(KEY + width)?.checked_add(fan_out.end)?;
         *start = end;
-        (end <= bytes.len()).then_some(Table {
+        (end <= bytes.len() && found as usize == width).then_some(Table {
             bits,
             width,
             rows: fan_out.end..end,
@@ -132,7 +132,7 @@ mod tests {
         }
         let mut start = "before".len();
         for size in sizes {
-            let table = Table::find(&bytes, &mut start).unwrap();
+            let table = Table::find(&bytes, &mut start, 4).unwrap();
             for (key, row) in rows(size) {
                 assert_eq!(table.get(&bytes, &key), Some(&row[..]));
             }
@@ -148,12 +148,15 @@ mod tests {
         let mut bytes = Vec::new();
         Table::write(&rows(20), 4, &mut bytes);
         for end in 0..bytes.len() {
-            assert!(Table::find(&bytes[..end], &mut 0).is_none(), "{end} bytes");
+            assert!(
+                Table::find(&bytes[..end], &mut 0, 4).is_none(),
+                "{end} bytes"
+            );
         }
         for at in 0..bytes.len() {
             let mut bytes = bytes.clone();
             bytes[at] ^= 0xff;
-            if let Some(table) = Table::find(&bytes, &mut 0) {
+            if let Some(table) = Table::find(&bytes, &mut 0, 4) {
                 for key in rows(20).keys() {
                     let _ = table.get(&bytes, key);
                 }

@@ -35,8 +35,11 @@ fn run_record() -> RunRecord {
 }
 
 fn claim(store: &Store, key: &Digest) -> Claim {
-    match store.claim(key, "train/a/seed0").unwrap() {
-        Claimed::Ours(claim) => claim,
+    match store.claim(key).unwrap() {
+        Claimed::Ours(claim) => {
+            store.begin(&claim, "train/a/seed0").unwrap();
+            claim
+        }
         Claimed::Busy(path) => panic!("{} is locked", path.display()),
     }
 }
@@ -67,14 +70,14 @@ fn store(folder: &Path) -> Store {
 }
 
 fn found(store: &Store, key: &Digest) -> Arc<Entry> {
-    match store.lookup(key).unwrap() {
+    match store.lookup(key, "train/a/seed0").unwrap() {
         Lookup::Found(entry) => entry,
         other => panic!("{other:?}"),
     }
 }
 
 fn damage(store: &Store, key: &Digest) -> String {
-    match store.lookup(key).unwrap() {
+    match store.lookup(key, "train/a/seed0").unwrap() {
         Lookup::Damaged(what) => what,
         other => panic!("{other:?}"),
     }
@@ -101,7 +104,7 @@ fn a_committed_result_is_found_by_its_key_and_seen_by_its_name() {
     let view = folder.path().join("by-step/train/a/seed0/metrics.jsonl");
     assert_eq!(fs::read_to_string(view).unwrap(), "curve");
     assert!(matches!(
-        store.lookup(&inputs(1).key()).unwrap(),
+        store.lookup(&inputs(1).key(), "train/a/seed0").unwrap(),
         Lookup::Absent
     ));
     let left: Vec<_> = fs::read_dir(folder.path().join("work")).unwrap().collect();
@@ -155,7 +158,7 @@ fn a_manifest_with_any_byte_missing_or_altered_is_never_used() {
         let mut altered = whole.clone();
         altered[at] ^= 1;
         fs::write(&path, &altered).unwrap();
-        match store.lookup(&key).unwrap() {
+        match store.lookup(&key, "train/a/seed0").unwrap() {
             Lookup::Damaged(_) => {}
             // White space between the values may change: they are the same values.
             Lookup::Found(manifest) => {
@@ -225,10 +228,7 @@ fn a_key_is_claimed_once_at_a_time_and_freed_with_its_holder() {
     let first = claim(&store, &key);
     fs::write(first.output().join("half"), "written").unwrap();
     fs::write(first.scratch().join("checkpoint"), "kept").unwrap();
-    assert!(matches!(
-        store.claim(&key, "train/a/seed0").unwrap(),
-        Claimed::Busy(_)
-    ));
+    assert!(matches!(store.claim(&key).unwrap(), Claimed::Busy(_)));
     drop(first);
     let second = claim(&store, &key);
     assert!(!second.output().join("half").exists());
@@ -285,19 +285,28 @@ fn what_the_index_knows_is_not_read_again() {
 }
 
 #[test]
-fn files_that_changed_just_before_the_index_was_saved_are_not_remembered() {
+fn files_that_changed_just_before_they_were_read_or_the_index_was_saved_are_not_remembered() {
     let folder = tempfile::tempdir().unwrap();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
+    let remembered = || {
+        let store = Store::at(folder.path(), false);
+        let manifest = fs::metadata(store.manifest_path(&key)).unwrap();
+        store.index.result(&key, Stat::of(&manifest)).is_some()
+    };
     first.save_index().unwrap();
-    let stat = |store: &Store| Stat::of(&fs::metadata(store.manifest_path(&key)).unwrap());
+    assert!(!remembered());
+
     let second = Store::at(folder.path(), false);
-    assert_eq!(second.index.result(&key, stat(&second)), None);
     found(&second, &key);
     settle();
     second.save_index().unwrap();
+    assert!(!remembered(), "it may have changed after it was read");
+
     let third = Store::at(folder.path(), false);
-    assert!(third.index.result(&key, stat(&third)).is_some());
+    found(&third, &key);
+    third.save_index().unwrap();
+    assert!(remembered());
 }
 
 #[test]

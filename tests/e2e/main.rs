@@ -479,7 +479,7 @@ fn an_explanation_names_what_changed_old_and_new_back_to_the_root() {
         (&input["part"], &input["from"]),
         (&"input".into(), &"preprocess".into())
     );
-    assert_eq!(train["causes"][0]["state"], "ran");
+    assert_eq!(train["causes"][0]["state"], "changed");
     assert_eq!(train["causes"][0]["reasons"][0]["name"], "validation");
     let text = project.fig6(&["explain", "aggregate"]).out;
     assert!(
@@ -490,7 +490,7 @@ fn an_explanation_names_what_changed_old_and_new_back_to_the_root() {
     );
     let text = project.fig6(&["explain", "train/resnet8/seed0"]).out;
     for said in [
-        "preprocess ran again since",
+        "preprocess made other bytes than before",
         "validation: 10 → 12",
         "made by preprocess",
     ] {
