@@ -17,7 +17,7 @@ use crate::key::{Change, Digest, KeyInputs, Listing, Part, key};
 use crate::store::{Earlier, Entry, Lookup, Manifest, Store};
 
 /// From this number of steps on it pays to share the work among threads.
-const MANY: usize = 256;
+pub const MANY: usize = 256;
 
 /// What is to be done about one step.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ pub fn assess_step<'a>(
     for settings in bases.settings(&step.params) {
         let candidate = key(&settings, &known);
         added_under.get_or_insert(candidate);
-        match store.lookup(&candidate, &step.name)? {
+        match store.lookup(&candidate)? {
             Lookup::Found(_) if forced => reasons = vec![Reason::Forced],
             Lookup::Found(entry) => {
                 return Ok(Assessment {

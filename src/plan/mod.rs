@@ -11,7 +11,7 @@ mod graph;
 mod keys;
 mod reason;
 
-pub use assess::{Assessment, Inputs, State, assess, assess_step};
+pub use assess::{Assessment, Inputs, MANY, State, assess, assess_step};
 pub use draw::{Format, draw};
 pub use estimate::Estimates;
 pub use explain::{Cause, Compared, Explanation, explain};

@@ -69,7 +69,7 @@ fn fill(graph: &Graph, names: &[&str], bases: &Bases, store: &Store, host: &str)
         };
         store.commit(&claim, &manifest).unwrap();
         store
-            .show(name, &store.lookup(&key, name).map(found).unwrap())
+            .show(name, &store.lookup(&key).map(found).unwrap())
             .unwrap();
     }
 }

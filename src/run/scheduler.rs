@@ -8,12 +8,13 @@ use std::thread::{self, Scope};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use rayon::prelude::*;
 
 use super::event::{Event, Outcome};
 use super::executor::{Executor, Finished};
 use super::task::Task;
 use crate::key::{Digest, KeyInputs};
-use crate::plan::{Assessment, Bases, Graph, Inputs, Reason, State, StepId, assess_step};
+use crate::plan::{Assessment, Bases, Graph, Inputs, MANY, Reason, State, StepId, assess_step};
 use crate::steps::{Environment, Progress};
 use crate::store::{self, Claim, Claimed, Entry, Lookup, Manifest, Output, RunRecord, Store};
 
@@ -200,12 +201,13 @@ impl<'a> Run<'a> {
     fn begin(&mut self, plan: Vec<Option<Assessment>>) -> Result<bool> {
         self.phases.resize_with(plan.len(), || Phase::Unneeded);
         let graph = self.graph;
+        self.show_all(&plan)?;
         for (id, assessment) in graph.ids().zip(plan) {
             let Some(Assessment { state, key }) = assessment else {
                 continue;
             };
             match (state, key) {
-                (State::UpToDate(entry), _) => self.use_result(id, entry)?,
+                (State::UpToDate(entry), _) => self.use_result(id, entry),
                 (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
                     self.set(id, Phase::Ready(Box::new(Work { key, reasons })));
                 }
@@ -221,6 +223,20 @@ impl<'a> Run<'a> {
             .phases
             .iter()
             .any(|phase| matches!(phase, Phase::Ready(_) | Phase::Waiting(_))))
+    }
+
+    /// Makes the readable views show all results that are used as they are.
+    fn show_all(&self, plan: &[Option<Assessment>]) -> Result<()> {
+        let (graph, store) = (self.graph, self.store);
+        let show = |(id, assessment): (StepId, &Option<Assessment>)| {
+            let entry = assessment.as_ref().and_then(Assessment::result);
+            entry.map_or(Ok(()), |entry| store.show(&graph.step(id).name, entry))
+        };
+        let steps: Vec<_> = graph.ids().zip(plan).collect();
+        match steps.len() {
+            MANY.. => steps.into_par_iter().try_for_each(show),
+            _ => steps.into_iter().try_for_each(show),
+        }
     }
 
     fn drive(&mut self, hands: &Hands<'_, 'a>, messages: &Receiver<Message>) -> Result<()> {
@@ -295,7 +311,10 @@ impl<'a> Run<'a> {
             self.store,
         )?;
         match (state, key) {
-            (State::UpToDate(entry), _) => self.use_result(id, entry)?,
+            (State::UpToDate(entry), _) => {
+                self.store.show(&self.name(id), &entry)?;
+                self.use_result(id, entry);
+            }
             (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
                 self.set(id, Phase::Ready(Box::new(Work { key, reasons })));
             }
@@ -316,8 +335,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes a result that is there already.
-    fn use_result(&mut self, id: StepId, entry: Arc<Entry>) -> Result<()> {
-        self.store.show(&self.graph.step(id).name, &entry)?;
+    fn use_result(&mut self, id: StepId, entry: Arc<Entry>) {
         (self.emit)(Event::UpToDate {
             step: self.graph.step(id).name.clone(),
             summary: entry.summary.clone(),
@@ -330,7 +348,6 @@ impl<'a> Run<'a> {
                 same_bytes: false,
             }),
         );
-        Ok(())
     }
 
     /// Starts as many ready steps as there are free places.
@@ -363,9 +380,10 @@ impl<'a> Run<'a> {
         };
         // Between the assessment and the claim another process may have finished the work.
         if !self.forced[id.index()]
-            && let Lookup::Found(entry) = self.store.lookup(&key, &step)?
+            && let Lookup::Found(entry) = self.store.lookup(&key)?
         {
-            self.use_result(id, entry)?;
+            self.store.show(&step, &entry)?;
+            self.use_result(id, entry);
             return self.follow(id);
         }
         self.store.begin(&claim, &step)?;
@@ -476,7 +494,7 @@ impl<'a> Run<'a> {
         let step = self.graph.step(id);
         let outputs = job.claim.collect(step.params.outputs())?;
         let earlier = self.store.newest(&step.name);
-        if let Lookup::Found(earlier) = self.store.lookup(&job.key, &step.name)? {
+        if let Lookup::Found(earlier) = self.store.lookup(&job.key)? {
             // A forced step, or one whose lost output another step has made meanwhile: to be compared.
             let differing = differing(&earlier, &outputs);
             if !differing.is_empty() {

@@ -70,7 +70,7 @@ impl Store {
         disk::create_folder(&claim.scratch())?;
         let log = self.log_path(&claim.key);
         File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        self.show_log(step, &claim.key)
+        self.show_log(step, &claim.key).map(drop)
     }
 
     /// Adds a finished result: outputs first, the manifest last.

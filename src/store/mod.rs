@@ -22,11 +22,10 @@ mod index;
 mod manifest;
 mod table;
 
-use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -48,8 +47,6 @@ pub struct Store {
     root: PathBuf,
     index: Index,
     results: OnceLock<Results>,
-    /// Keys that steps' folders were seen to show.
-    shown: Mutex<HashMap<String, Digest>>,
     paranoid: bool,
 }
 
@@ -74,7 +71,6 @@ impl Store {
             // As it was given: a shorter path is looked up faster.
             root: root.to_owned(),
             results: OnceLock::new(),
-            shown: Mutex::default(),
             paranoid,
         }
     }
@@ -102,20 +98,9 @@ impl Store {
 
     /// What is known under a key; every output of a found result was checked.
     ///
-    /// `step` is the name of the step that asks: if its folder shows this very result, one look
-    /// tells that of the folder and of the manifest.
-    ///
     /// # Errors
     /// If a file that is there cannot be read.
-    pub fn lookup(&self, key: &Digest, step: &str) -> Result<Lookup> {
-        let shown = fs::metadata(self.step_folder(step).join(SHOWN)).ok();
-        let shown = shown.and_then(|manifest| self.index.result(key, Stat::of(&manifest)));
-        if let Some(entry) = shown.filter(|_| !self.paranoid) {
-            let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-            shown.insert(step.to_owned(), *key);
-            drop(shown);
-            return self.checked(entry);
-        }
+    pub fn lookup(&self, key: &Digest) -> Result<Lookup> {
         let Some(metadata) = look_at(&self.manifest_path(key))? else {
             return Ok(Lookup::Absent);
         };
@@ -219,17 +204,19 @@ impl Store {
     /// # Errors
     /// If a link cannot be written.
     pub fn show(&self, step: &str, entry: &Entry) -> Result<()> {
-        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if shown.get(step) == Some(&entry.key) {
+        let folder = self.step_folder(step);
+        let before = look_at(&folder)?.map(|found| Stat::of(&found));
+        if !self.paranoid
+            && before.and_then(|looks| self.index.shown(step, looks)) == Some(entry.key)
+        {
             return Ok(());
         }
-        drop(shown);
-        let folder = self.step_folder(step);
         let up = "../".repeat(step.split('/').count() + 1);
         let key = entry.key;
         let manifest = PathBuf::from(format!("{up}manifests/{key}.json"));
         // The link that tells which result is shown goes first and comes last.
-        if fs::read_link(folder.join(SHOWN)).is_ok_and(|found| found != manifest) {
+        let mut changed = fs::read_link(folder.join(SHOWN)).is_ok_and(|found| found != manifest);
+        if changed {
             disk::remove_file(&folder.join(SHOWN))?;
         }
         for (name, output) in &entry.outputs {
@@ -237,17 +224,24 @@ impl Store {
             let object = object
                 .strip_prefix(&self.root)
                 .expect("objects lie below the root");
-            disk::link(&Path::new(&up).join(object), &folder.join(name))?;
+            changed |= disk::link(&Path::new(&up).join(object), &folder.join(name))?;
         }
-        self.show_log(step, &key)?;
-        disk::link(&manifest, &folder.join(SHOWN)).map(drop)
+        changed |= self.show_log(step, &key)?;
+        changed |= disk::link(&manifest, &folder.join(SHOWN))?;
+        match before.filter(|_| !changed) {
+            Some(looks) => self.index.note_shown(step, looks, key),
+            None => self
+                .index
+                .note_newly_shown(step, Stat::of(&fs::metadata(&folder)?), key),
+        }
+        Ok(())
     }
 
     /// Makes `by-step/<step>/log` lead to the log of this key.
-    fn show_log(&self, step: &str, key: &Digest) -> Result<()> {
+    fn show_log(&self, step: &str, key: &Digest) -> Result<bool> {
         let up = "../".repeat(step.split('/').count() + 1);
         let log = PathBuf::from(format!("{up}logs/{key}.log"));
-        disk::link(&log, &self.step_folder(step).join("log")).map(drop)
+        disk::link(&log, &self.step_folder(step).join("log"))
     }
 
     /// The log of a step's newest run, finished or not.

@@ -70,14 +70,14 @@ fn store(folder: &Path) -> Store {
 }
 
 fn found(store: &Store, key: &Digest) -> Arc<Entry> {
-    match store.lookup(key, "train/a/seed0").unwrap() {
+    match store.lookup(key).unwrap() {
         Lookup::Found(entry) => entry,
         other => panic!("{other:?}"),
     }
 }
 
 fn damage(store: &Store, key: &Digest) -> String {
-    match store.lookup(key, "train/a/seed0").unwrap() {
+    match store.lookup(key).unwrap() {
         Lookup::Damaged(what) => what,
         other => panic!("{other:?}"),
     }
@@ -104,7 +104,7 @@ fn a_committed_result_is_found_by_its_key_and_seen_by_its_name() {
     let view = folder.path().join("by-step/train/a/seed0/metrics.jsonl");
     assert_eq!(fs::read_to_string(view).unwrap(), "curve");
     assert!(matches!(
-        store.lookup(&inputs(1).key(), "train/a/seed0").unwrap(),
+        store.lookup(&inputs(1).key()).unwrap(),
         Lookup::Absent
     ));
     let left: Vec<_> = fs::read_dir(folder.path().join("work")).unwrap().collect();
@@ -158,7 +158,7 @@ fn a_manifest_with_any_byte_missing_or_altered_is_never_used() {
         let mut altered = whole.clone();
         altered[at] ^= 1;
         fs::write(&path, &altered).unwrap();
-        match store.lookup(&key, "train/a/seed0").unwrap() {
+        match store.lookup(&key).unwrap() {
             Lookup::Damaged(_) => {}
             // White space between the values may change: they are the same values.
             Lookup::Found(manifest) => {
