@@ -98,16 +98,18 @@ impl Params {
 
     /// The parameters as JSON on one line, without the kind.
     pub fn to_json(&self) -> String {
-        let json = match self {
-            Params::Download(params) => serde_json::to_string(params),
-            Params::Preprocess(params) => serde_json::to_string(params),
-            Params::Train(params) => serde_json::to_string(params),
-            Params::Evaluate(params) => serde_json::to_string(params),
-            Params::Aggregate(params) => serde_json::to_string(params),
-            Params::Plot(params) => serde_json::to_string(params),
-            Params::Table(params) => serde_json::to_string(params),
+        let mut json = Vec::with_capacity(512);
+        let written = match self {
+            Params::Download(params) => serde_json::to_writer(&mut json, params),
+            Params::Preprocess(params) => serde_json::to_writer(&mut json, params),
+            Params::Train(params) => serde_json::to_writer(&mut json, params),
+            Params::Evaluate(params) => serde_json::to_writer(&mut json, params),
+            Params::Aggregate(params) => serde_json::to_writer(&mut json, params),
+            Params::Plot(params) => serde_json::to_writer(&mut json, params),
+            Params::Table(params) => serde_json::to_writer(&mut json, params),
         };
-        json.expect("parameters are plain data under string keys")
+        written.expect("parameters are plain data under string keys");
+        String::from_utf8(json).expect("JSON is UTF-8")
     }
 
     /// Does the step's work and says in one line what it made.

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -20,7 +21,7 @@ use super::table::Table;
 use crate::key::Digest;
 
 /// What the file begins with, before the digest of all that follows.
-const MAGIC: &[u8] = b"fig6 index 4\n";
+const MAGIC: &[u8] = b"fig6 index 5\n";
 
 /// A file that changed less than this before it was read may have changed again since without looking
 /// different, because time stamps have a grain; it is not remembered. Nor is one of our own making
@@ -117,7 +118,7 @@ struct Tables {
     results: Table,
     /// By digest: the looks of an object that was found intact.
     objects: Table,
-    /// By the step's name's digest: the looks of its folder of links, and the key that it shows.
+    /// By key: the looks of the folder of links that shows it, and which step's folder that is.
     views: Table,
     /// By the path's digest: the looks of a file outside the store, and the digest of its content.
     files: Table,
@@ -131,7 +132,7 @@ struct Learnt {
     results: HashMap<Digest, (Seen, Arc<Entry>)>,
     /// `None` for one that was found damaged.
     objects: HashMap<Digest, Option<Seen>>,
-    views: HashMap<Digest, (Seen, Digest)>,
+    views: HashMap<Digest, (Seen, u64)>,
     files: HashMap<Digest, (Seen, Digest)>,
     /// Whether the file says something else.
     changed: bool,
@@ -201,52 +202,45 @@ impl Index {
         self.learn().objects.insert(*digest, None);
     }
 
-    /// The key that the folder of links of a step shows, if it looked like this when it did.
-    pub fn shown(&self, step: &str, folder: Stat) -> Option<Digest> {
-        let name = Digest::of(step.as_bytes());
-        let learnt = self.learnt();
-        self.digest(&learnt.views, |tables| &tables.views, &name, folder)
+    /// Whether the folder of links of this step showed this key when it looked like this.
+    pub fn is_shown(&self, key: &Digest, step: &str, folder: Stat) -> bool {
+        let step = short_name(step);
+        if let Some((seen, name)) = self.learnt().views.get(key) {
+            return (seen.stat, *name) == (folder, step);
+        }
+        let row = self.saved().get(|tables| &tables.views, key);
+        row.is_some_and(|row| folder.begins(row) && row[Stat::WIDTH..] == step.to_le_bytes())
     }
 
-    /// Notes which key the folder of links of a step was found to show after it looked like this.
-    pub fn note_shown(&self, step: &str, folder: Stat, key: Digest) {
-        let name = Digest::of(step.as_bytes());
-        self.learn().views.insert(name, (Seen::read(folder), key));
+    /// Notes that the folder of links of this step was found to show this key after it looked like
+    /// this.
+    pub fn note_shown(&self, key: Digest, step: &str, folder: Stat) {
+        let view = (Seen::read(folder), short_name(step));
+        self.learn().views.insert(key, view);
     }
 
-    /// Notes which key the folder of links of a step was just made to show and looks like this.
-    pub fn note_newly_shown(&self, step: &str, folder: Stat, key: Digest) {
-        let name = Digest::of(step.as_bytes());
-        self.learn().views.insert(name, (Seen::made(folder), key));
+    /// Notes that the folder of links of this step was just made to show this key and looks like
+    /// this.
+    pub fn note_newly_shown(&self, key: Digest, step: &str, folder: Stat) {
+        let view = (Seen::made(folder), short_name(step));
+        self.learn().views.insert(key, view);
     }
 
     /// The content of a file outside the store, if it was read when the file looked like this.
     pub fn content(&self, path: &Path, stat: Stat) -> Option<Digest> {
         let name = Digest::of(path.as_os_str().as_encoded_bytes());
-        let learnt = self.learnt();
-        self.digest(&learnt.files, |tables| &tables.files, &name, stat)
+        if let Some((seen, digest)) = self.learnt().files.get(&name) {
+            return (seen.stat == stat).then_some(*digest);
+        }
+        let row = self.saved().get(|tables| &tables.files, &name)?;
+        let digest = stat.begins(row).then(|| row[Stat::WIDTH..].try_into());
+        digest?.map(Digest::from_bytes).ok()
     }
 
     /// Notes the content of a file outside the store that was read after it looked like this.
     pub fn note_content(&self, path: &Path, stat: Stat, digest: Digest) {
         let name = Digest::of(path.as_os_str().as_encoded_bytes());
         self.learn().files.insert(name, (Seen::read(stat), digest));
-    }
-
-    /// The digest that is noted of what looks like this.
-    fn digest(
-        &self,
-        learnt: &HashMap<Digest, (Seen, Digest)>,
-        table: impl Fn(&Tables) -> &Table,
-        name: &Digest,
-        stat: Stat,
-    ) -> Option<Digest> {
-        if let Some((seen, digest)) = learnt.get(name) {
-            return (seen.stat == stat).then_some(*digest);
-        }
-        let row = self.saved().get(table, name)?;
-        let digest = stat.begins(row).then(|| row[Stat::WIDTH..].try_into());
-        digest?.map(Digest::from_bytes).ok()
     }
 
     /// Writes the index if it changed; it may be lost, so it is not flushed to the disk.
@@ -293,7 +287,10 @@ impl Saved {
     /// Bytes of a row of results: looks, begin and length of the entry.
     const RESULT: usize = Stat::WIDTH + 16;
 
-    /// Bytes of a row of views or of files: looks and digest.
+    /// Bytes of a row of views: looks and the step's short name.
+    const VIEW: usize = Stat::WIDTH + 8;
+
+    /// Bytes of a row of files: looks and digest.
     const FILE: usize = Stat::WIDTH + 32;
 
     /// Finds its way in the file's bytes; `None` if it is torn, of another version, or no index.
@@ -307,7 +304,7 @@ impl Saved {
         let tables = Tables {
             results: table(Saved::RESULT)?,
             objects: table(Stat::WIDTH)?,
-            views: table(Saved::FILE)?,
+            views: table(Saved::VIEW)?,
             files: table(Saved::FILE)?,
             entries: start,
         };
@@ -363,26 +360,20 @@ impl Saved {
         let new = new.map(|(digest, stat)| (*digest, stat.and_then(|stat| settled(&stat, &[]))));
         let objects = merged(old.map(owned), new);
 
-        let digests = |old, new: &HashMap<Digest, (Seen, Digest)>| {
-            let new = new.iter();
-            let new = new.map(|(name, (seen, digest))| (*name, settled(seen, digest.as_bytes())));
-            merged(old, new)
-        };
-        let old = self
-            .rows(|tables| &tables.views)
-            .map(owned)
-            .collect::<Vec<_>>();
-        let views = digests(old, &learnt.views);
-        let old = self
-            .rows(|tables| &tables.files)
-            .map(owned)
-            .collect::<Vec<_>>();
-        let files = digests(old, &learnt.files);
+        let old = self.rows(|tables| &tables.views);
+        let new = learnt.views.iter();
+        let new = new.map(|(key, (seen, step))| (*key, settled(seen, &step.to_le_bytes())));
+        let views = merged(old.map(owned), new);
+
+        let old = self.rows(|tables| &tables.files);
+        let new = learnt.files.iter();
+        let new = new.map(|(name, (seen, digest))| (*name, settled(seen, digest.as_bytes())));
+        let files = merged(old.map(owned), new);
 
         let mut payload = Vec::new();
         Table::write(&results, Saved::RESULT, &mut payload);
         Table::write(&objects, Stat::WIDTH, &mut payload);
-        Table::write(&views, Saved::FILE, &mut payload);
+        Table::write(&views, Saved::VIEW, &mut payload);
         Table::write(&files, Saved::FILE, &mut payload);
         payload.extend(entries);
         Ok(payload)
@@ -406,6 +397,14 @@ fn merged(
 
 fn owned((key, row): (Digest, &[u8])) -> (Digest, Vec<u8>) {
     (key, row.to_vec())
+}
+
+/// Tells steps apart well enough where the key agrees; need not stay the same from one compiler to the
+/// next.
+fn short_name(step: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    step.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A row that begins with a file's looks.

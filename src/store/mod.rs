@@ -22,6 +22,7 @@ mod index;
 mod manifest;
 mod table;
 
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -206,9 +207,8 @@ impl Store {
     pub fn show(&self, step: &str, entry: &Entry) -> Result<()> {
         let folder = self.step_folder(step);
         let before = look_at(&folder)?.map(|found| Stat::of(&found));
-        if !self.paranoid
-            && before.and_then(|looks| self.index.shown(step, looks)) == Some(entry.key)
-        {
+        let shown = before.is_some_and(|looks| self.index.is_shown(&entry.key, step, looks));
+        if shown && !self.paranoid {
             return Ok(());
         }
         let up = "../".repeat(step.split('/').count() + 1);
@@ -229,10 +229,11 @@ impl Store {
         changed |= self.show_log(step, &key)?;
         changed |= disk::link(&manifest, &folder.join(SHOWN))?;
         match before.filter(|_| !changed) {
-            Some(looks) => self.index.note_shown(step, looks, key),
-            None => self
-                .index
-                .note_newly_shown(step, Stat::of(&fs::metadata(&folder)?), key),
+            Some(looks) => self.index.note_shown(key, step, looks),
+            None => {
+                let looks = Stat::of(&fs::metadata(&folder)?);
+                self.index.note_newly_shown(key, step, looks);
+            }
         }
         Ok(())
     }
@@ -301,13 +302,11 @@ impl Store {
     /// Where a content lies or would lie.
     pub fn object_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.to_hex();
-        self.root
-            .join(["objects/", &hex[..2], "/", &hex[2..]].concat())
+        self.path(&["objects/", &hex[..2], "/", &hex[2..]])
     }
 
     fn manifest_path(&self, key: &Digest) -> PathBuf {
-        self.root
-            .join(["manifests/", &key.to_hex(), ".json"].concat())
+        self.path(&["manifests/", &key.to_hex(), ".json"])
     }
 
     fn listing_path(&self, digest: &Digest) -> PathBuf {
@@ -324,7 +323,18 @@ impl Store {
     }
 
     fn step_folder(&self, step: &str) -> PathBuf {
-        self.root.join("by-step").join(step)
+        self.path(&["by-step/", step])
+    }
+
+    /// A path below the root, in one piece: there are several to a step.
+    fn path(&self, parts: &[&str]) -> PathBuf {
+        let root = self.root.as_os_str();
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        let mut path = OsString::with_capacity(root.len() + 1 + length);
+        path.push(root);
+        path.push("/");
+        parts.iter().for_each(|part| path.push(part));
+        path.into()
     }
 }
 
