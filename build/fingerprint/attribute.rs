@@ -38,6 +38,19 @@ const LOCAL: &[&str] = &[
     "type_length_limit",
 ];
 
+/// The compiler's own attributes by which an item acts wherever it stands.
+const ACTING: &[&str] = &[
+    "export_name",
+    "global_allocator",
+    "link",
+    "link_name",
+    "link_section",
+    "no_mangle",
+    "panic_handler",
+    "unsafe",
+    "used",
+];
+
 /// Keys of known attributes whose value is a text, never the path of something.
 const TEXTS: &[&str] = &[
     "about",
@@ -75,6 +88,11 @@ pub fn is_known(inner: &[Token]) -> bool {
     }
 }
 
+/// Whether an attribute of [`Attributes::others`] is the compiler's own.
+pub fn is_builtin(name: &str) -> bool {
+    ACTING.contains(&name)
+}
+
 /// Whether the value behind this key of a known attribute cannot name an item.
 pub fn is_text(key: &str) -> bool {
     TEXTS.contains(&key)
@@ -87,6 +105,15 @@ pub fn is_inert(inner: &[Token], docs: bool) -> bool {
         [Token::Ident(name), ..] => INERT.contains(&&**name) || (name == "doc" && !docs),
         _ => false,
     }
+}
+
+/// Whether an attribute among these makes what it stands on depend on a condition.
+pub fn is_conditional(tokens: &[Token]) -> bool {
+    let at = |at: usize| attribute(&tokens[at..]);
+    (0..tokens.len()).filter_map(at).any(|(_, inner)| {
+        let first = inner.first();
+        first.is_some_and(|first| first.is("cfg") || first.is("cfg_attr"))
+    })
 }
 
 /// Whether one of the attributes keeps its item out of everything but tests.

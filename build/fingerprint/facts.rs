@@ -7,12 +7,15 @@
 
 use std::collections::BTreeSet;
 
+use super::attribute::Attributes;
+use super::clean::clean;
 use super::import::{Import, Path};
 use super::item::{Item, Kind};
 use super::known;
-use super::scan::{Mention, Mentions, Place, scan};
+use super::plain::Plain;
+use super::scan::{Mention, Mentions, scan};
 use super::scope::{Scopes, Target};
-use super::source::{Crate, ItemId, ModuleId, Name, join, parent_folder};
+use super::source::{Crate, ItemId, ModuleId, join, parent_folder};
 use super::token::{self, lex};
 use super::{Files, Settings};
 
@@ -29,6 +32,8 @@ pub struct Facts {
     pub crates: BTreeSet<String>,
     /// Whether it may reach anything at all.
     pub everything: bool,
+    /// Whether a macro of which nothing is known may make anything of it.
+    pub unknown: bool,
     /// Why it cannot be digested, if so.
     pub unclear: Option<String>,
 }
@@ -38,6 +43,9 @@ pub struct Code<'a> {
     pub scopes: Scopes<'a>,
     pub files: &'a dyn Files,
     pub settings: &'a Settings<'a>,
+    pub plain: Plain,
+    /// Crates that paths may begin with by other names (see `foreign`).
+    pub nameless: BTreeSet<String>,
 }
 
 impl Code<'_> {
@@ -48,19 +56,27 @@ impl Code<'_> {
     /// The item's digest, and what it reaches.
     pub fn facts(&self, id: ItemId) -> Facts {
         let item = self.krate().item(id);
-        let tokens = token::clean(&item.tokens, self.audit(item).docs);
-        let mentions = scan(&tokens, Place::Code);
+        let tokens = clean(&item.tokens, self.audit(item).docs, &self.plain);
+        let mentions = scan(&tokens, &self.plain);
         let mut study = Study {
             code: self,
             item,
             imports: item.imports.clone(),
             own_macros: mentions.own_macros.clone(),
             expanded: BTreeSet::new(),
+            any_macro: false,
+            external: BTreeSet::new(),
             lines: BTreeSet::new(),
             facts: Facts::default(),
         };
-        study.add(mentions);
+        study.add(mentions, &item.file);
+        study.attributes(&item.attributes);
+        study.handed_macros();
         study.local_scope();
+        // Modules of one path under different conditions share a listing.
+        let conditions = self.module_conditions(item.module);
+        let conditions = conditions.into_iter().map(|line| format!("module {line}"));
+        study.lines.extend(conditions);
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"fig6 item 1\n");
         token::hash(&tokens, &mut hasher);
@@ -93,23 +109,29 @@ impl Code<'_> {
 }
 
 /// The way to an item's facts.
-struct Study<'a> {
-    code: &'a Code<'a>,
-    item: &'a Item,
+pub struct Study<'a> {
+    pub code: &'a Code<'a>,
+    pub item: &'a Item,
     /// Those within the item, in the function around it, and in macros that it calls.
-    imports: Vec<Import>,
-    own_macros: BTreeSet<String>,
+    pub imports: Vec<Import>,
+    pub own_macros: BTreeSet<String>,
     /// Macros whose mentions are the item's already.
-    expanded: BTreeSet<ItemId>,
+    pub expanded: BTreeSet<ItemId>,
+    /// Whether it calls a macro by a name that a macro is given.
+    pub any_macro: bool,
+    /// What it mentions of other crates.
+    pub external: BTreeSet<Path>,
     /// What the digest covers beside the tokens.
-    lines: BTreeSet<String>,
-    facts: Facts,
+    pub lines: BTreeSet<String>,
+    pub facts: Facts,
 }
 
 impl Study<'_> {
     /// Takes in what the item mentions, or a macro that it calls: a macro's paths are resolved
     /// here as well, where they may mean something else than where the macro stands.
-    fn add(&mut self, mentions: Mentions) {
+    ///
+    /// `file` is where they are read from.
+    pub fn add(&mut self, mentions: Mentions, file: &str) {
         for import in &mentions.imports {
             if !self.imports.contains(import) {
                 self.imports.push(import.clone());
@@ -120,7 +142,7 @@ impl Study<'_> {
             self.path(mention);
         }
         for path in &mentions.macros {
-            self.call(path);
+            self.call(path, file);
         }
         for name in &mentions.environment {
             let value = (self.code.settings.environment)(name);
@@ -129,7 +151,7 @@ impl Study<'_> {
         self.facts.everything |= mentions.has_module;
         // A macro reads files, and has a place, where it is called.
         if !self.item.is_macro() {
-            self.files(&mentions);
+            self.files(&mentions, file);
         }
         self.facts.unclear = self.facts.unclear.take().or(mentions.unclear);
         self.facts.names.extend(mentions.names);
@@ -144,6 +166,9 @@ impl Study<'_> {
             .scopes
             .resolve(self.item.module, path, &self.imports);
         self.facts.entered.extend(&resolution.entered);
+        self.foreign(resolution.foreign);
+        // A type of one's own by that name has a meaning here.
+        self.place(resolution.targets.is_empty() && known::locates(path));
         let mut meanings = Vec::new();
         for target in &resolution.targets {
             match target {
@@ -152,7 +177,11 @@ impl Study<'_> {
                 Target::Module(_) => {}
                 // The name of a crate by itself is most likely that of a variable.
                 Target::External(path) if path.segments.len() == 1 && !open => continue,
-                Target::External(path) => self.facts.crates.extend(self.code.crate_of(path)),
+                Target::External(path) => {
+                    self.place(known::locates(path));
+                    self.external.insert(path.clone());
+                    self.facts.crates.extend(self.code.crate_of(path));
+                }
             }
             meanings.push(self.code.scopes.canonical(target));
         }
@@ -166,60 +195,8 @@ impl Study<'_> {
         }
     }
 
-    /// A macro of this crate is reached, and mentions for the item what it mentions; one that
-    /// nothing is known of may reach anything.
-    fn call(&mut self, path: &Path) {
-        let code = self.code;
-        let (name, single) = (path.last(), path.segments.len() == 1);
-        if single && self.own_macros.contains(name) {
-            return;
-        }
-        // By name, for a macro's scope is that of the text, and by where an import leads.
-        let named = code.krate().macros.get(name).into_iter().flatten();
-        let mut macros: BTreeSet<ItemId> = named.copied().collect();
-        if macros.len() > 1 {
-            // Which of them is meant depends on the order of all files.
-            let items = code.krate().items.iter();
-            let files: BTreeSet<&str> = items.map(|item| item.file.as_str()).collect();
-            files.into_iter().for_each(|file| drop(self.file(file)));
-        }
-        let mut known = single && known::is_std_macro(name) && !self.is_imported(name);
-        let resolution = code.scopes.resolve(self.item.module, path, &self.imports);
-        for target in &resolution.targets {
-            match target {
-                Target::Item(id, _) if code.krate().item(*id).is_macro() => {
-                    macros.insert(*id);
-                }
-                Target::External(path) if path.segments.len() > 1 => {
-                    known = known::is_external_macro(&path.text());
-                    self.lines.insert(format!("macro {name} = {}", path.text()));
-                    self.facts.crates.extend(code.crate_of(path));
-                    self.facts.everything |= !known;
-                }
-                _ => {}
-            }
-        }
-        self.facts.everything |= !known && macros.is_empty();
-        for id in macros {
-            self.facts.items.insert(id);
-            if self.expanded.insert(id) {
-                self.add(scan(&code.krate().item(id).tokens, Place::Code));
-            }
-        }
-    }
-
-    /// Whether a `use` brings this name into scope.
-    fn is_imported(&self, name: &str) -> bool {
-        let names = &self.code.krate().module(self.item.module).names;
-        let mut meanings = names.get(name).into_iter().flatten();
-        let mut local = self.imports.iter();
-        meanings.any(|meaning| matches!(meaning, Name::Import(_)))
-            || local.any(|import| import.name.as_deref() == Some(name))
-    }
-
     /// The content of what the compiler reads into the item.
-    fn files(&mut self, mentions: &Mentions) {
-        let file = &self.item.file;
+    fn files(&mut self, mentions: &Mentions, file: &str) {
         let folder = parent_folder(file);
         if mentions.knows_its_place {
             self.file(file);
@@ -228,10 +205,30 @@ impl Study<'_> {
             self.file(&join(folder, path));
         }
         for path in &mentions.sources {
-            if let Some(content) = self.file(&join(folder, path)) {
+            let path = join(folder, path);
+            if let Some(content) = self.file(&path) {
                 let tokens = lex(&String::from_utf8_lossy(&content));
-                self.add(scan(&tokens, Place::Code));
+                self.add(scan(&tokens, &self.code.plain), &path);
+                let mut attributes = Attributes::default();
+                attributes.add_all(&tokens);
+                self.attributes(&attributes);
             }
+        }
+    }
+
+    /// Takes all of the source, if what the item does depends on where something stands.
+    pub fn place(&mut self, depends: bool) {
+        if depends {
+            let items = self.code.krate().items.iter();
+            let files: BTreeSet<&str> = items.map(|item| item.file.as_str()).collect();
+            files.into_iter().for_each(|file| drop(self.file(file)));
+        }
+    }
+
+    /// Takes all crates that a name which nothing explains may mean.
+    fn foreign(&mut self, foreign: bool) {
+        if foreign {
+            self.facts.crates.extend(self.code.nameless.iter().cloned());
         }
     }
 
@@ -257,6 +254,7 @@ impl Study<'_> {
         self.facts
             .crates
             .extend(external.filter_map(|path| self.code.crate_of(path)));
+        self.foreign(scope.foreign);
         self.facts.items.extend(scope.traits);
         self.facts.entered.extend(&scope.modules | &scope.entered);
     }

@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 
 use quote::ToTokens;
 
-use super::attribute::{Attributes, strip_tests};
+use super::attribute::{Attributes, is_conditional, strip_tests};
 use super::body::Bodies;
 use super::import::Import;
 use super::nested::{Calls, Nested, holds_impl};
-use super::scan::{Place, scan};
+use super::plain::Plain;
+use super::scan::scan;
 use super::source::ModuleId;
 use super::token::{self, Token, tokens};
 
@@ -25,12 +26,16 @@ pub struct Item {
     /// What other code calls it by, if it can.
     pub ident: Option<String>,
     pub kind: Kind,
+    /// Whether its own attributes leave open that it is there.
+    pub conditional: bool,
     pub tokens: Vec<Token>,
     /// Those within it, and those of the function around it.
     pub imports: Vec<Import>,
     pub attributes: Attributes,
     /// Names of the macros that it calls, as far as they can be told from the tokens alone.
     pub calls: BTreeSet<String>,
+    /// `macro_rules!` within it, its own if it is one.
+    pub own_macros: BTreeSet<String>,
     /// Whether the arguments of a macro hold an `impl`.
     pub hides_impl: bool,
 }
@@ -144,24 +149,24 @@ impl Items<'_> {
         mut imports: Vec<Import>,
     ) {
         if token::contains(&tokens, "use") {
-            imports.extend(scan(&tokens, Place::Code).imports);
+            imports.extend(scan(&tokens, &Plain::NONE).imports);
         }
         let mut attributes = Attributes::default();
         let mut calls = Calls::default();
-        if !matches!(kind, Kind::Macro) {
-            attributes.add_all(&tokens);
-            calls.find(&tokens);
-        }
+        attributes.add_all(&tokens);
+        calls.find(&tokens);
         self.items.push(Item {
             module: self.module,
             file: self.file.to_owned(),
             name,
             ident,
             kind,
+            conditional: is_conditional(&tokens),
             tokens,
             imports,
             attributes,
             calls: &calls.names - &calls.own,
+            own_macros: calls.own,
             hides_impl: calls.hide_impl,
         });
     }
@@ -175,7 +180,7 @@ impl Items<'_> {
         };
         let mut nested = Nested::default();
         nested.outermost(&whole);
-        let imports = scan(all, Place::Code).imports;
+        let imports = scan(all, &Plain::NONE).imports;
         for block in nested.blocks {
             let all = tokens(block.to_token_stream());
             self.block(block, all, imports.clone(), &nested.types);

@@ -1,6 +1,8 @@
 //! What the analysis takes for granted about Rust, its standard library and a few crates: which
-//! names cannot act behind a step's back. What is in none of these tables counts as something that
-//! may do anything.
+//! names cannot act behind a step's back. A macro, a derive or an attribute that is in none of
+//! these tables (nor in `attribute`'s) may read any file and make anything, so reaching it is an
+//! error. One may be added if it reads nothing but its input and, as a derive, only implements
+//! traits for its own type.
 //!
 //! Unaware of this crate's own items.
 
@@ -19,8 +21,8 @@ pub fn is_keyword(name: &str) -> bool {
     )
 }
 
-/// Macros of the standard library that take expressions as a function does, or types and patterns,
-/// and make no names.
+/// Macros of the standard library (no other crate's glob is expected to bring one of these names)
+/// that take expressions as a function does, or types and patterns, and make no names.
 const STD_MACROS: &[&str] = &[
     "assert",
     "assert_eq",
@@ -77,6 +79,28 @@ pub fn is_plain_macro(name: &str) -> bool {
     name != "stringify" && (STD_MACROS.contains(&name) || crates().any(|known| known == name))
 }
 
+/// Of the standard library, what tells code where it or its caller stands.
+const LOCATORS: &[&str] = &["Backtrace", "Location", "set_hook", "update_hook"];
+
+/// Whether the path may lead to such a thing, so that the lines of any code count.
+pub fn locates(path: &Path) -> bool {
+    let mut segments = path.segments.iter();
+    segments.any(|segment| LOCATORS.contains(&segment.as_str()))
+}
+
+/// Whether something of this name may be taken for a known macro or for the crate of one.
+pub fn names_macro(name: &str) -> bool {
+    is_plain_macro(name) || is_macro_root(name)
+}
+
+/// Whether this is the crate of a known macro.
+pub fn is_macro_root(name: &str) -> bool {
+    let mut roots = CRATE_MACROS
+        .iter()
+        .filter_map(|path| path.split("::").next());
+    is_std(name) || roots.any(|root| root == name)
+}
+
 /// Whether a macro that no import and no item of this crate names is the standard library's.
 pub fn is_std_macro(name: &str) -> bool {
     STD_MACROS.contains(&name) || name == "thread_local"
@@ -87,12 +111,60 @@ pub fn is_external_macro(path: &str) -> bool {
     let std = path
         .strip_prefix("std::")
         .or_else(|| path.strip_prefix("core::"));
-    CRATE_MACROS.contains(&path) || std.is_some_and(is_std_macro)
+    is_crate_macro(path) || std.is_some_and(is_std_macro)
+}
+
+/// The same without those of the standard library.
+pub fn is_crate_macro(path: &str) -> bool {
+    CRATE_MACROS.contains(&path)
+}
+
+/// Whether the macro of this name reads something from outside of the code.
+pub fn reads(name: &str) -> bool {
+    matches!(
+        name,
+        "column"
+            | "env"
+            | "file"
+            | "include"
+            | "include_bytes"
+            | "include_str"
+            | "line"
+            | "option_env"
+    )
+}
+
+/// Whether a path of another crate may be a macro that is not known.
+pub fn may_be_macro(path: &Path) -> bool {
+    let std = path.segments.first().is_some_and(|root| is_std(root));
+    path.segments.len() > 1 && !std && !is_crate_macro(&path.text())
 }
 
 /// Crates that come with the compiler.
 pub fn is_std(name: &str) -> bool {
     matches!(name, "std" | "core" | "alloc" | "proc_macro")
+}
+
+/// Whether something is known of a crate by its name.
+pub fn is_crate(name: &str) -> bool {
+    let of_derives = |derive: &Derive| derive.path.split("::").next() == Some(name);
+    is_macro_root(name) || DERIVES.iter().any(of_derives)
+}
+
+/// Whether a library may have this name. Names of libraries have no capital letters: rustc warns of
+/// others.
+pub fn may_be_library(name: &str) -> bool {
+    let plain = name.starts_with(|c: char| c == '_' || c.is_alphabetic());
+    plain && !is_primitive(name) && !is_keyword(name) && !name.contains(char::is_uppercase)
+}
+
+#[rustfmt::skip]
+fn is_primitive(name: &str) -> bool {
+    matches!(
+        name,
+        "bool" | "char" | "f32" | "f64" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "str"
+        | "u8" | "u16" | "u32" | "u64" | "u128" | "usize"
+    )
 }
 
 /// Modules of the standard library that hold no trait that stable code can import, nor do the

@@ -3,12 +3,18 @@
 //!
 //! A lock file names optional dependencies whether or not they are compiled. All count, except
 //! where a backend begins: which backend computes is part of a key by itself. Development and
-//! build dependencies of this package never count. Unaware of who uses a crate for what.
+//! build dependencies of this package never count.
+//!
+//! Features are known as far as `Cargo.toml` asks for them. What another dependency switches on in
+//! a shared crate (cargo unites their features) is not recorded by itself: only an edit of
+//! `Cargo.toml`, or a package that comes into `Cargo.lock` or leaves it, shows it, and only in what
+//! it is listed under. Unaware of who uses a crate for what.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Deserialize;
 
+use super::known;
 use super::manifest::{Direct, Manifest};
 use super::source::join;
 use super::{Backend, Error, Files, Listing, Settings};
@@ -61,6 +67,14 @@ impl<'a> Packages<'a> {
             places.entry(locked.name.clone()).or_default().push(place);
         }
         let mut direct = manifest.direct();
+        let taken = |(name, direct): &(&String, &Direct)| direct.renamed && known::is_crate(name);
+        if let Some((name, direct)) = direct.iter().find(taken) {
+            let message = format!(
+                "gives {} the name {name}, which the fingerprint takes for another crate's",
+                direct.package
+            );
+            return Err(Error::new(MANIFEST, &message));
+        }
         let counts = |feature: &&String| !settings.backend_features.contains(&feature.as_str());
         for feature in settings.features.iter().filter(counts) {
             for (name, asked) in manifest.asks(feature) {
@@ -83,6 +97,12 @@ impl<'a> Packages<'a> {
     /// Names that paths may begin with.
     pub fn names(&self) -> BTreeSet<String> {
         self.direct.keys().cloned().collect()
+    }
+
+    /// Those that are taken from the package's name, which its library need not have.
+    pub fn guessed(&self) -> BTreeSet<String> {
+        let direct = self.direct.iter().filter(|(_, direct)| !direct.renamed);
+        direct.map(|(name, _)| name.clone()).collect()
     }
 
     /// A direct dependency's package and the listing of all packages behind it.

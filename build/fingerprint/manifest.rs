@@ -54,6 +54,8 @@ struct Detailed {
 pub struct Direct {
     /// The package's name, which may differ from the crate's.
     pub package: String,
+    /// Whether code knows the crate by this package's choice.
+    pub renamed: bool,
     pub path: Option<String>,
     pub features: BTreeSet<String>,
 }
@@ -92,6 +94,7 @@ impl Direct {
     fn new(key: &str, dependency: &Dependency) -> Direct {
         let mut direct = Direct {
             package: key.to_owned(),
+            renamed: false,
             path: None,
             features: BTreeSet::from(["default".to_owned()]),
         };
@@ -101,6 +104,7 @@ impl Direct {
             }
             if let Some(package) = &detailed.package {
                 direct.package.clone_from(package);
+                direct.renamed = true;
             }
             direct.path.clone_from(&detailed.path);
             direct.features.extend(detailed.features.iter().cloned());

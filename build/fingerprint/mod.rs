@@ -20,14 +20,18 @@ use std::fmt;
 
 mod attribute;
 mod body;
+mod clean;
 mod dormant;
+mod expand;
 mod facts;
+mod foreign;
 mod import;
 mod item;
 mod known;
 mod lock;
 mod manifest;
 mod nested;
+mod plain;
 mod reach;
 mod scan;
 mod scope;
@@ -38,6 +42,7 @@ mod token;
 
 use facts::Code;
 use lock::Packages;
+use plain::Plain;
 use reach::Reaches;
 use scope::Scopes;
 use source::Crate;
@@ -175,11 +180,14 @@ impl std::error::Error for Error {}
 pub fn fingerprint(files: &dyn Files, settings: &Settings) -> Result<Fingerprint, Error> {
     let packages = Packages::read(files, settings)?;
     let krate = Crate::read(files)?;
+    let scopes = Scopes {
+        krate: &krate,
+        crates: &packages.names(),
+    };
     let code = Code {
-        scopes: Scopes {
-            krate: &krate,
-            crates: &packages.names(),
-        },
+        plain: Plain::new(&scopes),
+        nameless: foreign::nameless(&scopes, packages.guessed()),
+        scopes,
         files,
         settings,
     };

@@ -89,8 +89,13 @@ impl Calls {
                 };
                 self.hide_impl |= token::contains(std::slice::from_ref(arguments), "impl");
             }
-            if let Token::Group(_, inner) = &tokens[at] {
-                self.find(inner);
+            match &tokens[at] {
+                Token::Group(_, inner) => self.find(inner),
+                // `macro_rules! $name` makes macros of any name, as calling it by itself would.
+                Token::Punct("$") if at >= 2 && tokens[at - 2].is("macro_rules") => {
+                    self.names.insert("macro_rules".to_owned());
+                }
+                _ => {}
             }
         }
     }

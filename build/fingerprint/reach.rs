@@ -3,7 +3,8 @@
 //!
 //! Unnamed act: a trait's implementation, once its trait and its type are reached; a method, once
 //! its type is and anything bears its name; a macro called in an item's place, once its module is
-//! entered; and what an unknown attribute has registered, always.
+//! entered; and what any other attribute may have registered, always (`facts` refuses those that
+//! are not the compiler's).
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,10 @@ impl<'a> Reaches<'a> {
         let krate = code.krate();
         let dormant = krate.item_ids().filter_map(|id| {
             let item = krate.item(id);
+            // What a macro makes acts where it is called.
+            if item.is_macro() {
+                return None;
+            }
             let audit = code.audit(item);
             let subjects = match item.header() {
                 Some(header) => Some(code.subjects(item, header)?),
@@ -236,6 +241,6 @@ impl<'a> Walk<'a> {
             || facts.items.iter().any(is_subject)
             // A projection may stand for any type, and an unknown macro may put names together.
             || (matches!(item.kind, Kind::Opaque)
-                && (facts.everything || token::contains(&item.tokens, "as")))
+                && (facts.everything || facts.unknown || token::contains(&item.tokens, "as")))
     }
 }

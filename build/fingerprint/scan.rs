@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use super::attribute;
 use super::import::{Frame, Import, Path, imports};
 use super::known;
+use super::plain::Plain;
 use super::token::{self, Delimiter, Token, lex, macro_arguments};
 
 /// Where tokens stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+enum Place {
     Code,
     /// Arguments of a macro that takes them like a function: a text may capture names.
     Arguments,
@@ -60,14 +61,22 @@ pub struct Mentions {
 }
 
 /// All that `tokens` mention.
-pub fn scan(tokens: &[Token], place: Place) -> Mentions {
-    let mut mentions = Mentions::default();
-    mentions.walk(tokens, place);
-    mentions
+pub fn scan(tokens: &[Token], plain: &Plain) -> Mentions {
+    let mut scan = Scan {
+        plain,
+        found: Mentions::default(),
+    };
+    scan.walk(tokens, Place::Code);
+    scan.found
 }
 
-impl Mentions {
-    pub fn walk(&mut self, tokens: &[Token], place: Place) {
+struct Scan<'a> {
+    plain: &'a Plain,
+    found: Mentions,
+}
+
+impl Scan<'_> {
+    fn walk(&mut self, tokens: &[Token], place: Place) {
         let mut at = 0;
         while at < tokens.len() {
             at += self.step(&tokens[at..], place);
@@ -88,7 +97,7 @@ impl Mentions {
             [key, bang, Token::Ident(name), Token::Group(_, rules), ..]
                 if key.is("macro_rules") && bang.is("!") =>
             {
-                self.own_macros.insert(name.clone());
+                self.found.own_macros.insert(name.clone());
                 self.walk(rules, Place::Spliced);
                 4
             }
@@ -99,27 +108,27 @@ impl Mentions {
             }
             [key, rest @ ..] if key.is("use") => 1 + self.import(rest),
             [key, Token::Ident(_), Token::Group(Delimiter::Brace, _), ..] if key.is("mod") => {
-                self.has_module = true;
+                self.found.has_module = true;
                 1
             }
             [key, dollar, ..] if key.is("mod") && dollar.is("$") => {
-                self.has_module = true;
+                self.found.has_module = true;
                 1
             }
             // A macro's variable; with `!`, any macro.
             [dollar, Token::Ident(name), bang, ..] if dollar.is("$") && bang.is("!") => {
-                self.macros.insert(Path::parse(&format!("${name}")));
+                self.found.macros.insert(Path::parse(&format!("${name}")));
                 3
             }
             [dollar, Token::Ident(_), ..] if dollar.is("$") => 2,
             [dot, Token::Ident(name), ..] if dot.is(".") => {
-                self.names.insert(name.clone());
+                self.found.names.insert(name.clone());
                 2
             }
             [key, equals, literal @ Token::Literal(_), ..]
                 if equals.is("=") && key.is("feature") =>
             {
-                self.features.extend(literal.string());
+                self.found.features.extend(literal.string());
                 3
             }
             [Token::Ident(key), equals, Token::Literal(_), ..]
@@ -127,10 +136,13 @@ impl Mentions {
             {
                 3
             }
-            [literal @ Token::Literal(text), ..] => {
+            [literal @ Token::Literal(_), ..] => {
                 match place {
                     Place::Code => {}
-                    Place::Arguments | Place::Spliced => self.captures(text),
+                    Place::Arguments | Place::Spliced => {
+                        // The value, for `\u{57}` is a letter like any other.
+                        self.captures(&literal.string().unwrap_or_default());
+                    }
                     Place::Attribute | Place::KnownAttribute => {
                         let text = literal.string().unwrap_or_default();
                         self.walk(&lex(&text), Place::Spliced);
@@ -151,7 +163,7 @@ impl Mentions {
 
     /// A path and what follows it; returns how many tokens of that belong to it.
     fn path(&mut self, path: Path, after: &[Token], place: Place) -> usize {
-        self.names.extend(path.segments.iter().cloned());
+        self.found.names.extend(path.segments.iter().cloned());
         if let [single] = &path.segments[..]
             && known::is_keyword(single)
         {
@@ -193,7 +205,7 @@ impl Mentions {
     }
 
     fn mention(&mut self, path: Path, open: bool) {
-        self.paths.insert(Mention { path, open });
+        self.found.paths.insert(Mention { path, open });
     }
 
     /// A `use` up to its semicolon; returns how many tokens that was. What is none, as `use<'a>`
@@ -206,9 +218,11 @@ impl Mentions {
             return 0;
         };
         for import in imports {
-            self.names.extend(import.path.segments.iter().cloned());
+            self.found
+                .names
+                .extend(import.path.segments.iter().cloned());
             self.mention(import.path.clone(), false);
-            self.imports.push(import);
+            self.found.imports.push(import);
         }
         end
     }
@@ -224,31 +238,31 @@ impl Mentions {
             [] => None,
         };
         let read = match name.as_str() {
-            "include_str" | "include_bytes" => Some(&mut self.files),
-            "include" => Some(&mut self.sources),
-            "env" | "option_env" => Some(&mut self.environment),
+            "include_str" | "include_bytes" => Some(&mut self.found.files),
+            "include" => Some(&mut self.found.sources),
+            "env" | "option_env" => Some(&mut self.found.environment),
             _ => None,
         };
         match (read, literal) {
             (Some(read), Some(text)) => drop(read.insert(text)),
             (Some(_), None) => {
-                self.unclear = Some(format!("{name}! of something that is no literal"));
+                self.found.unclear = Some(format!("{name}! of something that is no literal"));
             }
             (None, _) => {}
         }
         match name.as_str() {
-            "line" | "column" | "file" => self.knows_its_place = true,
+            "line" | "column" | "file" => self.found.knows_its_place = true,
             // They call this method of whatever they are given.
             "write" | "writeln" => {
-                self.names.insert("write_fmt".to_owned());
+                self.found.names.insert("write_fmt".to_owned());
             }
             _ => {}
         }
-        self.macros.insert(path);
-        let place = match known::is_plain_macro(&name) {
+        let place = match self.plain.is_plain(&path) {
             true => Place::Arguments,
             false => Place::Spliced,
         };
+        self.found.macros.insert(path);
         self.walk(inner, place);
     }
 
@@ -258,7 +272,7 @@ impl Mentions {
             let inside = part.split('}').next().unwrap_or("");
             for name in inside.split(|c: char| !c.is_alphanumeric() && c != '_') {
                 if name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
-                    self.names.insert(name.to_owned());
+                    self.found.names.insert(name.to_owned());
                     self.mention(Path::parse(name), false);
                 }
             }

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use super::import::{Import, Path};
 use super::item::Kind;
 use super::known;
-use super::scan::{Place, scan};
+use super::plain::Plain;
+use super::scan::scan;
 use super::source::{Crate, ItemId, ModuleId, Name};
 use super::token;
 
@@ -31,6 +32,10 @@ pub struct Resolution {
     pub entered: BTreeSet<ModuleId>,
     /// What the imports on the way depend on.
     pub conditions: Conditions,
+    /// Whether an item or a module on the way may not be there.
+    pub conditional: bool,
+    /// Whether it may begin with a crate of which only its package knows the name.
+    pub foreign: bool,
 }
 
 /// What decides whether imports hold: their attributes and, behind a glob, their visibility.
@@ -45,8 +50,13 @@ impl Conditions {
         let attributes = &import.frame.attributes;
         if !attributes.is_empty() {
             self.texts.insert(token::text(attributes));
-            self.features.extend(scan(attributes, Place::Code).features);
+            self.features
+                .extend(scan(attributes, &Plain::NONE).features);
         }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
     }
 
     pub fn extend(&mut self, other: Conditions) {
@@ -111,11 +121,15 @@ impl<'a> Search<'a> {
             return BTreeSet::new();
         };
         let mut targets = match first.as_str() {
-            _ if path.global => self.external(first),
+            _ if path.global => {
+                // What follows `Vec::<u8>` looks like a path of one name.
+                let qualifies = !rest.is_empty() || !self.active.is_empty();
+                self.external(first, qualifies)
+            }
             "crate" | "$crate" => BTreeSet::from([Target::Module(Crate::ROOT)]),
             "self" => BTreeSet::from([Target::Module(module)]),
             "super" => self.parent(module),
-            _ => self.first(module, first),
+            _ => self.first(module, first, !rest.is_empty()),
         };
         for segment in rest {
             let mut next = BTreeSet::new();
@@ -133,57 +147,89 @@ impl<'a> Search<'a> {
     }
 
     /// A crate by its own name, or by that of an `extern crate`.
-    fn external(&mut self, name: &str) -> BTreeSet<Target> {
-        if self.scopes.crates.contains(name) || known::is_std(name) {
+    ///
+    /// Of another name it may still be a crate's, for a package may call its library as it likes;
+    /// so it is where more follows or it is imported (`qualifies`).
+    fn external(&mut self, name: &str, qualifies: bool) -> BTreeSet<Target> {
+        let is_crate = |name: &str| self.scopes.crates.contains(name) || known::is_std(name);
+        if is_crate(name) {
             return BTreeSet::from([Target::External(Path::parse(name))]);
         }
-        let renamed = self.scopes.krate.extern_crates.get(name);
-        renamed
-            .map(|path| self.path(Crate::ROOT, path))
-            .unwrap_or_default()
+        match self.scopes.krate.extern_crates.get(name).map(Path::last) {
+            Some("crate") => BTreeSet::from([Target::Module(Crate::ROOT)]),
+            Some(other) if is_crate(other) => {
+                BTreeSet::from([Target::External(Path::parse(other))])
+            }
+            _ => {
+                self.found.foreign |= qualifies && known::may_be_library(name);
+                BTreeSet::new()
+            }
+        }
     }
 
     /// The first segment: a name in scope, or a crate's unless a type or a module hides it.
-    fn first(&mut self, module: ModuleId, name: &str) -> BTreeSet<Target> {
+    fn first(&mut self, module: ModuleId, name: &str, more: bool) -> BTreeSet<Target> {
         let mut targets = BTreeSet::new();
         for import in self.local {
             targets.extend(self.through(module, import, name));
         }
-        targets.extend(self.name(module, name));
-        let hides = |target: &Target| match target {
-            Target::Module(_) => true,
-            Target::External(path) => !known::is_external_macro(&path.text()),
-            Target::Item(id, _) => {
-                let kind = &self.scopes.krate.item(*id).kind;
-                matches!(kind, Kind::Type { .. } | Kind::Alias | Kind::Trait)
-            }
-        };
-        if !targets.iter().any(hides) {
-            targets.extend(self.external(name));
+        let (meanings, hides) = self.declared(module, name);
+        targets.extend(meanings);
+        if !hides {
+            let leads_out = targets.iter().any(|to| matches!(to, Target::External(_)));
+            let qualifies = (more || !self.active.is_empty()) && !leads_out;
+            targets.extend(self.external(name, qualifies));
         }
         targets
     }
 
     /// What `name` means in `module`, seen from within or from outside.
     fn name(&mut self, module: ModuleId, name: &str) -> BTreeSet<Target> {
+        self.declared(module, name).0
+    }
+
+    /// What `name` means in `module`, and whether it certainly is no crate's there: for it is
+    /// declared as a module or a type, without a condition. What a glob brings may depend on one
+    /// (and what a block imports holds only there).
+    fn declared(&mut self, module: ModuleId, name: &str) -> (BTreeSet<Target>, bool) {
         let krate = self.scopes.krate;
         let scope = krate.module(module);
-        let mut targets = BTreeSet::new();
+        let (mut targets, mut hides) = (BTreeSet::new(), false);
         for meaning in scope.names.get(name).into_iter().flatten() {
-            match meaning {
+            let (meanings, conditional) = match meaning {
                 Name::Item(id) => {
-                    targets.insert(Target::Item(*id, Vec::new()));
+                    let target = Target::Item(*id, Vec::new());
+                    (BTreeSet::from([target]), krate.item(*id).conditional)
                 }
                 Name::Module(id) => {
-                    targets.insert(Target::Module(*id));
+                    let target = Target::Module(*id);
+                    (BTreeSet::from([target]), krate.module(*id).conditional)
                 }
-                Name::Import(import) => targets.extend(self.through(module, import, name)),
-            }
+                Name::Import(import) => {
+                    let conditional = !import.frame.attributes.is_empty();
+                    (self.through(module, import, name), conditional)
+                }
+            };
+            self.found.conditional |= conditional;
+            hides |= !conditional && meanings.iter().any(|target| self.hides(target));
+            targets.extend(meanings);
         }
         for import in &scope.nameless {
             targets.extend(self.through(module, import, name));
         }
-        targets
+        (targets, hides)
+    }
+
+    fn hides(&self, target: &Target) -> bool {
+        match target {
+            Target::Module(_) => true,
+            Target::Item(id, _) => {
+                let kind = &self.scopes.krate.item(*id).kind;
+                matches!(kind, Kind::Type { .. } | Kind::Alias | Kind::Trait)
+            }
+            // It may be a function.
+            Target::External(_) => false,
+        }
     }
 
     /// What `name` means by way of an import in `module`.
@@ -270,7 +316,8 @@ impl<'a> Search<'a> {
                 BTreeSet::from([Target::Item(id, rest)])
             }
             // A macro such as `anyhow::anyhow` has nothing in it: the crate of its name is meant.
-            Target::External(path) if known::is_external_macro(&path.text()) => BTreeSet::new(),
+            // (`std::vec` is a module as well.)
+            Target::External(path) if known::is_crate_macro(&path.text()) => BTreeSet::new(),
             Target::External(mut path) => {
                 path.segments.push(segment.to_owned());
                 BTreeSet::from([Target::External(path)])

@@ -2,7 +2,10 @@
 //! compiled for tests only.
 //!
 //! All variants behind `#[cfg]` are read, active or not: a result must not depend on where the
-//! fingerprint was made. Unaware of which names mean what.
+//! fingerprint was made. Which of them are active is digested for features alone:
+//! `debug_assertions`, `--cfg` of one's own and the settings of a profile (`overflow-checks`,
+//! `panic`) are in no digest, so a build that changes them for results must say so elsewhere.
+//! Unaware of which names mean what.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +14,10 @@ use quote::ToTokens;
 
 use super::attribute;
 use super::body::Bodies;
+use super::clean::clean;
 use super::import::{Frame, Import, Path, imports};
-use super::item::{Item, items};
+use super::item::{Item, Kind, items};
+use super::plain::Plain;
 use super::token::{self, Token};
 use super::{Error, Files};
 
@@ -39,6 +44,10 @@ pub struct Module {
     pub parent: Option<ModuleId>,
     /// Attributes of the module and of those around it that are not inert, features included.
     pub attributes: Vec<Token>,
+    /// Whether its own attributes leave open that it is there.
+    pub conditional: bool,
+    /// Whether a macro is called in an item's place, which may declare any name.
+    pub calls_macros: bool,
     /// Several variants of a name, and a type and a function of one name, stand side by side.
     pub names: BTreeMap<String, Vec<Name>>,
     /// Imports without a name: globs, and those as `_`.
@@ -111,6 +120,8 @@ impl Reader<'_> {
             path,
             parent,
             attributes,
+            conditional: false,
+            calls_macros: false,
             names: BTreeMap::new(),
             nameless: Vec::new(),
         });
@@ -118,6 +129,10 @@ impl Reader<'_> {
             self.name(parent, name, Name::Module(id));
         }
         id
+    }
+
+    fn condition(&mut self, module: ModuleId, attributes: &[Token]) {
+        self.krate.modules[module.0].conditional |= attribute::is_conditional(attributes);
     }
 
     fn name(&mut self, module: ModuleId, name: &str, meaning: Name) {
@@ -136,6 +151,7 @@ impl Reader<'_> {
         let parsed = syn::parse2::<syn::File>(bodies.put_aside(stream));
         let parsed = parsed.map_err(|error| Error::new(path, &error.to_string()))?;
         let attributes = kept(&parsed.attrs);
+        self.condition(module, &attributes);
         self.krate.modules[module.0].attributes.extend(attributes);
         let place = Place {
             file: path,
@@ -159,7 +175,7 @@ impl Reader<'_> {
             match item {
                 syn::Item::Mod(child) => self.child(module, child, place)?,
                 syn::Item::Use(import) => self.imports(module, &import),
-                syn::Item::ExternCrate(import) => self.extern_crate(module, &import),
+                syn::Item::ExternCrate(import) => self.extern_crate(module, &import, place)?,
                 syn::Item::Macro(call) if is_include(&call.mac) => {
                     self.include(module, call, place)?
                 }
@@ -193,6 +209,7 @@ impl Reader<'_> {
         if let Some((_, items)) = child.content {
             let folder = join(folder, elsewhere.as_deref().unwrap_or(name));
             let id = self.module(Some(parent), name, inherited);
+            self.condition(id, &attributes);
             let place = Place {
                 folder: &folder,
                 inline: true,
@@ -216,6 +233,7 @@ impl Reader<'_> {
             }
         };
         let id = self.module(Some(parent), name, inherited);
+        self.condition(id, &attributes);
         self.file(id, &path, &folder)
     }
 
@@ -231,7 +249,21 @@ impl Reader<'_> {
         }
     }
 
-    fn extern_crate(&mut self, module: ModuleId, import: &syn::ItemExternCrate) {
+    fn extern_crate(
+        &mut self,
+        module: ModuleId,
+        import: &syn::ItemExternCrate,
+        place: Place,
+    ) -> Result<(), Error> {
+        // Any name may be one of its macros.
+        let attributes = kept(&import.attrs);
+        if token::contains(&attributes, "macro_use") {
+            let message = format!(
+                "extern crate {} has the attribute macro_use, which the fingerprint cannot follow",
+                import.ident
+            );
+            return Err(Error::new(place.file, &message));
+        }
         let renamed = import.rename.as_ref();
         let name = token::name(renamed.map_or(&import.ident, |(_, name)| name));
         let path = match token::name(&import.ident).as_str() {
@@ -247,6 +279,7 @@ impl Reader<'_> {
         let frame = frame(&import.vis, &import.attrs);
         let name = Some(name);
         self.import(module, Import { name, path, frame });
+        Ok(())
     }
 
     fn import(&mut self, module: ModuleId, import: Import) {
@@ -279,6 +312,7 @@ impl Reader<'_> {
     fn items(&mut self, module: ModuleId, place: Place, item: syn::Item) {
         for item in items(module, place.file, place.bodies, item) {
             let id = ItemId(self.krate.items.len());
+            self.krate.modules[module.0].calls_macros |= matches!(item.kind, Kind::Opaque);
             if let Some(ident) = item.ident.clone().filter(|_| item.header().is_none()) {
                 self.name(module, &ident, Name::Item(id));
                 if item.is_macro() {
@@ -312,7 +346,7 @@ fn kept(attributes: &[syn::Attribute]) -> Vec<Token> {
     for attribute in attributes {
         all.extend(token::tokens(attribute.to_token_stream()));
     }
-    token::clean(&all, false)
+    clean(&all, false, &Plain::NONE)
 }
 
 /// The value of `#[path = "…"]`.

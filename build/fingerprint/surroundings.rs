@@ -10,7 +10,8 @@ use super::facts::Code;
 use super::import::{Import, Path};
 use super::item::Kind;
 use super::known;
-use super::scan::{Place, scan};
+use super::plain::Plain;
+use super::scan::scan;
 use super::scope::{Conditions, Resolution, Scopes, Target};
 use super::source::{ItemId, ModuleId, Name};
 use super::token;
@@ -29,6 +30,8 @@ pub struct InScope {
     /// Imports that lead to nothing known.
     pub unknown: BTreeSet<Path>,
     pub conditions: Conditions,
+    /// Whether one of these may be a crate of which only the package knows the name.
+    pub foreign: bool,
 }
 
 impl Scopes<'_> {
@@ -72,9 +75,12 @@ impl Scopes<'_> {
             targets,
             entered,
             conditions,
+            foreign,
+            ..
         } = self.resolve(module, &import.path, &[]);
         let mut acts = targets.is_empty();
         if acts {
+            found.foreign |= foreign;
             found.unknown.insert(import.path.clone());
             found.entered.extend(entered);
         }
@@ -113,6 +119,9 @@ impl Scopes<'_> {
 /// Entries of a module's listing that stand for no item, and what they reach.
 #[derive(Default)]
 pub struct Surroundings {
+    /// What the module depends on. Part of each entry: modules of one path under different
+    /// conditions share a listing.
+    conditions: Vec<String>,
     pub entries: BTreeMap<String, String>,
     pub crates: BTreeSet<String>,
     pub items: BTreeSet<ItemId>,
@@ -123,6 +132,7 @@ impl Surroundings {
     /// Adds an entry for these lines, if there are any.
     fn enter(&mut self, name: &str, lines: &[String]) {
         if !lines.is_empty() {
+            let lines = [&self.conditions, lines].concat();
             let digest = blake3::hash(lines.join("\n").as_bytes());
             self.entries
                 .insert(name.to_owned(), digest.to_hex().to_string());
@@ -140,6 +150,9 @@ impl Code<'_> {
         surroundings
             .crates
             .extend(globs.filter_map(|path| self.crate_of(path)));
+        if scope.foreign {
+            surroundings.crates.extend(self.nameless.iter().cloned());
+        }
         if code {
             surroundings.enter("traits in scope", &self.traits(&scope));
             let traits = scope.external_traits.iter();
@@ -154,19 +167,29 @@ impl Code<'_> {
 
     /// A module's attributes, and the state of the features that they name.
     pub fn conditions_of(&self, module: ModuleId) -> Surroundings {
+        let lines = self.module_conditions(module);
         let mut surroundings = Surroundings::default();
-        let attributes = &self.krate().module(module).attributes;
-        if !attributes.is_empty() {
-            let features = self.features(&scan(attributes, Place::Code).features);
-            let lines = [vec![token::text(attributes)], features].concat();
-            surroundings.enter("attributes", &lines);
-        }
+        surroundings.enter("attributes", &lines);
+        surroundings.conditions = lines;
         surroundings
+    }
+
+    /// The same as lines of what is digested.
+    pub fn module_conditions(&self, module: ModuleId) -> Vec<String> {
+        let attributes = &self.krate().module(module).attributes;
+        if attributes.is_empty() {
+            return Vec::new();
+        }
+        let features = self.features(&scan(attributes, &Plain::NONE).features);
+        [vec![token::text(attributes)], features].concat()
     }
 
     /// Everything that a module's names lead to, for one of which any may be meant.
     pub fn all_names(&self, module: ModuleId) -> Surroundings {
-        let mut surroundings = Surroundings::default();
+        let mut surroundings = Surroundings {
+            conditions: self.module_conditions(module),
+            ..Surroundings::default()
+        };
         let mut lines = Vec::new();
         for id in self.scopes.in_module(module).modules {
             surroundings.entered.insert(id);
@@ -188,6 +211,9 @@ impl Code<'_> {
                     }
                 }
                 lines.extend(self.conditions(&resolution.conditions));
+                if resolution.foreign {
+                    surroundings.crates.extend(self.nameless.iter().cloned());
+                }
             }
         }
         surroundings.enter("all names", &lines);

@@ -1,14 +1,11 @@
 //! Source text as rustc's parser sees it: a tree of tokens without white space and comments, in a
-//! form that slice patterns can match, and with what cannot matter taken out.
+//! form that slice patterns can match.
 //!
 //! Unaware of items, names and modules.
 
 use proc_macro2::{Ident, Spacing, TokenStream, TokenTree};
 
 pub use proc_macro2::Delimiter;
-
-use super::attribute;
-use super::known;
 
 /// One token, or a group of them in brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,57 +143,6 @@ pub fn macro_arguments(tokens: &[Token]) -> Option<(usize, &Token)> {
     }
 }
 
-/// Takes out what rustfmt adds and removes and what no code can see: inert attributes, trailing
-/// commas, and, unless `docs`, documentation.
-///
-/// What stands in the arguments of a macro stays as it is, for the macro may see all of it, except
-/// for macros that take arguments like a function.
-pub fn clean(tokens: &[Token], docs: bool) -> Vec<Token> {
-    let mut clean: Vec<Token> = Vec::with_capacity(tokens.len());
-    let mut at = 0;
-    while at < tokens.len() {
-        let rest = &tokens[at..];
-        if let Some((length, inner)) = attribute(rest) {
-            if !attribute::is_inert(inner, docs) {
-                clean.extend(rest[..length].iter().cloned());
-            }
-            at += length;
-            continue;
-        }
-        if let Token::Ident(name) = &rest[0]
-            && let Some((length, arguments)) = macro_arguments(&rest[1..])
-            && !known::is_keyword(name)
-        {
-            clean.extend(rest[..length].iter().cloned());
-            clean.push(match arguments {
-                Token::Group(delimiter, inner) if known::is_plain_macro(name) => {
-                    let mut inner = self::clean(inner, docs);
-                    inner.pop_if(|token| token.is(","));
-                    Token::Group(*delimiter, inner)
-                }
-                verbatim => verbatim.clone(),
-            });
-            at += length + 1;
-            continue;
-        }
-        match &rest[0] {
-            Token::Punct(",") if is_idle_comma(&clean, &rest[1..]) => {}
-            Token::Group(delimiter, inner) => {
-                let mut inner = self::clean(inner, docs);
-                let commas = inner.iter().filter(|token| token.is(",")).count();
-                // `(x,)` is not `(x)`, unless it is the arguments of something.
-                if *delimiter != Delimiter::Parenthesis || commas > 1 || takes_arguments(&clean) {
-                    inner.pop_if(|token| token.is(","));
-                }
-                clean.push(Token::Group(*delimiter, inner));
-            }
-            token => clean.push(token.clone()),
-        }
-        at += 1;
-    }
-    clean
-}
-
 /// An attribute at the start of `tokens`: how many tokens it is long, and what is in its brackets.
 pub fn attribute(tokens: &[Token]) -> Option<(usize, &[Token])> {
     match tokens {
@@ -207,37 +153,6 @@ pub fn attribute(tokens: &[Token]) -> Option<(usize, &[Token])> {
             Some((3, inner))
         }
         _ => None,
-    }
-}
-
-/// Whether a comma after `before` means nothing: before `>`, and after a match arm's block.
-fn is_idle_comma(before: &[Token], after: &[Token]) -> bool {
-    let closes = matches!(after.first(), Some(Token::Punct(punct)) if punct.starts_with('>'));
-    let arm = matches!(before, [.., arrow, Token::Group(Delimiter::Brace, _)] if arrow.is("=>"));
-    closes || arm
-}
-
-/// Whether parentheses after `before` hold arguments or parameters, not a tuple. In doubt, no.
-fn takes_arguments(before: &[Token]) -> bool {
-    match before {
-        [.., hash, Token::Group(Delimiter::Bracket, _)] if hash.is("#") => false,
-        [.., Token::Ident(name)] => !known::is_keyword(name),
-        [
-            ..,
-            Token::Group(Delimiter::Parenthesis | Delimiter::Bracket, _),
-        ] => true,
-        // `f::<T>(x,)` and `fn f<T>(x: T,)`, but not `a > (x,)`.
-        [.., close] if close.is(">") => {
-            let Some(open) = before.iter().rposition(|token| token.is("<")) else {
-                return false;
-            };
-            match &before[..open] {
-                [.., colons] if colons.is("::") => true,
-                [.., keyword, Token::Ident(_)] => keyword.is("fn"),
-                _ => false,
-            }
-        }
-        _ => false,
     }
 }
 

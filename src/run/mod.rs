@@ -6,6 +6,7 @@
 mod child;
 mod event;
 mod executor;
+mod job;
 mod scheduler;
 mod task;
 

@@ -7,16 +7,17 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 
 use super::event::{Event, Outcome};
 use super::executor::{Executor, Finished};
+use super::job::Job;
 use super::task::Task;
-use crate::key::{Digest, KeyInputs};
+use crate::key::Digest;
 use crate::plan::{Assessment, Bases, Graph, Inputs, MANY, Reason, State, StepId, assess_step};
 use crate::steps::{Environment, Progress};
-use crate::store::{self, Claim, Claimed, Entry, Lookup, Manifest, Output, RunRecord, Store};
+use crate::store::{self, Claimed, Entry, Lookup, Store};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -100,18 +101,6 @@ struct Done {
 struct Work {
     key: Digest,
     reasons: Vec<Reason>,
-}
-
-/// A computation under way.
-#[derive(Debug)]
-struct Job {
-    key: Digest,
-    key_inputs: KeyInputs,
-    reasons: Vec<Reason>,
-    claim: Claim,
-    started_at: jiff::Timestamp,
-    started: Instant,
-    threads: usize,
 }
 
 /// Carries out a plan: runs what must run, and then what its results make necessary.
@@ -492,50 +481,13 @@ impl<'a> Run<'a> {
         finished: Finished,
     ) -> Result<(Arc<Entry>, Option<bool>)> {
         let step = self.graph.step(id);
-        let outputs = job.claim.collect(step.params.outputs())?;
-        let earlier = self.store.newest(&step.name);
-        if let Lookup::Found(earlier) = self.store.lookup(&job.key)? {
-            // A forced step, or one whose lost output another step has made meanwhile: to be compared.
-            let differing = differing(&earlier, &outputs);
-            if !differing.is_empty() {
-                return Err(anyhow!(
-                    "not deterministic: {} came out with other bytes than in the result of {}, which is kept; \
-                     the new outputs lie in {} until the step runs again",
-                    differing.join(", "),
-                    earlier.started,
-                    job.claim.output().display()
-                ));
-            }
-            self.store.discard(&job.claim)?;
-            return Ok((earlier, Some(true)));
-        }
-        let manifest = Manifest {
-            step: step.name.clone(),
-            key: job.key,
-            key_inputs: job.key_inputs.clone(),
-            outputs,
-            summary: finished.summary,
-            run: RunRecord {
-                started: format!("{:.3}", job.started_at),
-                seconds: job.started.elapsed().as_secs_f64(),
-                work_seconds: finished.work_seconds,
-                amount: step.params.amount(),
-                threads: job.threads,
-                because: job.reasons.iter().map(ToString::to_string).collect(),
-                host: host(),
-                cpu: cpu(),
-                fig6: env!("CARGO_PKG_VERSION").to_owned(),
-            },
-        };
         let kind = step.params.kind();
         if self.listed.insert(kind) {
             for listing in self.options.bases.listings_of(kind) {
                 self.store.keep_listing(listing)?;
             }
         }
-        let entry = self.store.commit(&job.claim, &manifest)?;
-        let same_bytes = earlier.map(|earlier| earlier.outputs == entry.outputs);
-        Ok((entry, same_bytes))
+        job.commit(step, finished, self.store)
     }
 
     fn skip(&mut self, id: StepId, because: String) {
@@ -648,32 +600,4 @@ impl<'a> Run<'a> {
 
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("cannot use the path {}", path.display()))
-}
-
-/// Names of the outputs that differ from an earlier result's.
-fn differing(earlier: &Entry, outputs: &BTreeMap<String, Output>) -> Vec<String> {
-    outputs
-        .iter()
-        .filter(|(name, output)| earlier.outputs.get(*name) != Some(output))
-        .map(|(name, _)| name.clone())
-        .collect()
-}
-
-/// This machine's name, for the record.
-fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_else(|_| "unknown".to_owned())
-}
-
-/// This machine's processor, for the record.
-fn cpu() -> String {
-    let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    information
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or_else(
-            || std::env::consts::ARCH.to_owned(),
-            |(_, name)| name.to_owned(),
-        )
 }

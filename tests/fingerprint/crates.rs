@@ -201,6 +201,12 @@ fn a_crate_under_another_name_is_found_and_its_revision_counts() {
 }
 
 #[test]
+fn a_crate_under_the_name_of_one_that_is_known_is_an_error() {
+    let package = using("top").replaced("renamed = {", "serde = {");
+    package.fails("Cargo.toml: gives real-name the name serde");
+}
+
+#[test]
 fn the_files_of_a_dependency_by_path_count() {
     using("local")
         .edit("pub fn go() {}", "pub fn go() { 1; }")

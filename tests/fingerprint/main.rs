@@ -5,7 +5,9 @@ mod fingerprint;
 #[path = "../../build/project.rs"]
 mod project;
 
+mod commas;
 mod crates;
+mod doubt;
 mod idle;
 mod items;
 mod names;
@@ -13,4 +15,5 @@ mod outside;
 mod package;
 mod real;
 mod table;
+mod unknown;
 mod unnamed;

@@ -30,6 +30,15 @@ fn a_file_of_code_is_followed_where_it_is_included() {
 }
 
 #[test]
+fn an_included_file_has_its_own_folder() {
+    let package = Package::new("pub fn run() { include!(\"more/body.in\"); }")
+        .with("src/more/body.in", "{ include_str!(\"text\") }")
+        .with("src/more/text", "1 2 3")
+        .with("src/text", "another");
+    package.edit("1 2 3", "1 2 4").changes(&["fn run"]);
+}
+
+#[test]
 fn a_file_of_items_is_part_of_the_module_that_includes_it() {
     let package = Package::new("include!(\"more.in\"); pub fn run() { far(); }")
         .with("src/more.in", "fn far() { 1; } fn idle() { 2; }");
@@ -76,7 +85,7 @@ fn whether_a_feature_is_on_counts_for_the_module_that_it_guards() {
         Package::new("#[cfg(feature = \"fast\")] mod m { pub fn f() {} } pub fn run() { m::f(); }");
     package
         .becomes(&package.clone().with_feature("fast"))
-        .changes(&["attributes"]);
+        .changes(&["attributes", "fn f"]);
 }
 
 #[test]
@@ -99,7 +108,9 @@ fn a_feature_that_chooses_a_backend_changes_nothing() {
 fn attributes_of_the_crate_and_its_edition_count() {
     let package =
         Package::new("#![recursion_limit = \"8\"] mod a { pub fn f() {} } pub use a::f as run;");
-    package.edit("\"8\"", "\"9\"").changes(&["attributes"]);
+    package
+        .edit("\"8\"", "\"9\"")
+        .changes(&["attributes", "fn f"]);
     package
         .edit("edition = \"2024\"", "edition = \"2021\"")
         .changes(&["edition"]);

@@ -168,6 +168,15 @@ impl Package {
         Ok(parts)
     }
 
+    /// There is no fingerprint, and the reason says so.
+    #[track_caller]
+    pub fn fails(&self, reason: &str) {
+        match self.parts() {
+            Ok(_) => panic!("there is a fingerprint"),
+            Err(error) => assert!(error.to_string().contains(reason), "{error}"),
+        }
+    }
+
     /// Names of the items that are reached.
     pub fn reached(&self) -> BTreeSet<String> {
         self.parts()
