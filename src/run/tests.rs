@@ -604,3 +604,52 @@ fn a_folder_of_links_shows_the_result_that_is_used_whatever_the_index_says() {
     run(&world, &none, Index::Saved, &Pure, folder.path());
     assert_eq!(fs::read_link(&link).unwrap(), first);
 }
+
+#[test]
+fn a_known_input_that_differs_makes_a_run_certain_though_another_is_still_to_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = BTreeSet::new();
+    let mut world = row(2);
+    world.nodes[1].reads.clear();
+    world.nodes.push(Node {
+        kind: 1,
+        value: 0,
+        reads: BTreeSet::from([(0, 0), (1, 0)]),
+    });
+    run(&world, &none, Index::Saved, &Pure, folder.path());
+    let before = world.results()[0].1["train.bin"].clone();
+    while world.results()[0].1["train.bin"] == before {
+        world.nodes[0].value += 1;
+    }
+    // The first step alone runs with its new value, and the second one's result is lost.
+    let first = World {
+        nodes: world.nodes[..1].to_vec(),
+        ..world.clone()
+    };
+    run(&first, &none, Index::Saved, &Pure, folder.path());
+    fs::remove_file(fs::canonicalize(folder.path().join("by-step/step1/split.json")).unwrap())
+        .unwrap();
+
+    let store = Store::at(folder.path(), false);
+    let plan = assess(
+        &world.graph(),
+        &[true; 3],
+        &[false; 3],
+        &world.bases(),
+        &store,
+    )
+    .unwrap();
+    let states: Vec<&State> = plan
+        .iter()
+        .map(|step| &step.as_ref().unwrap().state)
+        .collect();
+    assert!(matches!(states[0], State::UpToDate(_)));
+    assert!(matches!(states[1], State::MustRun(_)));
+    let State::MustRun(reasons) = states[2] else {
+        panic!("{:?}", states[2]);
+    };
+    assert!(
+        reasons[0].to_string().starts_with("input 0/0: "),
+        "{reasons:?}"
+    );
+}
