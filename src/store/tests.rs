@@ -377,3 +377,30 @@ fn a_listing_is_found_by_its_digest_while_it_is_whole() {
     assert_eq!(store.listing(&digest), None);
     assert_eq!(store.listing(&Digest::of(b"other")), None);
 }
+
+#[test]
+fn an_index_with_any_byte_altered_or_cut_off_says_nothing_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = store(folder.path());
+    let key = commit(&first, 0, "curve");
+    settle();
+    first.save_index().unwrap();
+    let right = found(&first, &key);
+    let index = folder.path().join("index");
+    let whole = fs::read(&index).unwrap();
+    for at in 0..whole.len() {
+        let mut altered = whole.clone();
+        altered[at] ^= 1;
+        for bytes in [&altered[..], &whole[..at]] {
+            fs::write(&index, bytes).unwrap();
+            let store = Store::at(folder.path(), false);
+            assert!(store.index.remembered(&key).is_none(), "byte {at}");
+            assert_eq!(found(&store, &key), right, "byte {at}");
+        }
+    }
+    fs::write(&index, whole).unwrap();
+    assert_eq!(
+        Store::at(folder.path(), false).index.remembered(&key),
+        Some(right)
+    );
+}
