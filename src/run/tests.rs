@@ -403,6 +403,18 @@ fn apply(edit: &Edit, world: &mut World, model: &mut Model, folder: &Path) {
     }
 }
 
+/// One step at a time.
+fn options(bases: Bases) -> Options {
+    Options {
+        jobs: 1,
+        cores: 1,
+        keep_going: false,
+        bases: bases.into(),
+        device: "flex".to_owned(),
+        mirrors: Vec::new(),
+    }
+}
+
 /// Plans and runs everything; gives what must and may run, and what happened.
 fn run(
     world: &World,
@@ -426,14 +438,7 @@ fn run(
             State::MayRun(_) => may.push(step.name.clone()),
         }
     }
-    let options = Options {
-        jobs: 1,
-        cores: 1,
-        keep_going: false,
-        bases: bases.into(),
-        device: "flex".to_owned(),
-        mirrors: Vec::new(),
-    };
+    let options = options(bases);
     let (_stop, messages) = stop_channel();
     let outcome = reproduce(
         &graph,
@@ -527,14 +532,7 @@ fn a_forced_step_that_makes_other_bytes_fails_by_name_and_keeps_its_result() {
     let forced = [true, false];
     let bases = world.bases();
     let plan = assess(&graph, &[true; 2], &forced, &bases, &store).unwrap();
-    let options = Options {
-        jobs: 1,
-        cores: 1,
-        keep_going: false,
-        bases: bases.into(),
-        device: "flex".to_owned(),
-        mirrors: Vec::new(),
-    };
+    let options = options(bases);
     let (_stop, messages) = stop_channel();
     let mut causes = Vec::new();
     let outcome = reproduce(
