@@ -13,14 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::Invalid;
 use crate::nn::device::{Backend, Request};
 use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{self, Assessment, Bases, Estimates, Graph, State};
-use crate::run::run_task;
+use crate::run::{Signals, run_task};
 use crate::store::Store;
 use out::Out;
 
@@ -129,6 +130,17 @@ impl Where {
     }
 }
 
+/// The exit code of a command that a signal ended.
+const INTERRUPTED: u8 = 130;
+
+/// A number of seconds in an option.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=1e9).contains(&seconds) => Ok(seconds),
+        _ => Err("expected seconds, from 0 to 1000000000".to_owned()),
+    }
+}
+
 /// Runs the command that the arguments ask for.
 ///
 /// Exit codes: 0 done; 1 a step failed or something could not be done; 2 wrong usage or a wrong
@@ -169,7 +181,25 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn exec(folder: &Path) -> Result<ExitCode> {
-    let succeeded = run_task(folder, &mut io::stdout().lock(), &mut io::stderr())?;
+    // Whoever started this step commits it; without that process nobody will, and another one may
+    // start the step anew at any moment.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(io::Error::from)
+        .context("cannot tie this process to its parent")?;
+    let signals = Signals::default();
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let at_once = signals.at_once.clone();
+        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), at_once)
+            .and_then(|_| signal_hook::flag::register(signal, signals.stop.clone()))
+            .context("cannot listen for signals")?;
+    }
+    let succeeded = run_task(
+        folder,
+        &signals,
+        &mut io::stdout().lock(),
+        &mut io::stderr(),
+    )?;
     Ok(if succeeded {
         ExitCode::SUCCESS
     } else {

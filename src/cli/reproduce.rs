@@ -12,12 +12,9 @@ use signal_hook::iterator::Signals;
 
 use super::out::Out;
 use super::view::{View, forecast_in_words};
-use super::{Project, Where, inspect, needed};
+use super::{INTERRUPTED, Project, Where, inspect, needed};
 use crate::report;
 use crate::run::{self, LocalProcesses, Options, Outcome, Stop};
-
-/// The exit code of a command that a signal ended.
-const INTERRUPTED: u8 = 130;
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -41,6 +38,9 @@ pub struct Arguments {
     /// Look here first for archives: a folder or a URL (may be repeated; also FIG6_MIRROR).
     #[arg(long, value_name = "DIR|URL", env = "FIG6_MIRROR")]
     mirror: Vec<String>,
+    /// Seconds of work between two checkpoints of a training.
+    #[arg(long, value_name = "SECONDS", default_value = "300", env = "FIG6_CHECKPOINT_EVERY", value_parser = super::seconds)]
+    checkpoint_every: f64,
     /// The folder of reports.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
@@ -137,16 +137,18 @@ fn options(arguments: &Arguments, project: &Project, cores: usize) -> Options {
         bases: project.bases.clone(),
         device: project.backend.to_string(),
         mirrors: arguments.mirror.clone(),
+        checkpoint_seconds: arguments.checkpoint_every,
     }
 }
 
-/// The first signal stops the run in good order, the second one ends the process at once.
+/// The first signal stops the run in good order, the second one ends the steps at once, the third
+/// one this process.
 fn stop_at_signals(stop: Stop) -> Result<()> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
     std::thread::spawn(move || {
         for (count, _) in signals.forever().enumerate() {
-            if count > 0 {
+            if count > 1 {
                 std::process::exit(INTERRUPTED.into());
             }
             stop.request();

@@ -1,24 +1,31 @@
 //! Training, from the first draw to the last evaluation: SGD with momentum and weight decay as
-//! PyTorch defines them, over shuffled and augmented epochs.
+//! PyTorch defines them, over shuffled and augmented epochs. It may be stopped after any iteration
+//! and goes on from a checkpoint to the same bytes.
 //!
-//! Unaware of pipelines, files and how progress is shown.
+//! Unaware of pipelines, of names of files and of how progress is shown.
 
+use std::error::Error;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, ensure};
 use burn::module::Module as _;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::augment::{Augmentation, Normalise, order};
-use super::predict::{errors, likeliest, percent, predict, to_device};
+use super::augment::{Normalise, order};
+use super::checkpoint::{self, Checkpoint, Checkpoints, Progress};
+use super::device::{BURN_VERSION, Backend};
+use super::predict::{errors, percent, predict, to_device};
+use super::recipe::Recipe;
 use super::resnet::{Architecture, ResNet};
-use super::schedule::{Pace, Schedule, WINDOW};
-use super::weights::read;
+use super::schedule::{Pace, WINDOW};
+use super::sgd::Sgd;
+use super::tally::{NotFinite, Outcome, Tally};
+use super::weights;
 use crate::cifar::{CLASSES, Images};
 use crate::results::{Metrics, Statistics};
 
@@ -31,50 +38,13 @@ const _: () = assert!(WINDOW.is_multiple_of(READ_EVERY));
 /// Time between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// How to train.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Recipe {
-    /// Images of one optimizer step; what is left at an epoch's end makes a smaller batch.
-    pub batch_size: u32,
-    /// Momentum, without dampening and not Nesterov's.
-    pub momentum: f64,
-    /// Weight decay (an L2 penalty's factor) on all parameters.
-    pub weight_decay: f64,
-    pub augmentation: Augmentation,
-    pub schedule: Schedule,
-    /// Optimizer steps between two lines of metrics.
-    pub evaluate_every: u64,
-}
-
-impl Recipe {
-    /// Refuses recipes that make no sense.
-    ///
-    /// # Errors
-    /// If a number is out of its range, naming it.
-    pub fn check(&self) -> Result<()> {
-        ensure!(self.batch_size > 0, "batch size must be at least 1");
-        ensure!(
-            (0.0..1.0).contains(&self.momentum),
-            "momentum {} must be at least 0 and below 1",
-            self.momentum
-        );
-        ensure!(
-            self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
-            "weight decay {} must not be negative",
-            self.weight_decay
-        );
-        ensure!(
-            self.evaluate_every > 0,
-            "evaluate every at least 1 iteration"
-        );
-        ensure!(
-            self.augmentation.pad <= 32,
-            "padding of {} pixels would leave nothing of an image (at most 32)",
-            self.augmentation.pad
-        );
-        self.schedule.check()
-    }
+/// What to train.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    pub architecture: &'a Architecture,
+    pub recipe: &'a Recipe,
+    /// Seed of initial weights, shuffling and augmentation.
+    pub seed: u64,
 }
 
 /// What to train on and to evaluate with.
@@ -85,6 +55,26 @@ pub struct Data<'a> {
     pub validation: &'a Images,
     pub test: &'a Images,
     pub statistics: &'a Statistics,
+}
+
+/// What happens outside of training and matters to it, but not to its result.
+pub struct Surroundings<'a> {
+    pub backend: Backend,
+    /// Where to keep checkpoints, if anywhere.
+    pub checkpoints: Option<&'a Checkpoints>,
+    /// Once it is set, training stops after the iteration under way, with a checkpoint.
+    pub stop: &'a AtomicBool,
+    /// Is told about once a second how training goes; nothing that it is told depends on when, but
+    /// the averages.
+    pub observe: &'a mut dyn FnMut(Sight),
+}
+
+/// What an observer is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sight {
+    /// A sentence for people.
+    Note(String),
+    Progress(Observation),
 }
 
 /// How far a training is.
@@ -110,127 +100,334 @@ pub struct Trained {
     pub metrics: Vec<Metrics>,
 }
 
-/// Trains a network from scratch on `device` (given without autodiff). `observe` is called about
-/// once a second; nothing that it is told depends on when, but the averages.
+/// A training that was asked to stop.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// Optimizer steps done.
+    pub iteration: u64,
+    /// Whether a checkpoint keeps them.
+    pub kept: bool,
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = if self.kept {
+            ", from where it goes on"
+        } else {
+            ""
+        };
+        write!(f, "interrupted after {} iterations{kept}", self.iteration)
+    }
+}
+
+impl Error for Interrupted {}
+
+/// What a training's result depends on, but for the code: a checkpoint of one training is of no use
+/// to another.
+pub fn identity(subject: Subject, data: Data, backend: Backend) -> Value {
+    let mut hasher = blake3::Hasher::new();
+    for images in [data.train, data.validation, data.test] {
+        hasher.update(&(images.len() as u64).to_le_bytes());
+        for index in 0..images.len() {
+            hasher.update(&[images.label(index)]);
+            hasher.update(images.image(index));
+        }
+    }
+    json!({
+        "architecture": subject.architecture,
+        "recipe": subject.recipe,
+        "seed": subject.seed,
+        "images": hasher.finalize().to_string(),
+        "statistics": data.statistics,
+        "backend": format!("{} {BURN_VERSION}", backend.name()),
+    })
+}
+
+/// Trains a network, from scratch or from the newest checkpoint of the same training.
 ///
 /// # Errors
-/// If architecture or recipe make no sense, there are no training or test images, the loss stops
-/// being finite (with iteration and learning rate), or the device fails.
-pub fn fit(
-    architecture: &Architecture,
-    recipe: &Recipe,
-    seed: u64,
-    data: Data,
-    device: &Device,
-    observe: &mut dyn FnMut(Observation),
-) -> Result<Trained> {
-    architecture.check()?;
-    recipe.check()?;
+/// [`Interrupted`] once `stop` is set. If architecture or recipe make no sense, there are no
+/// training or test images, the loss stops being finite (with iteration, learning rate and the last
+/// good checkpoint), a checkpoint cannot be written, or the device fails.
+pub fn fit(subject: Subject, data: Data, surroundings: &mut Surroundings) -> Result<Trained> {
+    subject.architecture.check()?;
+    subject.recipe.check()?;
     ensure!(!data.train.is_empty(), "there are no images to train on");
     ensure!(!data.test.is_empty(), "there are no images to test with");
+    let mut training = Training::begin(subject, data, surroundings)?;
+    let trained = training.run(surroundings);
+    trained.map_err(|error| match error.is::<Interrupted>() {
+        true => error,
+        false => training.explain(error, surroundings.checkpoints),
+    })?;
+    Ok(Trained {
+        network: training.network.valid(),
+        metrics: training.progress.metrics,
+    })
+}
 
-    let training_device = device.clone().autodiff();
-    let mut network = architecture.init(seed, &training_device);
-    let mut optimizer = sgd(recipe);
-    let normalise = Normalise::new(data.statistics);
-    let mut pace = Pace::new(&recipe.schedule);
-    let mut unread = Vec::new();
-    let mut window = Tally::default();
-    let mut report = Report::new(recipe.schedule.iterations);
-    let mut metrics: Vec<Metrics> = Vec::new();
+/// A training under way.
+struct Training<'a> {
+    subject: Subject<'a>,
+    data: Data<'a>,
+    identity: Value,
+    device: Device,
+    training_device: Device,
+    normalise: Normalise,
+    network: ResNet,
+    sgd: Sgd,
+    pace: Pace,
+    progress: Progress,
+    /// Iterations that are done but not yet part of the sums.
+    unread: Vec<Outcome>,
+    /// The epoch's order of images.
+    shuffled: Vec<usize>,
+    /// When the last checkpoint was written.
+    kept: Instant,
+    report: Report,
+}
 
-    let iterations = recipe.schedule.iterations;
-    let batch_size = recipe.batch_size as usize;
-    let batches = data.train.len().div_ceil(batch_size) as u64;
-    let mut shuffled = Vec::new();
-    for iteration in 0..iterations {
-        let (epoch, batch) = (iteration / batches, (iteration % batches) as usize);
-        if batch == 0 {
-            shuffled = order(seed, epoch, data.train.len());
+impl<'a> Training<'a> {
+    fn begin(
+        subject: Subject<'a>,
+        data: Data<'a>,
+        surroundings: &mut Surroundings,
+    ) -> Result<Training<'a>> {
+        let device = surroundings.backend.open()?;
+        let training_device = device.clone().autodiff();
+        let identity = match surroundings.checkpoints {
+            Some(_) => identity(subject, data, surroundings.backend),
+            None => Value::Null,
+        };
+        let mut note = |note| (surroundings.observe)(Sight::Note(note));
+        let checkpoint = match surroundings.checkpoints {
+            Some(checkpoints) => checkpoints.newest(&identity, &mut note)?,
+            None => None,
+        };
+        let Subject {
+            architecture,
+            recipe,
+            seed,
+        } = subject;
+        let iterations = recipe.schedule.iterations;
+        let (network, sgd, progress) = match checkpoint {
+            Some(Checkpoint {
+                progress,
+                weights,
+                velocities,
+                ..
+            }) => {
+                let done = progress.iteration;
+                note(format!(
+                    "resumes after iteration {done} of {iterations}, from a checkpoint"
+                ));
+                let network = weights::from_state(architecture, weights, &training_device)?;
+                (network, Sgd::resume(recipe, velocities, &device), progress)
+            }
+            None => (
+                architecture.init(seed, &training_device),
+                Sgd::new(recipe),
+                Progress::default(),
+            ),
+        };
+        Ok(Training {
+            subject,
+            data,
+            identity,
+            normalise: Normalise::new(data.statistics),
+            device,
+            training_device,
+            network,
+            sgd,
+            pace: Pace::resume(&recipe.schedule, progress.watch.clone()),
+            progress,
+            unread: Vec::new(),
+            shuffled: Vec::new(),
+            kept: Instant::now(),
+            report: Report::new(iterations),
+        })
+    }
+
+    /// Trains to the end.
+    fn run(&mut self, surroundings: &mut Surroundings) -> Result<()> {
+        while !self.advance(surroundings)? {}
+        let (done, rate) = (self.progress.iteration, self.progress.learning_rate);
+        checkpoint::finite(&weights::state(&self.network)?, done, rate)
+    }
+
+    /// Does all that is to be done after an iteration, and then the next one; returns whether none
+    /// was left. In between everything that matters is in `progress`, `pace`, `sgd` and `network`:
+    /// that is where a checkpoint may be taken.
+    fn advance(&mut self, surroundings: &mut Surroundings) -> Result<bool> {
+        let recipe = self.subject.recipe;
+        let (done, iterations) = (self.progress.iteration, recipe.schedule.iterations);
+        let ended = done == iterations;
+        let evaluate = done > 0 && (done.is_multiple_of(recipe.evaluate_every) || ended);
+        let stop = surroundings.stop.load(Ordering::Relaxed);
+        let keep = surroundings
+            .checkpoints
+            .filter(|checkpoints| done > 0 && (stop || self.kept.elapsed() >= checkpoints.every));
+        let reading = done.is_multiple_of(READ_EVERY) || self.report.is_due();
+        if evaluate || keep.is_some() || reading {
+            self.read()?;
         }
-        let start = batch * batch_size;
-        let indices = &shuffled[start..shuffled.len().min(start + batch_size)];
-        let labels: Vec<u8> = indices.iter().map(|&i| data.train.label(i)).collect();
-        let images = normalise.varied_batch(data.train, indices, &recipe.augmentation, seed, epoch);
+        if let Some(checkpoints) = keep {
+            checkpoints.write(&self.checkpoint()?)?;
+            self.kept = Instant::now();
+        }
+        if stop {
+            let kept = keep.is_some();
+            return Err(Interrupted {
+                iteration: done,
+                kept,
+            }
+            .into());
+        }
+        // One that was stopped while it evaluated has yet to do so.
+        let evaluated = self.progress.metrics.last().map(|line| line.iteration);
+        if evaluate && evaluated != Some(done) {
+            let Some(line) = self.evaluate(surroundings.stop)? else {
+                return Ok(false);
+            };
+            self.progress.metrics.push(line);
+            self.progress.window = Tally::default();
+        }
+        if self.report.is_due() || ended {
+            let observation = self.report.take(done, self.progress.metrics.last());
+            (surroundings.observe)(Sight::Progress(observation));
+        }
+        if !ended {
+            self.step();
+        }
+        Ok(ended)
+    }
 
-        let learning_rate = pace.learning_rate(iteration);
-        let images = to_device(images, &training_device);
+    /// One optimizer step.
+    fn step(&mut self) {
+        let Subject { recipe, seed, .. } = self.subject;
+        let iteration = self.progress.iteration;
+        let (train, batch_size) = (self.data.train, recipe.batch_size as usize);
+        let (epoch, batch) = position(iteration, train, recipe);
+        if batch == 0 || self.shuffled.is_empty() {
+            self.shuffled = order(seed, epoch, train.len());
+        }
+        let start = batch as usize * batch_size;
+        let indices = &self.shuffled[start..train.len().min(start + batch_size)];
+        let labels: Vec<u8> = indices.iter().map(|&i| train.label(i)).collect();
+        let augmentation = &recipe.augmentation;
+        let images = self
+            .normalise
+            .varied_batch(train, indices, augmentation, seed, epoch);
+        let images = to_device(images, &self.training_device);
+
+        let learning_rate = self.pace.learning_rate(iteration);
         let logits;
-        (network, logits) = step(network, &mut optimizer, learning_rate, images, &labels);
-
-        unread.push(Outcome {
+        (self.network, logits) = step(&self.network, &mut self.sgd, learning_rate, images, &labels);
+        self.progress.iteration += 1;
+        self.progress.learning_rate = learning_rate;
+        self.unread.push(Outcome {
             iteration,
             learning_rate,
             logits,
             labels,
         });
-        let done = iteration + 1;
-        let evaluate = done.is_multiple_of(recipe.evaluate_every) || done == iterations;
-        if evaluate || done.is_multiple_of(READ_EVERY) || report.is_due() {
-            for outcome in unread.drain(..) {
-                let tally = outcome.read()?;
-                pace.observe(outcome.iteration, tally.images, tally.errors);
-                window.add(&tally);
-                report.tally.add(&tally);
-            }
-        }
-        if evaluate {
-            let network = network.valid();
-            let error = |images: &Images| -> Result<f64> {
-                let predictions = predict(&network, images, &normalise, device)?;
-                let wrong = errors(&predictions, images.labels());
-                Ok(percent(wrong, images.len() as u64))
-            };
-            metrics.push(Metrics {
-                iteration: done,
-                epoch,
-                learning_rate,
-                train_loss: window.loss(),
-                train_error: window.error(),
-                validation_error: match data.validation.is_empty() {
-                    true => None,
-                    false => Some(error(data.validation)?),
-                },
-                test_error: error(data.test)?,
-            });
-            window = Tally::default();
-        }
-        if report.is_due() || done == iterations {
-            observe(report.take(done, metrics.last()));
-        }
     }
-    Ok(Trained {
-        network: network.valid(),
-        metrics,
-    })
+
+    /// Adds the outcomes of the last iterations to the sums.
+    fn read(&mut self) -> Result<()> {
+        for outcome in self.unread.drain(..) {
+            let tally = outcome.read()?;
+            self.pace
+                .observe(outcome.iteration, tally.images, tally.errors);
+            self.progress.window.add(&tally);
+            self.report.tally.add(&tally);
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        Ok(Checkpoint {
+            identity: self.identity.clone(),
+            progress: Progress {
+                watch: self.pace.watch().clone(),
+                ..self.progress.clone()
+            },
+            weights: weights::state(&self.network)?,
+            velocities: self.sgd.state()?,
+        })
+    }
+
+    /// A line of metrics; none if `stop` was set on the way.
+    fn evaluate(&self, stop: &AtomicBool) -> Result<Option<Metrics>> {
+        let network = self.network.valid();
+        let error = |images: &Images| -> Result<Option<f64>> {
+            let predictions = predict(&network, images, &self.normalise, &self.device, stop)?;
+            let percentage = |predictions: Vec<u8>| {
+                percent(errors(&predictions, images.labels()), images.len() as u64)
+            };
+            Ok(predictions.map(percentage))
+        };
+        let Progress {
+            iteration,
+            learning_rate,
+            window,
+            ..
+        } = &self.progress;
+        let validation_error = match self.data.validation.is_empty() {
+            true => None,
+            false => error(self.data.validation)?,
+        };
+        let (epoch, _) = position(iteration - 1, self.data.train, self.subject.recipe);
+        Ok(error(self.data.test)?.map(|test_error| Metrics {
+            iteration: *iteration,
+            epoch,
+            learning_rate: *learning_rate,
+            train_loss: window.loss(),
+            train_error: window.error(),
+            validation_error,
+            test_error,
+        }))
+    }
+
+    /// Adds to an error what a person will want to know: what may help, and what is left.
+    fn explain(&self, error: anyhow::Error, checkpoints: Option<&Checkpoints>) -> anyhow::Error {
+        if !error.is::<NotFinite>() {
+            return error;
+        }
+        let last = checkpoints
+            .and_then(|checkpoints| checkpoint::list(&checkpoints.folder).ok())
+            .and_then(|list| list.into_iter().next());
+        let last = match last {
+            Some((iteration, path)) => format!(
+                "the last good checkpoint is of iteration {iteration} ({})",
+                path.display()
+            ),
+            None => "there is no checkpoint yet".to_owned(),
+        };
+        anyhow!("{error}: training diverged; {last}; a lower learning rate or a warm-up may help")
+    }
 }
 
-/// Stochastic gradient descent as PyTorch's: `v ← μ v + (g + λ w)`, `w ← w − η v`, `v` starting
-/// as the first gradient.
-fn sgd(recipe: &Recipe) -> ModuleOptimizer {
-    let momentum = MomentumConfig::new()
-        .with_momentum(recipe.momentum)
-        .with_dampening(0.0)
-        .with_nesterov(false);
-    SgdConfig::new()
-        .with_momentum(Some(momentum))
-        .with_weight_decay(Some(WeightDecayConfig::new(recipe.weight_decay as f32)))
-        .init()
+/// The epoch that an iteration belongs to and its place in it, both counted from 0. An epoch's last
+/// batch may be smaller.
+fn position(iteration: u64, train: &Images, recipe: &Recipe) -> (u64, u64) {
+    let batches = train.len().div_ceil(recipe.batch_size as usize) as u64;
+    (iteration / batches, iteration % batches)
 }
 
 /// One optimizer step on images `[n, 3, 32, 32]`. Returns the network after it and the logits
 /// `[n, 10]` before it, outside of autodiff's graph.
 fn step(
-    network: ResNet,
-    optimizer: &mut ModuleOptimizer,
+    network: &ResNet,
+    sgd: &mut Sgd,
     learning_rate: f64,
     images: Tensor<4>,
     labels: &[u8],
 ) -> (ResNet, Tensor<2>) {
     let logits = network.forward(images);
     let loss = cross_entropy(logits.clone(), labels);
-    let gradients = GradientsParams::from_grads(loss.backward(), &network);
-    let network = optimizer.step(learning_rate, network, gradients);
+    let gradients = GradientsParams::from_grads(loss.backward(), network);
+    let network = sgd.step(learning_rate, network.clone(), gradients);
     (network, logits.without_autodiff())
 }
 
@@ -244,65 +441,6 @@ fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
     let weights = TensorData::new(weights, [labels.len(), CLASSES]);
     let weights = Tensor::from_data(weights, &logits.device());
     (log_softmax(logits, 1) * weights).sum()
-}
-
-/// An iteration whose outcome still lies on the device.
-struct Outcome {
-    iteration: u64,
-    learning_rate: f64,
-    /// `[images, 10]`
-    logits: Tensor<2>,
-    labels: Vec<u8>,
-}
-
-impl Outcome {
-    /// Loss and error of the iteration's images.
-    fn read(&self) -> Result<Tally> {
-        let logits = read(self.logits.clone())?;
-        let mut tally = Tally::default();
-        for (logits, &label) in logits.chunks_exact(CLASSES).zip(&self.labels) {
-            tally.images += 1;
-            tally.errors += u64::from(likeliest(logits) != label);
-            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let exponentials = logits.iter().map(|x| f64::from(x - largest).exp());
-            let normaliser: f64 = exponentials.sum();
-            tally.losses += normaliser.ln() - f64::from(logits[usize::from(label)] - largest);
-        }
-        if !tally.losses.is_finite() {
-            bail!(
-                "the loss is {} at iteration {} with learning rate {}: training diverged; a lower learning rate or a warm-up may help",
-                tally.loss(),
-                self.iteration,
-                self.learning_rate
-            );
-        }
-        Ok(tally)
-    }
-}
-
-/// Sums over a number of trained images.
-#[derive(Clone, Default)]
-struct Tally {
-    images: u64,
-    errors: u64,
-    /// Sum of cross-entropies.
-    losses: f64,
-}
-
-impl Tally {
-    fn add(&mut self, other: &Tally) {
-        self.images += other.images;
-        self.errors += other.errors;
-        self.losses += other.losses;
-    }
-
-    fn loss(&self) -> f64 {
-        self.losses / self.images as f64
-    }
-
-    fn error(&self) -> f64 {
-        percent(self.errors, self.images)
-    }
 }
 
 /// Collects what the next observation says. Time decides when that is, and nothing else.
@@ -331,10 +469,7 @@ impl Report {
             iteration,
             iterations: self.iterations,
             images_per_second: self.tally.images as f64 / seconds,
-            loss: match self.tally.images {
-                0 => 0.0,
-                _ => self.tally.loss(),
-            },
+            loss: self.tally.loss(),
             train_error: self.tally.error(),
             test_error: last.map(|metrics| metrics.test_error),
         };

@@ -2,12 +2,16 @@
 //! steps; everything outside this folder reaches burn only through it.
 
 pub mod augment;
+pub mod checkpoint;
 pub mod device;
 mod draw;
 pub mod fit;
 mod init;
 mod layers;
 pub mod predict;
+pub mod recipe;
 pub mod resnet;
 pub mod schedule;
+mod sgd;
+mod tally;
 pub mod weights;

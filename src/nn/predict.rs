@@ -2,6 +2,8 @@
 //!
 //! Unaware of training and files.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -14,7 +16,8 @@ use crate::cifar::{CHANNELS, CLASSES, Images, SIDE};
 /// does enter the artifacts through it.
 const BATCH: usize = 200;
 
-/// The class that the network finds likeliest for each image, the first of equals.
+/// The class that the network finds likeliest for each image, the first of equals; nothing once
+/// `stop` is set.
 ///
 /// # Errors
 /// If the logits cannot be read back from the device.
@@ -23,15 +26,19 @@ pub fn predict(
     images: &Images,
     normalise: &Normalise,
     device: &Device,
-) -> Result<Vec<u8>> {
+    stop: &AtomicBool,
+) -> Result<Option<Vec<u8>>> {
     let mut predictions = Vec::with_capacity(images.len());
     let indices: Vec<usize> = (0..images.len()).collect();
     for indices in indices.chunks(BATCH) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let batch = to_device(normalise.batch(images, indices), device);
         let logits = read(network.forward(batch))?;
         predictions.extend(logits.chunks_exact(CLASSES).map(likeliest));
     }
-    Ok(predictions)
+    Ok(Some(predictions))
 }
 
 /// How many of the predictions differ from the labels.

@@ -101,33 +101,47 @@ impl Schedule {
     }
 }
 
-/// A schedule on its way: it has to be told how training goes, because one of the warm-ups
-/// depends on it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pace {
-    schedule: Schedule,
+/// What the schedule has to be told about training, because one of the warm-ups depends on it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
     /// Whether the warm-up by training error is over.
     warm: bool,
     window_errors: u64,
     window_images: u64,
 }
 
+/// A schedule on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pace {
+    schedule: Schedule,
+    watch: Watch,
+}
+
 impl Pace {
     /// At the start of training.
     pub fn new(schedule: &Schedule) -> Pace {
+        Pace::resume(schedule, Watch::default())
+    }
+
+    /// After the iterations that `watch` has seen.
+    pub fn resume(schedule: &Schedule, watch: Watch) -> Pace {
         Pace {
             schedule: schedule.clone(),
-            warm: false,
-            window_errors: 0,
-            window_images: 0,
+            watch,
         }
+    }
+
+    /// What [`Pace::resume`] needs.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The learning rate of `iteration`, counted from 0. Every iteration before the last multiple
     /// of [`WINDOW`] must have been observed.
     pub fn learning_rate(&self, iteration: u64) -> f64 {
         match self.schedule.warm_up {
-            WarmUp::UntilError { learning_rate, .. } if !self.warm => learning_rate,
+            WarmUp::UntilError { learning_rate, .. } if !self.watch.warm => learning_rate,
             WarmUp::Iterations {
                 learning_rate,
                 iterations,
@@ -143,12 +157,13 @@ impl Pace {
         let WarmUp::UntilError { train_error, .. } = self.schedule.warm_up else {
             return;
         };
-        self.window_images += images;
-        self.window_errors += errors;
+        let watch = &mut self.watch;
+        watch.window_images += images;
+        watch.window_errors += errors;
         if (iteration + 1).is_multiple_of(WINDOW) {
-            let error = 100.0 * self.window_errors as f64 / self.window_images as f64;
-            self.warm |= error < train_error;
-            (self.window_images, self.window_errors) = (0, 0);
+            let error = 100.0 * watch.window_errors as f64 / watch.window_images as f64;
+            watch.warm |= error < train_error;
+            (watch.window_images, watch.window_errors) = (0, 0);
         }
     }
 }

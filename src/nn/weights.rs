@@ -25,27 +25,42 @@ pub struct Values {
 /// A network's tensors by PyTorch's names.
 pub type State = BTreeMap<String, Values>;
 
+/// The metadata's entry that names the network: [`Architecture`] as JSON.
+pub const ARCHITECTURE: &str = "architecture";
+
 /// The network as a safetensors file; the same network always gives the same bytes.
 ///
 /// # Errors
 /// If a tensor cannot be read back from the device.
-pub fn to_bytes(network: &ResNet) -> Result<Vec<u8>> {
-    let bytes: BTreeMap<String, (Vec<usize>, Vec<u8>)> = state(network)?
-        .into_iter()
+pub fn to_bytes(architecture: &Architecture, network: &ResNet) -> Result<Vec<u8>> {
+    let architecture = serde_json::to_string(architecture).context("no JSON form")?;
+    let metadata = BTreeMap::from([(ARCHITECTURE.to_owned(), architecture)]);
+    file(&state(network)?, metadata)
+}
+
+/// Tensors as a safetensors file. With more than one entry of metadata the order of the entries,
+/// and so the bytes, may differ from call to call.
+///
+/// # Errors
+/// If a tensor's shape does not fit its values.
+pub fn file(state: &State, metadata: BTreeMap<String, String>) -> Result<Vec<u8>> {
+    let bytes: BTreeMap<&String, (&Vec<usize>, Vec<u8>)> = state
+        .iter()
         .map(|(name, tensor)| {
             let bytes = tensor.values.iter().flat_map(|x| x.to_le_bytes()).collect();
-            (name, (tensor.shape, bytes))
+            (name, (&tensor.shape, bytes))
         })
         .collect();
     let views: Vec<(&String, TensorView)> = bytes
         .iter()
-        .map(|(name, (shape, bytes))| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes)
+        .map(|(&name, (shape, bytes))| {
+            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes)
                 .with_context(|| format!("tensor {name}"))?;
             Ok((name, view))
         })
         .collect::<Result<_>>()?;
-    serialize(views, None).context("cannot put the weights into a safetensors file")
+    serialize(views, Some(metadata.into_iter().collect()))
+        .context("cannot put the weights into a safetensors file")
 }
 
 /// The network of `architecture` with the weights of a safetensors file.
@@ -62,8 +77,17 @@ pub fn from_bytes(architecture: &Architecture, bytes: &[u8], device: &Device) ->
 /// # Errors
 /// If the bytes are no safetensors file, or a tensor does not hold 32-bit floats.
 pub fn parse(bytes: &[u8]) -> Result<State> {
-    let file = SafeTensors::deserialize(bytes)
-        .context("not a safetensors file, or one that was cut short or damaged")?;
+    parse_with_metadata(bytes).map(|(state, _)| state)
+}
+
+/// The tensors of a safetensors file, and what it says about them.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with_metadata(bytes: &[u8]) -> Result<(State, BTreeMap<String, String>)> {
+    const WHAT: &str = "not a safetensors file, or one that was cut short or damaged";
+    let (_, header) = SafeTensors::read_metadata(bytes).context(WHAT)?;
+    let file = SafeTensors::deserialize(bytes).context(WHAT)?;
     let mut state = State::new();
     for (name, tensor) in file.iter() {
         if name.ends_with(IGNORED) {
@@ -85,7 +109,8 @@ pub fn parse(bytes: &[u8]) -> Result<State> {
         };
         state.insert(name.to_owned(), tensor);
     }
-    Ok(state)
+    let metadata = header.metadata().clone().unwrap_or_default();
+    Ok((state, metadata.into_iter().collect()))
 }
 
 /// The tensors of a network.
@@ -218,7 +243,7 @@ mod tests {
     }
 
     fn written() -> Vec<u8> {
-        to_bytes(&NET.init(3, &device())).unwrap()
+        to_bytes(&NET, &NET.init(3, &device())).unwrap()
     }
 
     #[test]
@@ -226,8 +251,8 @@ mod tests {
         let bytes = written();
         assert_eq!(written(), bytes);
         let network = from_bytes(&NET, &bytes, &device()).unwrap();
-        assert_eq!(to_bytes(&network).unwrap(), bytes);
-        assert_ne!(to_bytes(&NET.init(4, &device())).unwrap(), bytes);
+        assert_eq!(to_bytes(&NET, &network).unwrap(), bytes);
+        assert_ne!(to_bytes(&NET, &NET.init(4, &device())).unwrap(), bytes);
     }
 
     #[test]

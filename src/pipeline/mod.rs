@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::error::{Invalid, nearest};
-use crate::nn::fit::Recipe;
+use crate::nn::recipe::Recipe;
 use crate::nn::resnet::Architecture;
 use crate::steps::download::Source;
 

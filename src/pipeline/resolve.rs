@@ -8,7 +8,7 @@ use super::file::{self, File};
 use super::locate::{Segment, place};
 use super::{Data, Experiment, Model, Origin, Panel};
 use crate::nn::augment::Augmentation;
-use crate::nn::fit::Recipe;
+use crate::nn::recipe::Recipe;
 use crate::nn::resnet::Shortcut;
 use crate::nn::schedule::{Schedule, WarmUp};
 use crate::steps::count::grouped;

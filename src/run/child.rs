@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -12,15 +14,39 @@ use crate::nn::device::Backend;
 use crate::plan::Bases;
 use crate::steps::{self, Progress};
 
+/// What a signal that asks the process to end means to it.
+#[derive(Clone, Debug)]
+pub struct Signals {
+    /// Set by such a signal.
+    pub stop: Arc<AtomicBool>,
+    /// Whether it also ends the process at once.
+    pub at_once: Arc<AtomicBool>,
+}
+
+impl Default for Signals {
+    fn default() -> Signals {
+        Signals {
+            stop: Arc::default(),
+            at_once: Arc::new(AtomicBool::new(true)),
+        }
+    }
+}
+
 /// Computes the task in `folder` and answers with lines of JSON; `log` gets what a person may want
-/// to read later. Returns whether the step succeeded.
+/// to read later. From there on signals have to leave alone a step that ends in good order by itself.
+/// Returns whether the step succeeded.
 ///
 /// # Errors
 /// If nobody listens to the answers any more; the work is pointless then.
-pub fn run_task(folder: &Path, answers: &mut dyn Write, log: &mut dyn Write) -> io::Result<bool> {
+pub fn run_task(
+    folder: &Path,
+    signals: &Signals,
+    answers: &mut dyn Write,
+    log: &mut dyn Write,
+) -> io::Result<bool> {
     let started = Instant::now();
     let mut deaf = None;
-    let result = compute(folder, &mut |progress| {
+    let result = compute(folder, signals, &mut |progress| {
         if let Progress::Note(note) = &progress {
             // A log that cannot be written to must not stop the work.
             let _ = writeln!(log, "{note}");
@@ -64,9 +90,15 @@ fn answer(answers: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 }
 
 /// Runs the step; `report` returns whether anybody still listens.
-fn compute(folder: &Path, report: &mut dyn FnMut(Progress) -> bool) -> Result<String> {
+fn compute(
+    folder: &Path,
+    signals: &Signals,
+    report: &mut dyn FnMut(Progress) -> bool,
+) -> Result<String> {
     let task = Task::read(folder)?;
     check_key(&task)?;
+    let heeds_stop = task.params.heeds_stop();
+    signals.at_once.store(!heeds_stop, Ordering::Relaxed);
     let mut progress = |progress| {
         if !report(progress) {
             // There is no way back through the step's own code, nor any reason to take it.
@@ -78,6 +110,7 @@ fn compute(folder: &Path, report: &mut dyn FnMut(Progress) -> bool) -> Result<St
         output: folder.join("out"),
         scratch: folder.join("scratch"),
         environment: task.environment,
+        stop: &signals.stop,
         progress: &mut progress,
     };
     task.params.run(&mut context)

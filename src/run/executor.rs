@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::task::Answer;
 use crate::steps::Progress;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Runs steps, each in a process of its own.
 pub trait Executor: Sync {
@@ -25,8 +26,11 @@ pub trait Executor: Sync {
         report: &mut dyn FnMut(Progress),
     ) -> Result<Finished>;
 
-    /// Stops everything that runs, now and from now on.
+    /// Asks everything that runs to end in good order, and starts nothing more.
     fn stop(&self);
+
+    /// Ends everything that runs at once, and starts nothing more.
+    fn kill(&self);
 }
 
 /// What a step's process says at its end.
@@ -139,7 +143,7 @@ impl Executor for LocalProcesses {
             .wait()
             .context("cannot wait for the step's process")?;
         match last {
-            _ if stopped => bail!("interrupted"),
+            // Also if it was to be stopped: what is done is not thrown away.
             Some(Answer::Finished {
                 summary,
                 work_seconds,
@@ -147,12 +151,22 @@ impl Executor for LocalProcesses {
                 summary,
                 work_seconds,
             }),
+            _ if stopped => bail!("interrupted"),
             Some(Answer::Failed { cause }) => bail!("{cause}"),
             _ => bail!("its process ended early ({status})"),
         }
     }
 
     fn stop(&self) {
+        let mut running = self.running();
+        running.stopped = true;
+        for (_, child) in &running.children {
+            // One that has ended by itself stays in the list, unreaped, so the number is still its.
+            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+        }
+    }
+
+    fn kill(&self) {
         let mut running = self.running();
         running.stopped = true;
         for (_, child) in &mut running.children {

@@ -10,7 +10,7 @@ mod job;
 mod scheduler;
 mod task;
 
-pub use child::run_task;
+pub use child::{Signals, run_task};
 pub use event::{Event, Outcome};
 pub use executor::{Executor, Finished, LocalProcesses};
 pub use scheduler::{Options, Stop, reproduce, stop_channel};

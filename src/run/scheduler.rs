@@ -33,6 +33,8 @@ pub struct Options {
     /// The device, exactly (`tch:cuda:0`).
     pub device: String,
     pub mirrors: Vec<String>,
+    /// Seconds between two checkpoints of a training.
+    pub checkpoint_seconds: f64,
 }
 
 /// Asks a run to stop; may be used from any thread.
@@ -40,7 +42,8 @@ pub struct Options {
 pub struct Stop(Sender<Message>);
 
 impl Stop {
-    /// Stops all running steps; the run then ends as interrupted.
+    /// Asks all running steps to end in good order, and the second time ends them at once; the run
+    /// then ends as interrupted.
     pub fn request(&self) {
         // A run that is over needs no stopping.
         let _ = self.0.send(Message::Stop);
@@ -150,7 +153,7 @@ pub fn reproduce(
             let result = run.drive(&hands, &messages.receiver);
             if result.is_err() {
                 // The scope waits for its threads, and they for their processes.
-                executor.stop();
+                executor.kill();
             }
             result
         })?;
@@ -246,6 +249,7 @@ impl<'a> Run<'a> {
                     self.assess(id)?;
                     self.follow(id)?;
                 }
+                Message::Stop if self.stopped => hands.executor.kill(),
                 Message::Stop => {
                     self.stopped = true;
                     hands.executor.stop();
@@ -425,6 +429,7 @@ impl<'a> Run<'a> {
                 mirrors: self.options.mirrors.clone(),
                 sources: step.sources.clone(),
                 device: self.options.device.clone(),
+                checkpoint_seconds: self.options.checkpoint_seconds,
             },
         })
     }

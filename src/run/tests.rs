@@ -167,6 +167,8 @@ impl Executor for Fickle {
     }
 
     fn stop(&self) {}
+
+    fn kill(&self) {}
 }
 
 impl Executor for Pure {
@@ -193,6 +195,8 @@ impl Executor for Pure {
     }
 
     fn stop(&self) {}
+
+    fn kill(&self) {}
 }
 
 /// Something that happens between two runs; numbers are taken modulo what there is.
@@ -412,6 +416,7 @@ fn options(bases: Bases) -> Options {
         bases: bases.into(),
         device: "flex".to_owned(),
         mirrors: Vec::new(),
+        checkpoint_seconds: 300.0,
     }
 }
 

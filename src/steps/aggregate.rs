@@ -184,6 +184,7 @@ mod tests {
             output: output.clone(),
             scratch: folder.path().to_owned(),
             environment: Environment::default(),
+            stop: &std::sync::atomic::AtomicBool::new(false),
             progress: &mut |_: Progress| {},
         };
         let message = run(&params, &mut context)?;

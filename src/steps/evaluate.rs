@@ -49,7 +49,9 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let network = weights::from_bytes(&params.architecture, &bytes, &device)
         .with_context(|| format!("in {}", path.display()))?;
 
-    let predictions = predict(&network, &test, &Normalise::new(&statistics), &device)?;
+    let normalise = Normalise::new(&statistics);
+    let predictions = predict(&network, &test, &normalise, &device, context.stop)?;
+    let predictions = predictions.context("interrupted")?;
     let evaluation = evaluate(&classes, test.labels(), &predictions);
     let mut csv = String::from("index,label,prediction\n");
     for (index, (label, prediction)) in test.labels().iter().zip(&predictions).enumerate() {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
@@ -35,6 +36,8 @@ pub struct Context<'a> {
     pub scratch: PathBuf,
     /// What helps to do the work but cannot change its result.
     pub environment: Environment,
+    /// Set when the work is to end early; see [`Params::heeds_stop`].
+    pub stop: &'a AtomicBool,
     /// Receives how far the step is.
     pub progress: &'a mut dyn FnMut(Progress),
 }
@@ -48,6 +51,8 @@ pub struct Environment {
     pub sources: Vec<download::Source>,
     /// The backend's device to compute on, as `--device` names it exactly (`flex`, `tch:cuda:0`).
     pub device: String,
+    /// Seconds between two checkpoints of a training.
+    pub checkpoint_seconds: f64,
 }
 
 /// One report of how far a running step is.

@@ -1,10 +1,13 @@
 //! The closed set of step kinds: which module does the work, what it writes, and what its key
 //! must cover.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, aggregate, download, evaluate, plot, preprocess, table, train};
+use crate::nn::checkpoint;
 use crate::nn::resnet::Architecture;
 
 /// A step's kind with all that it can be told; every field enters the step's key.
@@ -79,6 +82,23 @@ impl Params {
             }
             Params::Evaluate(params) => params.architecture.multiply_adds() as f64,
             _ => 1.0,
+        }
+    }
+
+    /// Whether the step looks at [`Context::stop`], to end in good order.
+    pub fn heeds_stop(&self) -> bool {
+        matches!(self, Params::Train(_) | Params::Evaluate(_))
+    }
+
+    /// How far an interrupted run of this step came, out of how much, by what it has left in its
+    /// scratch folder: iterations of a training.
+    pub fn kept(&self, scratch: &Path) -> Option<(u64, u64)> {
+        match self {
+            Params::Train(params) => {
+                let iterations = params.recipe.schedule.iterations;
+                checkpoint::newest_iteration(scratch).map(|done| (done, iterations))
+            }
+            _ => None,
         }
     }
 

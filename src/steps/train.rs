@@ -1,12 +1,16 @@
 //! Trains one network with one seed. The work is done in `nn`; this maps files to it and back.
 
-use anyhow::{Context as _, Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Progress};
 use crate::cifar::Images;
+use crate::nn::checkpoint::Checkpoints;
 use crate::nn::device::{BURN_VERSION, Backend};
-use crate::nn::fit::{Data, Observation, Recipe, fit};
+use crate::nn::fit::{Data, Sight, Subject, Surroundings, fit};
+use crate::nn::recipe::Recipe;
 use crate::nn::resnet::Architecture;
 use crate::nn::weights;
 use crate::results::Training;
@@ -37,34 +41,32 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let test = Images::read(context.input("test.bin")?)?;
     let statistics = context.read_json("statistics.json")?;
     let backend: Backend = context.environment.device.parse()?;
-    let device = backend.open()?;
+    let checkpoints = Checkpoints {
+        folder: context.scratch.clone(),
+        every: Duration::try_from_secs_f64(context.environment.checkpoint_seconds)
+            .context("the time between checkpoints")?,
+    };
 
-    let data = Data {
-        train: &train,
-        validation: &validation,
-        test: &test,
-        statistics: &statistics,
-    };
     let batch_size = f64::from(params.recipe.batch_size);
-    let mut observe = |seen: Observation| {
-        let images_left = (seen.iterations - seen.iteration) as f64 * batch_size;
-        (context.progress)(Progress::Training {
-            iteration: seen.iteration,
-            iterations: seen.iterations,
-            images_per_second: seen.images_per_second,
-            seconds_left: images_left / seen.images_per_second.max(1e-9),
-            loss: seen.loss,
-            train_error: seen.train_error,
-            test_error: seen.test_error,
-        });
-    };
+    let progress = &mut *context.progress;
     let trained = fit(
-        &params.architecture,
-        &params.recipe,
-        params.seed,
-        data,
-        &device,
-        &mut observe,
+        Subject {
+            architecture: &params.architecture,
+            recipe: &params.recipe,
+            seed: params.seed,
+        },
+        Data {
+            train: &train,
+            validation: &validation,
+            test: &test,
+            statistics: &statistics,
+        },
+        &mut Surroundings {
+            backend,
+            checkpoints: Some(&checkpoints),
+            stop: context.stop,
+            observe: &mut |sight| progress(told(sight, batch_size)),
+        },
     )?;
 
     let last = trained.metrics.last().cloned();
@@ -74,13 +76,7 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         lines += &serde_json::to_string(metrics)?;
         lines.push('\n');
     }
-    let bytes = weights::to_bytes(&trained.network)?;
-    ensure!(
-        weights::parse(&bytes)?
-            .values()
-            .all(|tensor| tensor.values.iter().all(|x| x.is_finite())),
-        "training ended with weights that are not finite: it diverged; a lower learning rate or a warm-up may help"
-    );
+    let bytes = weights::to_bytes(&params.architecture, &trained.network)?;
     context.write("metrics.jsonl", lines)?;
     context.write("weights.safetensors", bytes)?;
     context.write_json(
@@ -100,4 +96,23 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         "test error {:.2} %, train error {:.2} % after {} iterations",
         last.test_error, last.train_error, last.iteration
     ))
+}
+
+/// What a training says, for those who follow the step.
+fn told(sight: Sight, batch_size: f64) -> Progress {
+    match sight {
+        Sight::Note(note) => Progress::Note(note),
+        Sight::Progress(seen) => {
+            let images_left = (seen.iterations - seen.iteration) as f64 * batch_size;
+            Progress::Training {
+                iteration: seen.iteration,
+                iterations: seen.iterations,
+                images_per_second: seen.images_per_second,
+                seconds_left: images_left / seen.images_per_second.max(1e-9),
+                loss: seen.loss,
+                train_error: seen.train_error,
+                test_error: seen.test_error,
+            }
+        }
+    }
 }

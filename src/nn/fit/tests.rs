@@ -1,63 +1,28 @@
-//! The training loop against PyTorch's numbers, and its own promises.
+//! The training loop's own promises, on every CPU backend that is compiled in.
 
-use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
+use std::path::Path;
 
 use super::*;
-use crate::nn::device::Backend;
+use crate::nn::augment::Augmentation;
 use crate::nn::resnet::Shortcut;
-use crate::nn::schedule::WarmUp;
-use crate::nn::weights;
+use crate::nn::schedule::{Schedule, WarmUp};
 
-/// What PyTorch computed for one net; see `tests/fixtures/README.md`.
-#[derive(Deserialize)]
-struct Golden {
-    n: u32,
-    kind: String,
-    parameters: u64,
-    losses_f64: Vec<f64>,
-    losses_f32: Vec<f64>,
-    eval_logits_init_f64: Vec<Vec<f64>>,
-    eval_logits_f64: Vec<Vec<f64>>,
-    eval_logits_f32: Vec<Vec<f64>>,
+mod golden;
+
+/// Flex, and LibTorch where it is compiled in.
+fn cpu_backends() -> Vec<Backend> {
+    let backends = [Backend::Flex, Backend::TchCpu];
+    backends.into_iter().filter(|b| b.compiled_in()).collect()
 }
 
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    std::fs::read(folder.join(name)).unwrap()
-}
-
-/// The sample's first training images and first test images; nothing where it is not there.
-fn sample() -> Option<(Images, Images)> {
-    let shared = std::env::var_os("FIG6_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = shared.join("data/cifar10-sample-binary.tar.gz");
-    let file = std::fs::File::open(path).ok()?;
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-    let mut found: BTreeMap<String, Images> = BTreeMap::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let name = entry.path().unwrap().file_name().unwrap().to_owned();
-        let name = name.to_str().unwrap().to_owned();
-        if name == "data_batch_1.bin" || name == "test_batch.bin" {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).unwrap();
-            found.entry(name).or_default().push_records(&bytes).unwrap();
-        }
-    }
-    let train = found["data_batch_1.bin"].select(&(0..128).collect::<Vec<_>>());
-    let test = found["test_batch.bin"].select(&(0..16).collect::<Vec<_>>());
-    Some((train, test))
-}
+const PLAIN_8: Architecture = Architecture {
+    n: 1,
+    shortcut: Shortcut::None,
+};
 
 fn recipe(iterations: u64) -> Recipe {
     Recipe {
-        batch_size: 128,
+        batch_size: 10,
         momentum: 0.9,
         weight_decay: 1e-4,
         augmentation: Augmentation { pad: 4, flip: true },
@@ -68,133 +33,8 @@ fn recipe(iterations: u64) -> Recipe {
             iterations,
             warm_up: WarmUp::None,
         },
-        evaluate_every: 10,
+        evaluate_every: 3,
     }
-}
-
-fn largest_distance(a: &[f32], b: &[Vec<f64>]) -> f64 {
-    let b: Vec<f64> = b.iter().flatten().copied().collect();
-    assert_eq!(a.len(), b.len());
-    let distances = a.iter().zip(&b).map(|(a, b)| (f64::from(*a) - b).abs());
-    distances.fold(0.0, f64::max)
-}
-
-fn agrees_with_pytorch(name: &str) {
-    let goldens: BTreeMap<String, Golden> =
-        serde_json::from_slice(&fixture("golden.json")).unwrap();
-    let golden = &goldens[name];
-    let architecture = Architecture {
-        n: golden.n,
-        shortcut: match golden.kind.as_str() {
-            "plain" => Shortcut::None,
-            kind => kind.parse().unwrap(),
-        },
-    };
-    assert_eq!(architecture.parameters(), golden.parameters);
-    let Some((train, test)) = sample() else {
-        eprintln!("skipped: the sample images are not there (set FIG6_SHARED)");
-        return;
-    };
-
-    let device = Backend::Flex.open().unwrap();
-    let training_device = device.clone().autodiff();
-    let bytes = fixture(&format!("{name}-init.safetensors"));
-    let mut network = weights::from_bytes(&architecture, &bytes, &training_device).unwrap();
-    let normalise = Normalise::new(&Statistics {
-        mean: [0.4914, 0.4822, 0.4465],
-        std: [0.247, 0.243, 0.261],
-    });
-    let indices: Vec<usize> = (0..16).collect();
-    let test = to_device(normalise.batch(&test, &indices), &device);
-    let indices: Vec<usize> = (0..128).collect();
-    let images = to_device(normalise.batch(&train, &indices), &training_device);
-
-    // The running statistics start as zeros and ones, so this is a plain forward pass: PyTorch's
-    // 64-bit numbers are met up to the rounding of 32 bits over at most 20 layers.
-    let logits = read(network.valid().forward(test.clone())).unwrap();
-    let size = golden.eval_logits_init_f64.iter().flatten();
-    let size = size.fold(0.0_f64, |size, x| size.max(x.abs()));
-    let distance = largest_distance(&logits, &golden.eval_logits_init_f64);
-    assert!(distance < 3e-5 * size, "{name}: {distance} of {size}");
-
-    let mut optimizer = sgd(&recipe(10));
-    for number in 0..10 {
-        let logits;
-        (network, logits) = step(network, &mut optimizer, 0.1, images.clone(), train.labels());
-        let outcome = Outcome {
-            iteration: number,
-            learning_rate: 0.1,
-            logits,
-            labels: train.labels().to_vec(),
-        };
-        let loss = outcome.read().unwrap().loss();
-        // Training at this rate is chaotic: PyTorch's own 32-bit numbers drift away from its
-        // 64-bit ones, and how far they are at worst, over the five nets, tells what rounding
-        // alone can do by this step. (One net's own distance is a single draw: it may be small
-        // by chance one step before it grows a thousandfold.)
-        let number = number as usize;
-        let expected = golden.losses_f64[number];
-        let rounding = goldens
-            .values()
-            .flat_map(|golden| golden.losses_f32[..=number].iter().zip(&golden.losses_f64))
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f64::max);
-        let allowed = if number < 4 {
-            4.0 * rounding + 1e-5
-        } else {
-            10.0 * rounding
-        };
-        let distance = (loss - expected).abs();
-        println!("{name} step {number}: {distance:.2e} of {allowed:.2e}");
-        assert!(
-            distance < allowed,
-            "{name}, step {number}: {loss}, not {expected}"
-        );
-    }
-
-    let logits = read(network.valid().forward(test)).unwrap();
-    let f32s: Vec<f32> = golden
-        .eval_logits_f32
-        .iter()
-        .flatten()
-        .map(|&x| x as f32)
-        .collect();
-    let rounding = largest_distance(&f32s, &golden.eval_logits_f64);
-    let distance = largest_distance(&logits, &golden.eval_logits_f64);
-    println!("{name} logits: {distance:.2e} of {:.2e}", 10.0 * rounding);
-    // Where PyTorch's own 32-bit logits are off by more than a tenth of their size, rounding has
-    // been amplified so far that comparing says nothing about us.
-    let size = golden.eval_logits_f64.iter().flatten();
-    let size = size.fold(0.0_f64, |size, x| size.max(x.abs()));
-    assert!(
-        distance < 10.0 * rounding || rounding > 0.1 * size,
-        "{name}: {distance}"
-    );
-}
-
-#[test]
-fn resnet8_computes_what_pytorch_computes() {
-    agrees_with_pytorch("resnet8-zeropad");
-}
-
-#[test]
-fn resnet20_computes_what_pytorch_computes() {
-    agrees_with_pytorch("resnet20-zeropad");
-}
-
-#[test]
-fn plain20_computes_what_pytorch_computes() {
-    agrees_with_pytorch("plain20");
-}
-
-#[test]
-fn resnet20_with_projections_computes_what_pytorch_computes() {
-    agrees_with_pytorch("resnet20-conv1x1-proj");
-}
-
-#[test]
-fn resnet20_with_pooled_shortcuts_computes_what_pytorch_computes() {
-    agrees_with_pytorch("resnet20-zeropad-maxpool");
 }
 
 /// A few images that differ from each other, ten classes in turn.
@@ -209,31 +49,116 @@ fn images(count: usize) -> Images {
     images
 }
 
-/// Trains Plain-8 for 7 iterations on 25 images in batches of 10, evaluating every 3.
+/// What a short training reads: 25 images to train on, 10 to test with.
+struct Pictures {
+    train: Images,
+    test: Images,
+    none: Images,
+    statistics: Statistics,
+}
+
+impl Pictures {
+    fn new() -> Pictures {
+        Pictures {
+            train: images(25),
+            test: images(10),
+            none: Images::default(),
+            statistics: Statistics {
+                mean: [0.5; 3],
+                std: [0.25; 3],
+            },
+        }
+    }
+
+    fn data(&self) -> Data<'_> {
+        Data {
+            train: &self.train,
+            validation: &self.none,
+            test: &self.test,
+            statistics: &self.statistics,
+        }
+    }
+}
+
+/// A training of Plain-8 for 7 iterations in batches of 10, evaluated every 3 iterations.
+struct Short {
+    recipe: Recipe,
+    backend: Backend,
+    checkpoints: Option<Checkpoints>,
+    /// Ask to stop after this many iterations.
+    stop_after: u64,
+}
+
+impl Short {
+    fn on(backend: Backend) -> Short {
+        Short {
+            recipe: recipe(7),
+            backend,
+            checkpoints: None,
+            stop_after: u64::MAX,
+        }
+    }
+
+    /// With checkpoints in this folder, one after every iteration.
+    fn with_checkpoints(backend: Backend, folder: &Path) -> Short {
+        Short {
+            checkpoints: Some(Checkpoints {
+                folder: folder.to_owned(),
+                every: Duration::ZERO,
+            }),
+            ..Short::on(backend)
+        }
+    }
+
+    fn stopped_after(self, stop_after: u64) -> Short {
+        Short { stop_after, ..self }
+    }
+
+    /// Trains; also returns what was noted.
+    fn train(&self) -> (Result<Trained>, Vec<String>) {
+        let pictures = Pictures::new();
+        let subject = Subject {
+            architecture: &PLAIN_8,
+            recipe: &self.recipe,
+            seed: 5,
+        };
+        let stop = AtomicBool::new(false);
+        let mut notes = Vec::new();
+        let mut surroundings = Surroundings {
+            backend: self.backend,
+            checkpoints: self.checkpoints.as_ref(),
+            stop: &stop,
+            observe: &mut |sight| {
+                if let Sight::Note(note) = sight {
+                    notes.push(note);
+                }
+            },
+        };
+        let trained = if self.stop_after == u64::MAX {
+            fit(subject, pictures.data(), &mut surroundings)
+        } else {
+            let mut training =
+                Training::begin(subject, pictures.data(), &mut surroundings).unwrap();
+            while training.progress.iteration < self.stop_after {
+                assert!(!training.advance(&mut surroundings).unwrap());
+            }
+            stop.store(true, Ordering::Relaxed);
+            let stopped = training.run(&mut surroundings);
+            Err(stopped.expect_err("a training that was asked to stop stops"))
+        };
+        (trained, notes)
+    }
+}
+
+/// Trains Plain-8 for 7 iterations.
 fn short_training(edit: impl FnOnce(&mut Recipe)) -> Result<Trained> {
-    let mut recipe = Recipe {
-        batch_size: 10,
-        evaluate_every: 3,
-        ..recipe(7)
-    };
-    edit(&mut recipe);
-    let statistics = Statistics {
-        mean: [0.5; 3],
-        std: [0.25; 3],
-    };
-    let (train, test, none) = (images(25), images(10), Images::default());
-    let data = Data {
-        train: &train,
-        validation: &none,
-        test: &test,
-        statistics: &statistics,
-    };
-    let architecture = Architecture {
-        n: 1,
-        shortcut: Shortcut::None,
-    };
-    let device = Backend::Flex.open().unwrap();
-    fit(&architecture, &recipe, 5, data, &device, &mut |_| {})
+    let mut short = Short::on(Backend::Flex);
+    edit(&mut short.recipe);
+    short.train().0
+}
+
+fn bytes(trained: &Trained) -> Vec<u8> {
+    weights::to_bytes(&PLAIN_8, &trained.network).unwrap()
 }
 
 #[test]
@@ -271,10 +196,7 @@ fn the_number_of_threads_leaves_no_trace_in_weights_and_metrics() {
             .build()
             .unwrap();
         let trained = pool.install(|| short_training(|_| {})).unwrap();
-        (
-            weights::to_bytes(&trained.network).unwrap(),
-            trained.metrics,
-        )
+        (bytes(&trained), trained.metrics)
     };
     let one = on_threads(1);
     assert!(one == on_threads(2));
@@ -287,6 +209,7 @@ fn a_training_that_diverges_stops_with_iteration_and_learning_rate() {
         Ok(_) => panic!("a learning rate of 1e30 cannot work"),
         Err(error) => error.to_string(),
     };
+    assert!(error.contains("there is no checkpoint yet"), "{error}");
     assert!(
         error.contains("diverged") && error.contains("learning rate 1000000"),
         "{error}"
@@ -306,11 +229,7 @@ fn weight_decay_reaches_every_parameter() {
     });
     let states = [shrunk, kept].map(|trained| weights::state(&trained.unwrap().network).unwrap());
     let device = Backend::Flex.open().unwrap();
-    let architecture = Architecture {
-        n: 1,
-        shortcut: Shortcut::None,
-    };
-    let initial = weights::state(&architecture.init(5, &device)).unwrap();
+    let initial = weights::state(&PLAIN_8.init(5, &device)).unwrap();
     // One step from the same start: w − η (g + λ w) against w − η g.
     for (name, start) in initial
         .iter()
@@ -324,4 +243,118 @@ fn weight_decay_reaches_every_parameter() {
             );
         }
     }
+}
+
+#[test]
+fn a_training_stopped_after_any_iteration_goes_on_to_the_same_bytes() {
+    for backend in cpu_backends() {
+        let whole = Short::on(backend).train().0.unwrap();
+        for stop_after in 1..=7 {
+            let folder = tempfile::tempdir().unwrap();
+            let short = Short::with_checkpoints(backend, folder.path());
+            let (stopped, _) = short.stopped_after(stop_after).train();
+            let error = stopped.err().unwrap();
+            let interrupted = error.downcast_ref::<Interrupted>().unwrap();
+            assert_eq!(
+                (interrupted.iteration, interrupted.kept),
+                (stop_after, true)
+            );
+
+            let (resumed, notes) = Short::with_checkpoints(backend, folder.path()).train();
+            let resumed = resumed.unwrap();
+            let said = format!("resumes after iteration {stop_after} of 7, from a checkpoint");
+            assert_eq!(notes, [said]);
+            assert_eq!(resumed.metrics, whole.metrics, "{backend}, {stop_after}");
+            assert!(bytes(&resumed) == bytes(&whole), "{backend}, {stop_after}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_skipped_with_a_word_for_the_one_before_it() {
+    let whole = Short::on(Backend::Flex).train().0.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let short = || Short::with_checkpoints(Backend::Flex, folder.path());
+    short().stopped_after(5).train().0.err().unwrap();
+    let all = checkpoint::list(folder.path()).unwrap();
+    let iterations: Vec<u64> = all.iter().map(|(iteration, _)| *iteration).collect();
+    assert_eq!(iterations, [5, 4]);
+    let newest = std::fs::read(&all[0].1).unwrap();
+    std::fs::write(&all[0].1, &newest[..newest.len() - 1]).unwrap();
+
+    let (resumed, notes) = short().train();
+    assert!(
+        notes[0].contains("checkpoint-000000005.safetensors skipped: "),
+        "{notes:?}"
+    );
+    assert_eq!(
+        notes[1],
+        "resumes after iteration 4 of 7, from a checkpoint"
+    );
+    assert!(bytes(&resumed.unwrap()) == bytes(&whole));
+}
+
+#[test]
+fn a_checkpoint_of_another_training_is_skipped_with_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = || Short::with_checkpoints(Backend::Flex, folder.path());
+    short().stopped_after(5).train().0.err().unwrap();
+    let mut other = short();
+    other.recipe.momentum = 0.8;
+    let (trained, notes) = other.train();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    let said = "of another training: recipe.momentum is 0.9 there and 0.8 here";
+    assert!(notes[0].contains(said), "{notes:?}");
+    let alone = short_training(|recipe| recipe.momentum = 0.8).unwrap();
+    assert!(bytes(&trained.unwrap()) == bytes(&alone));
+}
+
+#[test]
+fn a_training_that_diverges_names_its_last_good_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut short = Short::with_checkpoints(Backend::Flex, folder.path());
+    short.recipe.schedule.learning_rate = 1e30;
+    let error = short.train().0.err().unwrap().to_string();
+    // The first step leaves finite weights, and they no finite outcome.
+    assert!(error.contains("checkpoint is of iteration 1 ("), "{error}");
+    assert!(
+        error.contains("the loss is NaN at iteration 1 with"),
+        "{error}"
+    );
+}
+
+#[test]
+fn each_image_is_shown_once_in_an_epoch_with_the_epochs_own_variation() {
+    // What the loop feeds the network, by its own functions: the indices of each batch.
+    let recipe = recipe(9);
+    let train = images(25);
+    for epoch in 0..3 {
+        let shuffled = order(5, epoch, train.len());
+        let mut seen: Vec<usize> = Vec::new();
+        for iteration in 3 * epoch..3 * epoch + 3 {
+            let (of, batch) = position(iteration, &train, &recipe);
+            assert_eq!(of, epoch);
+            let start = batch as usize * 10;
+            seen.extend(&shuffled[start..train.len().min(start + 10)]);
+        }
+        assert_eq!(seen, shuffled);
+        seen.sort_unstable();
+        assert_eq!(seen, (0..25).collect::<Vec<_>>());
+    }
+    assert_ne!(order(5, 0, 25), order(5, 1, 25));
+}
+
+#[test]
+fn sixty_four_thousand_iterations_end_amid_epoch_182() {
+    // 45,000 images: 351 batches of 128 and one of 72 (PAPER.md).
+    let mut recipe = recipe(64_000);
+    recipe.batch_size = 128;
+    let mut all = Images::default();
+    for _ in 0..45_000 {
+        all.push(0, &[0; crate::cifar::IMAGE]).unwrap();
+    }
+    assert_eq!(position(351, &all, &recipe), (0, 351));
+    assert_eq!(position(352, &all, &recipe), (1, 0));
+    // Counted from 0, so the 182nd epoch is number 181, and 288 of its 352 batches are trained on.
+    assert_eq!(position(63_999, &all, &recipe), (181, 287));
 }

@@ -425,6 +425,7 @@ fn step(params: &Params, sources: Vec<Source>) -> Result<(String, Vec<u8>)> {
             sources,
             ..Environment::default()
         },
+        stop: &std::sync::atomic::AtomicBool::new(false),
         progress: &mut |_| (),
     };
     let summary = run(params, &mut context)?;

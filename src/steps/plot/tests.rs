@@ -244,6 +244,7 @@ fn run_on_files(spoil: impl Fn(&str, String) -> String) -> Result<(String, Vec<u
         output: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
         environment: Environment::default(),
+        stop: &std::sync::atomic::AtomicBool::new(false),
         progress: &mut |_: Progress| {},
     };
     let message = run(&params, &mut context)?;

@@ -46,6 +46,7 @@ fn step(archive: &Path, validation: u32, split_seed: u64) -> Result<Outcome> {
         output: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
         environment: Environment::default(),
+        stop: &std::sync::atomic::AtomicBool::new(false),
         progress: &mut |_| (),
     };
     let summary = run(&params, &mut context)?;

@@ -106,6 +106,7 @@ fn tabulate(params: &Params, summary: &str) -> Result<(String, String, Results)>
         output: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
         environment: Environment::default(),
+        stop: &std::sync::atomic::AtomicBool::new(false),
         progress: &mut |_: Progress| {},
     };
     let message = run(params, &mut context)?;
