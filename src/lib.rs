@@ -67,5 +67,6 @@ pub mod plan;
 pub mod report;
 pub mod results;
 pub mod run;
+pub mod standalone;
 pub mod steps;
 pub mod store;

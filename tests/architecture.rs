@@ -11,7 +11,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "error", "key", "nn", "pipeline", "plan", "report", "run", "steps", "store",
+            "error",
+            "key",
+            "nn",
+            "pipeline",
+            "plan",
+            "report",
+            "results",
+            "run",
+            "standalone",
+            "steps",
+            "store",
         ],
     ),
     ("error", &[]),
@@ -34,6 +44,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("report", &["plan", "run", "store"]),
     ("results", &[]),
     ("run", &["key", "nn", "plan", "steps", "store"]),
+    (
+        "standalone",
+        &["cifar", "error", "nn", "results", "steps", "store"],
+    ),
     ("steps", &["cifar", "nn", "results"]),
     ("store", &["key"]),
 ];

@@ -50,7 +50,10 @@ pub fn show(
         .filter_map(|((step, assessment), seconds)| Some((step, assessment.as_ref()?, *seconds)));
     if json {
         // Step by step: as one value, a hundred thousand steps would take half a gigabyte.
-        let records = steps.map(|(step, assessment, seconds)| record(step, assessment, seconds));
+        let records = steps.map(|(step, assessment, seconds)| {
+            let kept = kept(project, step, assessment);
+            record(step, assessment, seconds, kept)
+        });
         let records: Vec<String> = records.map(|record| record.to_string()).collect();
         let profile = json!(project.experiment.profile);
         let expected =
@@ -66,7 +69,7 @@ pub fn show(
         .set_content_arrangement(ContentArrangement::Disabled);
     let mut up_to_date = 0;
     for (step, assessment, _) in steps {
-        let (state, detail) = match &assessment.state {
+        let (state, mut detail) = match &assessment.state {
             State::UpToDate(entry) => {
                 up_to_date += 1;
                 (
@@ -77,10 +80,21 @@ pub fn show(
             State::MustRun(reasons) => (style("must run").yellow(), shortened_list(reasons)),
             State::MayRun(reasons) => (style("may run").cyan(), shortened_list(reasons)),
         };
+        if let Some((done, all)) = kept(project, step, assessment) {
+            detail += &format!("; interrupted, goes on after iteration {done} of {all}");
+        }
         table.add_row([step.name.clone(), state.to_string(), detail]);
     }
     out.line(&table.trim_fmt())?;
     Ok(out.line(&totals(up_to_date, &forecast))?)
+}
+
+/// How far an interrupted run of a step that is to run came: iterations done, and all.
+fn kept(project: &Project, step: &Step, assessment: &Assessment) -> Option<(u64, u64)> {
+    match assessment.state {
+        State::UpToDate(_) => None,
+        _ => project.kept(step, assessment.key),
+    }
 }
 
 /// The last line: how many steps are up to date, must or may run, and how long that takes.
@@ -89,7 +103,12 @@ fn totals(up_to_date: usize, forecast: &Forecast) -> String {
 }
 
 /// A step's status for programs.
-fn record(step: &Step, assessment: &Assessment, expected_seconds: Option<f64>) -> Value {
+fn record(
+    step: &Step,
+    assessment: &Assessment,
+    expected_seconds: Option<f64>,
+    kept: Option<(u64, u64)>,
+) -> Value {
     let key = assessment
         .result()
         .map(|entry| entry.key)
@@ -109,6 +128,9 @@ fn record(step: &Step, assessment: &Assessment, expected_seconds: Option<f64>) -
             record["work_seconds"] = json!(entry.work_seconds);
         }
         None => record["expected_seconds"] = json!(expected_seconds),
+    }
+    if let Some((iteration, iterations)) = kept {
+        record["interrupted"] = json!({ "iteration": iteration, "iterations": iterations });
     }
     if let Some(network) = network(step) {
         record["network"] = network;

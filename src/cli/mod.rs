@@ -6,6 +6,7 @@ mod explain;
 mod inspect;
 mod out;
 mod reproduce;
+mod train;
 mod view;
 
 use std::io;
@@ -18,9 +19,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::Invalid;
+use crate::key::Digest;
 use crate::nn::device::{Backend, Request};
 use crate::pipeline::{Experiment, Pipeline};
-use crate::plan::{self, Assessment, Bases, Estimates, Graph, State};
+use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
 use crate::run::{Signals, run_task};
 use crate::store::Store;
 use out::Out;
@@ -59,6 +61,8 @@ enum Command {
     Graph(inspect::GraphArguments),
     /// Show the log of a step's newest run.
     Log(inspect::LogArguments),
+    /// Train one network by itself, without pipeline and artifacts.
+    Train(train::Arguments),
     /// List the devices to compute on.
     Devices(devices::Arguments),
     /// Print a completion script for a shell.
@@ -104,13 +108,7 @@ impl Where {
     /// Opens the project, for the rest of the process: to free a large one takes as long as to use it.
     fn open(&self) -> Result<&'static Project> {
         let experiment = self.experiment()?;
-        let request: Request = self
-            .device
-            .parse()
-            .map_err(|error| Invalid::new(format!("{error:#}")))?;
-        let backend = request
-            .resolve()
-            .map_err(|error| Invalid::new(format!("{error:#}")))?;
+        let (request, backend) = device(&self.device)?;
         let bases = match request {
             Request::Auto => Bases::any(&backend),
             _ => Bases::only(&backend),
@@ -132,6 +130,14 @@ impl Where {
 
 /// The exit code of a command that a signal ended.
 const INTERRUPTED: u8 = 130;
+
+/// What `--device` asks for, and the device that is meant.
+fn device(text: &str) -> Result<(Request, Backend), Invalid> {
+    let invalid = |error| Invalid::new(format!("{error:#}"));
+    let request: Request = text.parse().map_err(invalid)?;
+    let backend = request.resolve().map_err(invalid)?;
+    Ok((request, backend))
+}
 
 /// A number of seconds in an option.
 fn seconds(text: &str) -> Result<f64, String> {
@@ -165,6 +171,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let mut out = Out::new(cli.quiet);
     match cli.command {
         Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
+        Command::Train(arguments) => return train::run(&arguments, &mut out),
         Command::Status(arguments) => inspect::status(&arguments, &mut out)?,
         Command::Explain(arguments) => explain::run(&arguments, &mut out)?,
         Command::Graph(arguments) => inspect::graph(&arguments, &mut out)?,
@@ -239,6 +246,12 @@ fn needed(graph: &Graph, targets: &[String]) -> Result<Vec<bool>, Invalid> {
 }
 
 impl Project {
+    /// How far an interrupted run of a step came, out of how much: what the next one need not do
+    /// again.
+    fn kept(&self, step: &Step, key: Option<Digest>) -> Option<(u64, u64)> {
+        step.params.kept(&self.store.scratch_path(&key?))
+    }
+
     /// Assesses the needed steps against the store.
     fn assess(&self, needed: &[bool], forced: &[bool]) -> Result<Vec<Option<Assessment>>> {
         plan::assess(&self.graph, needed, forced, &self.bases, &self.store)
@@ -270,7 +283,14 @@ impl Project {
                 _ => continue,
             };
             let step = self.graph.step(id);
-            let expected = estimates.seconds(step, self.backend.name(), cores);
+            let kept = self.kept(
+                step,
+                assessment.as_ref().and_then(|assessment| assessment.key),
+            );
+            let left = kept.map_or(1.0, |(done, all)| 1.0 - done as f64 / all.max(1) as f64);
+            let expected = estimates
+                .seconds(step, self.backend.name(), cores)
+                .map(|seconds| seconds * left);
             match expected {
                 Some(seconds) => sum.seconds += seconds,
                 None => sum.unknown += 1,

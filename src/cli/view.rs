@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use console::style;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Out;
 use super::{Forecast, Sum};
+use crate::results::Evaluation;
 use crate::run::Event;
 use crate::steps::Progress;
 use crate::store::Entry;
@@ -21,7 +23,7 @@ pub struct View {
     json: bool,
     quiet: bool,
     live: MultiProgress,
-    running: BTreeMap<String, ProgressBar>,
+    running: BTreeMap<String, Line>,
 }
 
 impl View {
@@ -72,7 +74,7 @@ impl View {
             }
             Event::Progress { step, progress } => {
                 if let Some(line) = self.running.get(step) {
-                    update(line, progress);
+                    line.update(progress);
                 }
             }
             Event::Finished {
@@ -130,29 +132,68 @@ impl View {
     }
 
     fn open_line(&mut self, step: &str) {
-        let line = self.live.add(ProgressBar::no_length());
-        let template = "{spinner} {prefix} [{bar:20}] {msg} {elapsed}";
-        let appearance = ProgressStyle::with_template(template)
-            .expect("the template is fixed and right")
-            .progress_chars("=> ");
-        line.set_style(appearance);
-        line.set_prefix(step.to_owned());
-        line.enable_steady_tick(Duration::from_millis(200));
-        self.running.insert(step.to_owned(), line);
+        let bar = self.live.add(ProgressBar::no_length());
+        self.running.insert(step.to_owned(), Line::of(bar, step));
     }
 
     fn close_line(&mut self, step: &str) {
         if let Some(line) = self.running.remove(step) {
-            line.finish_and_clear();
-            self.live.remove(&line);
+            line.close();
+            self.live.remove(&line.0);
         }
     }
 }
 
-/// Brings a running step's line up to date.
-fn update(line: &ProgressBar, progress: &Progress) {
-    let (done, total, message) = match progress {
-        Progress::Note(_) => return,
+/// The live line of one thing that is being done; nothing where there is no terminal.
+#[derive(Debug)]
+pub struct Line(ProgressBar);
+
+impl Line {
+    /// A line by itself.
+    pub fn new(name: &str, hidden: bool) -> Line {
+        let bar = ProgressBar::no_length();
+        if hidden {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Line::of(bar, name)
+    }
+
+    fn of(bar: ProgressBar, name: &str) -> Line {
+        let template = "{spinner} {prefix} [{bar:20}] {msg} {elapsed}";
+        let appearance = ProgressStyle::with_template(template)
+            .expect("the template is fixed and right")
+            .progress_chars("=> ");
+        bar.set_style(appearance);
+        bar.set_prefix(name.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Line(bar)
+    }
+
+    /// Brings the line up to date.
+    pub fn update(&self, progress: &Progress) {
+        let Some((done, total, message)) = in_words(progress) else {
+            return;
+        };
+        self.0.set_length(total);
+        self.0.set_position(done);
+        self.0.set_message(message);
+    }
+
+    /// Prints something above the line.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
+    /// Takes the line away.
+    pub fn close(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// How much of how much is done, and all of it in words.
+fn in_words(progress: &Progress) -> Option<(u64, u64, String)> {
+    Some(match progress {
+        Progress::Note(_) => return None,
         Progress::Bytes { done, total } => {
             let megabytes = |bytes: u64| bytes as f64 / 1e6;
             (
@@ -183,10 +224,7 @@ fn update(line: &ProgressBar, progress: &Progress) {
             );
             (*iteration, *iterations, message)
         }
-    };
-    line.set_length(total);
-    line.set_position(done);
-    line.set_message(message);
+    })
 }
 
 /// The first of several texts; the others are only counted.
@@ -232,8 +270,28 @@ pub fn forecast_in_words(forecast: &Forecast) -> String {
     )
 }
 
+/// The errors of each class, a line each.
+pub fn by_class(evaluation: &Evaluation) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    for class in &evaluation.classes {
+        let error = format!("{:.2} %", class.test_error);
+        table.add_row([
+            class.class.clone(),
+            error,
+            format!("({} of {})", class.errors, class.images),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
+
 /// A time in words, to two digits or so.
-fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     match seconds {
         ..1.0 => "1 s".to_owned(),
         1.0..100.0 => format!("{seconds:.0} s"),

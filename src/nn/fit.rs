@@ -74,6 +74,8 @@ pub struct Surroundings<'a> {
 pub enum Sight {
     /// A sentence for people.
     Note(String),
+    /// An evaluation that has just been made.
+    Metrics(Metrics),
     Progress(Observation),
 }
 
@@ -84,6 +86,8 @@ pub struct Observation {
     pub iterations: u64,
     /// Images trained on per second since the last observation.
     pub images_per_second: f64,
+    /// Time to the end at that pace, evaluations aside.
+    pub seconds_left: f64,
     /// Mean cross-entropy since the last observation.
     pub loss: f64,
     /// Training error since the last observation, in percent.
@@ -171,7 +175,7 @@ struct Training<'a> {
     subject: Subject<'a>,
     data: Data<'a>,
     identity: Value,
-    device: Device,
+    /// With autodiff.
     training_device: Device,
     normalise: Normalise,
     network: ResNet,
@@ -235,7 +239,6 @@ impl<'a> Training<'a> {
             data,
             identity,
             normalise: Normalise::new(data.statistics),
-            device,
             training_device,
             network,
             sgd,
@@ -244,7 +247,7 @@ impl<'a> Training<'a> {
             unread: Vec::new(),
             shuffled: Vec::new(),
             kept: Instant::now(),
-            report: Report::new(iterations),
+            report: Report::new(recipe),
         })
     }
 
@@ -289,6 +292,7 @@ impl<'a> Training<'a> {
             let Some(line) = self.evaluate(surroundings.stop)? else {
                 return Ok(false);
             };
+            (surroundings.observe)(Sight::Metrics(line.clone()));
             self.progress.metrics.push(line);
             self.progress.window = Tally::default();
         }
@@ -361,7 +365,7 @@ impl<'a> Training<'a> {
     fn evaluate(&self, stop: &AtomicBool) -> Result<Option<Metrics>> {
         let network = self.network.valid();
         let error = |images: &Images| -> Result<Option<f64>> {
-            let predictions = predict(&network, images, &self.normalise, &self.device, stop)?;
+            let predictions = predict(&network, images, &self.normalise, stop)?;
             let percentage = |predictions: Vec<u8>| {
                 percent(errors(&predictions, images.labels()), images.len() as u64)
             };
@@ -446,14 +450,16 @@ fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
 /// Collects what the next observation says. Time decides when that is, and nothing else.
 struct Report {
     iterations: u64,
+    batch_size: u32,
     last: Instant,
     tally: Tally,
 }
 
 impl Report {
-    fn new(iterations: u64) -> Report {
+    fn new(recipe: &Recipe) -> Report {
         Report {
-            iterations,
+            iterations: recipe.schedule.iterations,
+            batch_size: recipe.batch_size,
             last: Instant::now(),
             tally: Tally::default(),
         }
@@ -465,15 +471,18 @@ impl Report {
 
     fn take(&mut self, iteration: u64, last: Option<&Metrics>) -> Observation {
         let seconds = self.last.elapsed().as_secs_f64().max(1e-9);
+        let images_per_second = self.tally.images as f64 / seconds;
+        let images_left = (self.iterations - iteration) * u64::from(self.batch_size);
         let observation = Observation {
             iteration,
             iterations: self.iterations,
-            images_per_second: self.tally.images as f64 / seconds,
+            images_per_second,
+            seconds_left: images_left as f64 / images_per_second.max(1e-9),
             loss: self.tally.loss(),
             train_error: self.tally.error(),
             test_error: last.map(|metrics| metrics.test_error),
         };
-        *self = Report::new(self.iterations);
+        (self.last, self.tally) = (Instant::now(), Tally::default());
         observation
     }
 }

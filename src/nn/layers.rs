@@ -32,6 +32,11 @@ impl Conv {
         }
     }
 
+    /// The device that the weight is on.
+    pub fn device(&self) -> Device {
+        self.weight.val().device()
+    }
+
     /// `[images, channels, h, w]` to `[images, filters, h / stride, w / stride]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let weight = self.weight.val();

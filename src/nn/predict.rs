@@ -16,7 +16,7 @@ use crate::cifar::{CHANNELS, CLASSES, Images, SIDE};
 /// does enter the artifacts through it.
 const BATCH: usize = 200;
 
-/// The class that the network finds likeliest for each image, the first of equals; nothing once
+/// The class that the network, which is on a device without autodiff, finds likeliest for each image, the first of equals; nothing once
 /// `stop` is set.
 ///
 /// # Errors
@@ -25,16 +25,16 @@ pub fn predict(
     network: &ResNet,
     images: &Images,
     normalise: &Normalise,
-    device: &Device,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<u8>>> {
+    let device = network.device();
     let mut predictions = Vec::with_capacity(images.len());
     let indices: Vec<usize> = (0..images.len()).collect();
     for indices in indices.chunks(BATCH) {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let batch = to_device(normalise.batch(images, indices), device);
+        let batch = to_device(normalise.batch(images, indices), &device);
         let logits = read(network.forward(batch))?;
         predictions.extend(logits.chunks_exact(CLASSES).map(likeliest));
     }

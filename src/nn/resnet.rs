@@ -235,6 +235,11 @@ pub struct ResNet {
 }
 
 impl ResNet {
+    /// The device that the network is on.
+    pub fn device(&self) -> Device {
+        self.conv1.device()
+    }
+
     /// Normalised images `[images, 3, 32, 32]` to logits `[images, 10]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let mut x = relu(self.bn1.forward(self.conv1.forward(images)));

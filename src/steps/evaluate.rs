@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::cifar::{CLASSES, Images};
 use crate::nn::augment::Normalise;
 use crate::nn::device::Backend;
 use crate::nn::predict::{errors, percent, predict};
-use crate::nn::resnet::Architecture;
+use crate::nn::resnet::{Architecture, ResNet};
 use crate::nn::weights;
 use crate::results::{ClassErrors, Evaluation};
 
@@ -50,7 +51,7 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         .with_context(|| format!("in {}", path.display()))?;
 
     let normalise = Normalise::new(&statistics);
-    let predictions = predict(&network, &test, &normalise, &device, context.stop)?;
+    let predictions = predict(&network, &test, &normalise, context.stop)?;
     let predictions = predictions.context("interrupted")?;
     let evaluation = evaluate(&classes, test.labels(), &predictions);
     let mut csv = String::from("index,label,prediction\n");
@@ -63,6 +64,22 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         "test error {:.2} % ({} of {} images)",
         evaluation.test_error, evaluation.errors, evaluation.images
     ))
+}
+
+/// Evaluates a network on images of these classes.
+///
+/// # Errors
+/// If the logits cannot be read back from the device, or `stop` is set.
+pub fn network(
+    network: &ResNet,
+    test: &Images,
+    classes: &[String],
+    normalise: &Normalise,
+    stop: &AtomicBool,
+) -> Result<Evaluation> {
+    let predictions = predict(network, test, normalise, stop)?;
+    let predictions = predictions.context("interrupted")?;
+    Ok(evaluate(classes, test.labels(), &predictions))
 }
 
 /// Counts, over all images and per class.

@@ -71,8 +71,11 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     Ok(format!("panels: {}, curves: {curves}", params.panels.len()))
 }
 
-/// The figure as SVG; `metrics` reads the input of a name.
-fn figure(params: &Params, metrics: impl Fn(&str) -> Result<Vec<Metrics>>) -> Result<String> {
+/// The figure as SVG; `metrics` reads what `metrics/<model>/seed<k>` names.
+///
+/// # Errors
+/// As [`run`].
+pub fn figure(params: &Params, metrics: impl Fn(&str) -> Result<Vec<Metrics>>) -> Result<String> {
     ensure!(
         !params.panels.is_empty(),
         "the figure has no panels; give it at least one"

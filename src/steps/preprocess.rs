@@ -15,8 +15,14 @@ use crate::steps::count::grouped;
 use crate::steps::{Context, Progress, digest};
 
 pub mod archive;
+mod batch;
+mod collection;
 pub mod decode;
+mod folder;
 pub mod layout;
+mod pickle;
+mod python;
+mod roles;
 pub mod statistics;
 
 /// The files that this step writes: three files of records ([`crate::cifar`]), [`Split`],
@@ -140,5 +146,9 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     ))
 }
 
+#[cfg(test)]
+mod folder_tests;
+#[cfg(test)]
+mod python_tests;
 #[cfg(test)]
 mod tests;

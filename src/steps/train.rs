@@ -9,7 +9,7 @@ use super::{Context, Progress};
 use crate::cifar::Images;
 use crate::nn::checkpoint::Checkpoints;
 use crate::nn::device::{BURN_VERSION, Backend};
-use crate::nn::fit::{Data, Sight, Subject, Surroundings, fit};
+use crate::nn::fit::{Data, Observation, Sight, Subject, Surroundings, Trained, fit};
 use crate::nn::recipe::Recipe;
 use crate::nn::resnet::Architecture;
 use crate::nn::weights;
@@ -47,7 +47,6 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
             .context("the time between checkpoints")?,
     };
 
-    let batch_size = f64::from(params.recipe.batch_size);
     let progress = &mut *context.progress;
     let trained = fit(
         Subject {
@@ -65,54 +64,76 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
             backend,
             checkpoints: Some(&checkpoints),
             stop: context.stop,
-            observe: &mut |sight| progress(told(sight, batch_size)),
+            observe: &mut |sight| match sight {
+                Sight::Note(note) => progress(Progress::Note(note)),
+                Sight::Progress(seen) => progress(seen.into()),
+                Sight::Metrics(_) => {}
+            },
         },
     )?;
 
-    let last = trained.metrics.last().cloned();
-    let last = last.context("training left no metrics")?;
-    let mut lines = String::new();
-    for metrics in &trained.metrics {
-        lines += &serde_json::to_string(metrics)?;
-        lines.push('\n');
-    }
-    let bytes = weights::to_bytes(&params.architecture, &trained.network)?;
-    context.write("metrics.jsonl", lines)?;
-    context.write("weights.safetensors", bytes)?;
-    context.write_json(
-        "training.json",
-        &Training {
-            layers: params.architecture.layers(),
-            parameters: params.architecture.parameters(),
-            multiply_adds: params.architecture.multiply_adds(),
-            seed: params.seed,
-            images: train.len() as u64,
-            iterations: params.recipe.schedule.iterations,
-            backend: format!("{} {BURN_VERSION}", backend.name()),
-            last: last.clone(),
-        },
-    )?;
+    let files = Files::of(params, &trained, train.len(), backend)?;
+    context.write("metrics.jsonl", &files.metrics)?;
+    context.write("weights.safetensors", &files.weights)?;
+    context.write_json("training.json", &files.training)?;
+    let last = &files.training.last;
     Ok(format!(
         "test error {:.2} %, train error {:.2} % after {} iterations",
         last.test_error, last.train_error, last.iteration
     ))
 }
 
-/// What a training says, for those who follow the step.
-fn told(sight: Sight, batch_size: f64) -> Progress {
-    match sight {
-        Sight::Note(note) => Progress::Note(note),
-        Sight::Progress(seen) => {
-            let images_left = (seen.iterations - seen.iteration) as f64 * batch_size;
-            Progress::Training {
-                iteration: seen.iteration,
-                iterations: seen.iterations,
-                images_per_second: seen.images_per_second,
-                seconds_left: images_left / seen.images_per_second.max(1e-9),
-                loss: seen.loss,
-                train_error: seen.train_error,
-                test_error: seen.test_error,
-            }
+/// What a finished training leaves, as contents of the files in [`OUTPUTS`].
+pub struct Files {
+    pub metrics: String,
+    pub weights: Vec<u8>,
+    pub training: Training,
+}
+
+impl Files {
+    /// Of a training on this many images.
+    ///
+    /// # Errors
+    /// If the weights cannot be read back from the device, or nothing was measured.
+    pub fn of(
+        params: &Params,
+        trained: &Trained,
+        images: usize,
+        backend: Backend,
+    ) -> Result<Files> {
+        let mut metrics = String::new();
+        for line in &trained.metrics {
+            metrics += &serde_json::to_string(line)?;
+            metrics.push('\n');
+        }
+        let last = trained.metrics.last().context("training left no metrics")?;
+        Ok(Files {
+            metrics,
+            weights: weights::to_bytes(&params.architecture, &trained.network)?,
+            training: Training {
+                layers: params.architecture.layers(),
+                parameters: params.architecture.parameters(),
+                multiply_adds: params.architecture.multiply_adds(),
+                seed: params.seed,
+                images: images as u64,
+                iterations: params.recipe.schedule.iterations,
+                backend: format!("{} {BURN_VERSION}", backend.name()),
+                last: last.clone(),
+            },
+        })
+    }
+}
+
+impl From<Observation> for Progress {
+    fn from(seen: Observation) -> Progress {
+        Progress::Training {
+            iteration: seen.iteration,
+            iterations: seen.iterations,
+            images_per_second: seen.images_per_second,
+            seconds_left: seen.seconds_left,
+            loss: seen.loss,
+            train_error: seen.train_error,
+            test_error: seen.test_error,
         }
     }
 }

@@ -318,6 +318,11 @@ impl Store {
         self.root.join("logs").join(format!("{key}.log"))
     }
 
+    /// Where an interrupted computation of a key has left what the next one can use.
+    pub fn scratch_path(&self, key: &Digest) -> PathBuf {
+        self.work_path(key).join("scratch")
+    }
+
     fn work_path(&self, key: &Digest) -> PathBuf {
         self.root.join("work").join(key.to_string())
     }

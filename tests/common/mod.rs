@@ -53,14 +53,19 @@ impl Project {
         fs::write(self.path("pipeline.ron"), text.replacen(from, to, 1)).unwrap();
     }
 
-    pub fn fig6(&self, arguments: &[&str]) -> Answer {
-        let output = Command::new(env!("CARGO_BIN_EXE_fig6"))
-            .args(arguments)
+    /// The program, to be run in the folder.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fig6"));
+        command
             .current_dir(self.folder.path())
             .env_remove("FIG6_MIRROR")
-            .env("NO_COLOR", "1")
-            .output()
-            .unwrap();
+            .env_remove("FIG6_CHECKPOINT_EVERY")
+            .env("NO_COLOR", "1");
+        command
+    }
+
+    pub fn fig6(&self, arguments: &[&str]) -> Answer {
+        let output = self.command().args(arguments).output().unwrap();
         let Output {
             status,
             stdout,
@@ -143,6 +148,27 @@ impl Project {
         }
         results
     }
+}
+
+/// Writes unpacked files in CIFAR's binary layout into a new folder `data`: pictures of noise whose
+/// brightness tells their class.
+pub fn pictures(folder: &Path, train: usize, test: usize) -> PathBuf {
+    let data = folder.join("data");
+    fs::create_dir_all(&data).unwrap();
+    for (name, count, seed) in [("data_batch_1.bin", train, 1), ("test_batch.bin", test, 2)] {
+        let mut state: u64 = seed;
+        let mut bytes = Vec::new();
+        for index in 0..count {
+            let class = (index % 10) as u8;
+            bytes.push(class);
+            for _ in 0..3072 {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                bytes.push(class * 20 + ((state >> 33) % 60) as u8);
+            }
+        }
+        fs::write(data.join(name), bytes).unwrap();
+    }
+    data
 }
 
 /// The folder of images that are not in the repository, if it is there.

@@ -41,6 +41,31 @@ const HEADERS: u64 = 1 << 20;
 /// How often progress goes out, in members.
 const REPORT_EVERY: u64 = 1000;
 
+/// Whether a file starts as a gzip or a tar does.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn is_one(path: &Path) -> io::Result<bool> {
+    let head = head(&mut File::open(path)?)?;
+    Ok(is_gzip(&head) || is_tar(&head))
+}
+
+/// The first bytes of a file, which is then at its beginning again.
+fn head(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    file.take(512).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(head)
+}
+
+fn is_gzip(head: &[u8]) -> bool {
+    head.starts_with(&[0x1f, 0x8b])
+}
+
+fn is_tar(head: &[u8]) -> bool {
+    head.get(257..262) == Some(b"ustar")
+}
+
 /// Calls `visit` with the path and content of each file that `keep` chooses by its path, in the
 /// archive's order. Paths have no empty components and no `.`. `progress` is told bytes of the
 /// archive read and bytes in all.
@@ -57,12 +82,7 @@ pub fn members(
 ) -> Result<()> {
     let mut file = File::open(path).context("cannot open it")?;
     let total = file.metadata().context("cannot read it")?.len();
-    let mut head = Vec::new();
-    file.by_ref()
-        .take(512)
-        .read_to_end(&mut head)
-        .and_then(|_| file.rewind())
-        .context("cannot read it")?;
+    let head = head(&mut file).context("cannot read it")?;
 
     let read = Cell::new(0);
     let packed = BufReader::with_capacity(
@@ -72,9 +92,9 @@ pub fn members(
             count: &read,
         },
     );
-    let inner: Box<dyn Read + '_> = if head.starts_with(&[0x1f, 0x8b]) {
+    let inner: Box<dyn Read + '_> = if is_gzip(&head) {
         Box::new(MultiGzDecoder::new(packed))
-    } else if head.get(257..262) == Some(b"ustar") {
+    } else if is_tar(&head) {
         Box::new(packed)
     } else {
         bail!(

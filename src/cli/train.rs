@@ -1,0 +1,246 @@
+//! `fig6 train`: one training by itself, with the arguments of the reproduction that this program
+//! re-implements.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::out::Out;
+use super::view::{Line, by_class, duration};
+use super::{INTERRUPTED, device};
+use crate::error::Invalid;
+use crate::nn::fit::{Interrupted, Sight};
+use crate::nn::recipe::Recipe;
+use crate::nn::resnet::{Architecture, Shortcut};
+use crate::results::Metrics;
+use crate::standalone::{Existing, Finished, Request};
+use crate::steps::train::Params;
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Name of the experiment; results go to <exp-dir>/<exp-name>/.
+    #[arg(long, value_name = "NAME")]
+    exp_name: String,
+    /// Blocks of each of the three stages; 3, 5, 7, 9, 18 for 20, 32, 44, 56, 110 layers.
+    #[arg(long, value_name = "N", default_value = "3")]
+    n: u32,
+    /// Residual or plain.
+    #[arg(long, value_enum, default_value = "resnet")]
+    model_type: ModelType,
+    /// Shortcut where maps shrink: none, zeropad, zeropad-maxpool, conv1x1-proj,
+    /// zeropad-both-sides; by default zeropad for a residual net and none for a plain one.
+    #[arg(long, value_name = "KIND")]
+    skip_connection: Option<String>,
+    /// Folder of experiments.
+    #[arg(long, value_name = "DIR", default_value = "experiments")]
+    exp_dir: PathBuf,
+    /// CIFAR-10: a folder or an archive, in the binary or the Python version or as image folders.
+    #[arg(long, value_name = "PATH", default_value = "data")]
+    data_dir: PathBuf,
+    /// Seed of initial weights, shuffling and augmentation.
+    #[arg(long, default_value = "0")]
+    seed: u64,
+    /// Optimizer steps; the learning rate is divided by 10 at a half and at three quarters of them.
+    #[arg(long, value_name = "N", default_value = "64000")]
+    iterations: u64,
+    /// Images of one optimizer step.
+    #[arg(long, value_name = "N", default_value = "128")]
+    batch_size: u32,
+    /// Learning rate at the start (from 110 layers on after a warm-up at a tenth of it, until the
+    /// training error is below 80 %).
+    #[arg(long, value_name = "RATE", default_value = "0.1")]
+    learning_rate: f64,
+    /// Training images to hold out [default: a tenth of them].
+    #[arg(long, value_name = "N")]
+    validation: Option<u32>,
+    /// Iterations between two evaluations.
+    #[arg(long, value_name = "N", default_value = "1000")]
+    evaluate_every: u64,
+    /// Compute on this device: auto, cpu, cuda, cuda:1, mps, or one that `fig6 devices` lists.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Seconds of work between two checkpoints.
+    #[arg(long, value_name = "SECONDS", default_value = "300", env = "FIG6_CHECKPOINT_EVERY", value_parser = super::seconds)]
+    checkpoint_every: f64,
+    /// Go on with this experiment where it was interrupted.
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Start over, replacing what an earlier experiment has left in the folder.
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ModelType {
+    Resnet,
+    Plain,
+}
+
+impl Arguments {
+    fn shortcut(&self) -> Result<Shortcut> {
+        let asked = self.skip_connection.as_deref().map(str::parse).transpose();
+        let asked = asked.map_err(|error: anyhow::Error| Invalid::new(error.to_string()))?;
+        let wrong = |said: &str| Err(Invalid::new(said).into());
+        match (self.model_type, asked) {
+            (ModelType::Resnet, None) => Ok(Shortcut::Zeropad),
+            (ModelType::Resnet, Some(Shortcut::None)) => wrong(
+                "a residual net needs a shortcut where its maps shrink: --skip-connection zeropad is the paper's; a net without any is --model-type plain",
+            ),
+            (ModelType::Plain, None | Some(Shortcut::None)) => Ok(Shortcut::None),
+            (ModelType::Plain, Some(_)) => {
+                wrong("a plain net has no shortcuts: leave --skip-connection out")
+            }
+            (ModelType::Resnet, Some(shortcut)) => Ok(shortcut),
+        }
+    }
+
+    fn request(&self) -> Result<Request> {
+        let name = &self.exp_name;
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+            return Err(Invalid::new(format!(
+                "--exp-name {name:?} cannot be a folder's name below {}",
+                self.exp_dir.display()
+            ))
+            .into());
+        }
+        let architecture = Architecture {
+            n: self.n,
+            shortcut: self.shortcut()?,
+        };
+        let layers = architecture.layers();
+        let mut recipe = Recipe::paper(layers, self.iterations, self.learning_rate);
+        recipe.batch_size = self.batch_size;
+        recipe.evaluate_every = self.evaluate_every;
+        Ok(Request {
+            folder: self.exp_dir.join(name),
+            params: Params {
+                architecture,
+                seed: self.seed,
+                recipe,
+            },
+            data: self.data_dir.clone(),
+            validation: self.validation,
+            backend: device(&self.device)?.1,
+            checkpoint_every: Duration::from_secs_f64(self.checkpoint_every),
+            existing: match (self.resume, self.force) {
+                (true, _) => Existing::Resume,
+                (_, true) => Existing::Replace,
+                _ => Existing::Refuse,
+            },
+        })
+    }
+}
+
+pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
+    let started = Instant::now();
+    let request = arguments.request()?;
+    let stop = stop_at_signals()?;
+    let line = Line::new(&arguments.exp_name, out.is_quiet() || arguments.json);
+    let result = request.run(&stop, &mut |sight| match (sight, arguments.json) {
+        (Sight::Progress(seen), _) => line.update(&seen.into()),
+        (Sight::Note(note), false) => line.suspend(|| out.remark(&note)),
+        (Sight::Note(note), true) => out.json_line(&json!({ "event": "note", "note": note })),
+        (Sight::Metrics(metrics), false) => {
+            let iterations = arguments.iterations;
+            line.suspend(|| out.remark(&measured(&metrics, iterations)));
+        }
+        (Sight::Metrics(metrics), true) => {
+            out.json_line(&json!({ "event": "metrics", "metrics": metrics }));
+        }
+    });
+    line.close();
+    let folder = request.folder.display();
+    let finished = match result {
+        Ok(finished) => finished,
+        Err(error) => {
+            let Some(interrupted) = error.downcast_ref::<Interrupted>() else {
+                return Err(error);
+            };
+            let said = format!("{interrupted}; the same command with --resume goes on");
+            match arguments.json {
+                true => out.json_line(
+                    &json!({ "event": "interrupted", "iteration": interrupted.iteration }),
+                ),
+                false => out.remark(&said),
+            }
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    if arguments.json {
+        out.json_line(&json!({
+            "event": "done",
+            "folder": request.folder,
+            "training": finished.training,
+            "evaluation": finished.evaluation,
+            "seconds": seconds,
+        }));
+    } else {
+        out.result(&summary(&finished, seconds))?;
+        out.remark(&format!("\nweights, metrics and curve.svg are in {folder}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line of metrics for people.
+fn measured(metrics: &Metrics, iterations: u64) -> String {
+    let validation = metrics
+        .validation_error
+        .map_or_else(String::new, |error| format!(", validation {error:.2} %"));
+    format!(
+        "iteration {} of {iterations}: error on training images {:.2} %{validation}, test {:.2} %",
+        metrics.iteration, metrics.train_error, metrics.test_error
+    )
+}
+
+/// The end of a training for people.
+fn summary(finished: &Finished, seconds: f64) -> String {
+    let Finished {
+        training,
+        evaluation,
+        before,
+    } = finished;
+    let time = match before {
+        true => "finished before".to_owned(),
+        false => format!("in {}", duration(seconds)),
+    };
+    format!(
+        "{} layers, {} parameters, {} iterations on {}, {time}\n\
+         test error {:.2} % ({} of {} images)\n{}\n",
+        training.layers,
+        training.parameters,
+        training.iterations,
+        training.backend,
+        evaluation.test_error,
+        evaluation.errors,
+        evaluation.images,
+        by_class(evaluation),
+    )
+}
+
+/// The first signal stops the training in good order, the second one at once.
+fn stop_at_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    let set = stop.clone();
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if set.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED.into());
+            }
+        }
+    });
+    Ok(stop)
+}

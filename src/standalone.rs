@@ -1,0 +1,343 @@
+//! One training by itself, in a folder of its own: what a single run of the experiment is without
+//! a pipeline and a store. The work is the steps' own: the same images, the same split, the same
+//! training, evaluation and curve.
+//!
+//! ```text
+//! <folder>/
+//!   experiment.json          what is trained, with what; written first
+//!   checkpoint-….safetensors while it goes on
+//!   metrics.jsonl, weights.safetensors, training.json, evaluation.json, curve.svg
+//! ```
+//!
+//! `training.json` is written last: where it is, the experiment is finished. Unaware of arguments
+//! and of the terminal.
+
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::cifar::Images;
+use crate::error::Invalid;
+use crate::nn::augment::Normalise;
+use crate::nn::checkpoint::{self, Checkpoints};
+use crate::nn::device::Backend;
+use crate::nn::fit::{self, Data, Sight, Subject, Surroundings, fit};
+use crate::nn::resnet::Shortcut;
+use crate::results::{Evaluation, Metrics, Statistics, Training};
+use crate::steps::preprocess::{self, Split, archive::Limits, layout, statistics};
+use crate::steps::train::{Files, Params};
+use crate::steps::{evaluate, plot};
+use crate::store::write_whole;
+
+const EXPERIMENT: &str = "experiment.json";
+const FINISHED: &str = "training.json";
+/// All that an experiment writes, checkpoints aside, in the order in which it is removed.
+const FILES: [&str; 6] = [
+    FINISHED,
+    EXPERIMENT,
+    "metrics.jsonl",
+    "weights.safetensors",
+    "evaluation.json",
+    "curve.svg",
+];
+
+/// What to train, on what, and where to.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The experiment's folder.
+    pub folder: PathBuf,
+    pub params: Params,
+    /// An archive or a folder of images.
+    pub data: PathBuf,
+    /// Training images to hold out; a tenth of them if it is not said.
+    pub validation: Option<u32>,
+    pub backend: Backend,
+    /// Time between two checkpoints.
+    pub checkpoint_every: Duration,
+    pub existing: Existing,
+}
+
+/// What to do with an experiment that is in the folder already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it alone and say so.
+    Refuse,
+    /// Go on with it if it is the same.
+    Resume,
+    /// Start over, whatever it is.
+    Replace,
+}
+
+/// A finished experiment.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub training: Training,
+    pub evaluation: Evaluation,
+    /// Whether it was finished before.
+    pub before: bool,
+}
+
+/// Images in memory, split, with their moments.
+pub struct Prepared {
+    pub train: Images,
+    pub validation: Images,
+    pub test: Images,
+    pub classes: Vec<String>,
+    pub statistics: Statistics,
+}
+
+impl Prepared {
+    /// Reads the images of an archive or folder and holds some of the training images out, as the
+    /// step `preprocess` does it with split seed 0.
+    ///
+    /// # Errors
+    /// If there are no images in a known layout, or none would be left to train on.
+    pub fn read(data: &Path, validation: Option<u32>) -> Result<Prepared> {
+        let found = layout::read(data, Limits::default(), &mut |_, _| {})
+            .with_context(|| format!("cannot use the images of {}", data.display()))?;
+        let tenth = u32::try_from(found.train.len() / 10).context("there are too many images")?;
+        let params = preprocess::Params {
+            validation: validation.unwrap_or(tenth),
+            split_seed: 0,
+        };
+        let split = Split::draw(found.train.len(), &params)?;
+        Ok(Prepared {
+            statistics: statistics::of(&found.train)?,
+            train: found.train.select(&split.train),
+            validation: found.train.select(&split.validation),
+            test: found.test,
+            classes: found.classes,
+        })
+    }
+
+    fn data(&self) -> Data<'_> {
+        Data {
+            train: &self.train,
+            validation: &self.validation,
+            test: &self.test,
+            statistics: &self.statistics,
+        }
+    }
+}
+
+impl Request {
+    /// Trains, evaluates, and writes the results; or goes on where it was interrupted.
+    ///
+    /// # Errors
+    /// [`Invalid`] if the request makes no sense or the folder holds something else: nothing is
+    /// touched then. [`fit::Interrupted`] once `stop` is set. Otherwise if data cannot be read,
+    /// training fails, or a file cannot be written.
+    pub fn run(&self, stop: &AtomicBool, observe: &mut dyn FnMut(Sight)) -> Result<Finished> {
+        let params = &self.params;
+        let invalid = |error: anyhow::Error| Invalid::new(format!("{error:#}"));
+        params.architecture.check().map_err(invalid)?;
+        params.recipe.check().map_err(invalid)?;
+        self.backend.usable()?;
+        let prepared = Prepared::read(&self.data, self.validation)?;
+        let images = prepared.train.len();
+        if params.recipe.batch_size as usize > images {
+            let said = format!(
+                "a batch of {} is larger than the {images} training images",
+                params.recipe.batch_size
+            );
+            return Err(Invalid::new(said).into());
+        }
+        let subject = Subject {
+            architecture: &params.architecture,
+            recipe: &params.recipe,
+            seed: params.seed,
+        };
+        let identity = fit::identity(subject, prepared.data(), self.backend);
+        let experiment = json!({ "fig6": env!("CARGO_PKG_VERSION"), "identity": identity });
+
+        if let Some(finished) = self.admit(&identity)? {
+            return Ok(finished);
+        }
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot create the folder {}", self.folder.display()))?;
+        let _lock = self.lock()?;
+        if self.existing == Existing::Replace {
+            self.clear()?;
+        }
+        self.write(EXPERIMENT, pretty(&experiment)?)?;
+
+        let checkpoints = Checkpoints {
+            folder: self.folder.clone(),
+            every: self.checkpoint_every,
+        };
+        let trained = fit(
+            subject,
+            prepared.data(),
+            &mut Surroundings {
+                backend: self.backend,
+                checkpoints: Some(&checkpoints),
+                stop,
+                observe,
+            },
+        )?;
+        let files = Files::of(params, &trained, images, self.backend)?;
+        let evaluation = evaluate::network(
+            &trained.network,
+            &prepared.test,
+            &prepared.classes,
+            &Normalise::new(&prepared.statistics),
+            // What is all but done is not given up.
+            &AtomicBool::new(false),
+        )?;
+        self.write("metrics.jsonl", &files.metrics)?;
+        self.write("weights.safetensors", &files.weights)?;
+        self.write("evaluation.json", pretty(&evaluation)?)?;
+        self.write("curve.svg", self.curve(&trained.metrics)?)?;
+        self.write(FINISHED, pretty(&files.training)?)?;
+        self.drop_checkpoints()?;
+        Ok(Finished {
+            training: files.training,
+            evaluation,
+            before: false,
+        })
+    }
+
+    /// Decides about what is in the folder already; gives the results if they are all there.
+    fn admit(&self, identity: &Value) -> Result<Option<Finished>> {
+        let folder = self.folder.display();
+        let there = match fs::read_dir(&self.folder) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => return Err(error).with_context(|| format!("cannot read {folder}")),
+        };
+        if !there || self.existing == Existing::Replace {
+            return Ok(None);
+        }
+        let path = self.folder.join(EXPERIMENT);
+        let Some(text) = read_if_there(&path)? else {
+            return Err(Invalid::new(format!(
+                "{folder} holds files, but no experiment of fig6: choose another --exp-name, or write there with --force"
+            ))
+            .into());
+        };
+        let experiment: Value = serde_json::from_str(&text)
+            .with_context(|| format!("{} is damaged; --force starts over", path.display()))?;
+        if let Some(difference) = checkpoint::difference(&experiment["identity"], identity) {
+            return Err(Invalid::new(format!(
+                "{folder} holds another experiment: {difference}; choose another --exp-name, or replace it with --force"
+            ))
+            .into());
+        }
+        let finished = self.finished()?;
+        if self.existing == Existing::Refuse {
+            let state = match (&finished, checkpoint::newest_iteration(&self.folder)) {
+                (Some(_), _) => "is finished".to_owned(),
+                (None, Some(iteration)) => format!("was interrupted after iteration {iteration}"),
+                (None, None) => "was interrupted before its first checkpoint".to_owned(),
+            };
+            return Err(Invalid::new(format!(
+                "{folder} holds this experiment already, and it {state}: go on with --resume, or start over with --force"
+            ))
+            .into());
+        }
+        Ok(finished)
+    }
+
+    /// The results, if the experiment is finished.
+    fn finished(&self) -> Result<Option<Finished>> {
+        let read = |name: &str| read_if_there(&self.folder.join(name));
+        let (Some(training), Some(evaluation)) = (read(FINISHED)?, read("evaluation.json")?) else {
+            return Ok(None);
+        };
+        let damaged = || format!("{} is damaged; --force starts over", self.folder.display());
+        Ok(Some(Finished {
+            training: serde_json::from_str(&training).with_context(damaged)?,
+            evaluation: serde_json::from_str(&evaluation).with_context(damaged)?,
+            before: true,
+        }))
+    }
+
+    /// Keeps a second process from training in the same folder.
+    fn lock(&self) -> Result<File> {
+        let folder = &self.folder;
+        let file =
+            File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Invalid::new(format!(
+                "another fig6 is training in {}",
+                folder.display()
+            ))
+            .into()),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", folder.display()))
+            }
+        }
+    }
+
+    /// Removes an experiment's own files and nothing else.
+    fn clear(&self) -> Result<()> {
+        for name in FILES {
+            let path = self.folder.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
+            }
+        }
+        self.drop_checkpoints()
+    }
+
+    fn drop_checkpoints(&self) -> Result<()> {
+        for (_, path) in checkpoint::list(&self.folder)? {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<()> {
+        write_whole(&self.folder.join(name), content.as_ref())
+    }
+
+    /// Training and test error over the iterations, as SVG.
+    fn curve(&self, metrics: &[Metrics]) -> Result<String> {
+        let Params {
+            architecture,
+            seed,
+            recipe,
+        } = &self.params;
+        let layers = architecture.layers();
+        let label = match architecture.shortcut {
+            Shortcut::None => format!("Plain-{layers}"),
+            _ => format!("ResNet-{layers}"),
+        };
+        let curve = plot::Curve {
+            model: "this".to_owned(),
+            label: label.clone(),
+            layers,
+            seeds: vec![*seed],
+        };
+        let figure = plot::Params {
+            panels: vec![plot::Panel {
+                title: format!("{label}, shortcut {}, seed {seed}", architecture.shortcut),
+                curves: vec![curve],
+            }],
+            iterations: recipe.schedule.iterations,
+            note: None,
+        };
+        plot::figure(&figure, |_| Ok(metrics.to_vec()))
+    }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn pretty(value: &impl serde::Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}

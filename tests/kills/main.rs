@@ -1,0 +1,184 @@
+//! Trainings that are killed at random moments, again and again, end in the same bytes as one that
+//! was left alone: by themselves and as steps, with one thread and two, on every CPU backend that
+//! is compiled in.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Project, pictures};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Kills of each training.
+const KILLS: usize = 14;
+
+/// What happened to the runs of one command.
+#[derive(Debug, Default)]
+struct Tally {
+    kills: usize,
+    /// Runs that went on from a checkpoint.
+    resumed: usize,
+}
+
+/// Starts the command again and again and kills it after a random time, by TERM and by KILL in
+/// turn, until it has been killed often enough; then lets it end.
+fn kill_often(seed: u64, command: impl Fn() -> Command) -> Tally {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut tally = Tally::default();
+    loop {
+        let mut child = command()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        if tally.kills < KILLS {
+            let patience = Duration::from_millis(50 + random.next_u64() % 700);
+            let started = Instant::now();
+            let ended = loop {
+                if child.try_wait().unwrap().is_some() {
+                    break true;
+                }
+                if started.elapsed() > patience {
+                    break false;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            };
+            if !ended {
+                let signal = [Signal::TERM, Signal::KILL][tally.kills % 2];
+                kill_process(Pid::from_child(&child), signal).unwrap();
+                tally.kills += 1;
+            }
+        }
+        let killed = tally.kills < KILLS;
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        tally.resumed += usize::from(said.contains("resumes after iteration"));
+        match output.status.code() {
+            Some(0) if !killed => return tally,
+            Some(0) => panic!("ended after {} kills: it is too short", tally.kills),
+            // Killed at once, or stopped in good order.
+            None | Some(130) => {}
+            Some(code) => panic!("{code}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+}
+
+fn devices() -> Vec<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_fig6"))
+        .args(["devices", "--json"])
+        .output()
+        .unwrap();
+    let devices: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let usable = |device: &&Value| {
+        let name = device["device"].as_str().unwrap();
+        device["usable"] == true && ["flex", "tch:cpu"].contains(&name)
+    };
+    let devices = devices["devices"].as_array().unwrap().iter();
+    devices
+        .filter(usable)
+        .map(|device| device["device"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Everything that a finished experiment holds.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read(entry.path()).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn an_experiment_killed_at_random_moments_ends_in_the_same_files() {
+    for device in devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = pictures(folder.path(), 60, 20);
+        let train = |name: &str, threads: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_fig6"));
+            let iterations = if device == "flex" { "60" } else { "150" };
+            command
+                .args(["train", "--n", "1", "--batch-size", "8", "--evaluate-every", "7"])
+                .args(["--iterations", iterations, "--checkpoint-every", "0", "--resume"])
+                .args(["--device", &device, "--exp-name", name, "--data-dir"])
+                .arg(&data)
+                .env("RAYON_NUM_THREADS", threads)
+                .env("OMP_NUM_THREADS", threads)
+                .current_dir(folder.path());
+            command
+        };
+        let whole = train("whole", "2").output().unwrap();
+        assert!(whole.status.success(), "{whole:?}");
+        let expected = files(&folder.path().join("experiments/whole"));
+        assert_eq!(expected.len(), 6);
+        for (threads, seed) in [("1", 1), ("2", 2)] {
+            let tally = kill_often(seed, || train(threads, threads));
+            println!("{device}, {threads} threads: {tally:?}");
+            assert!(tally.resumed * 2 > KILLS, "{tally:?}");
+            let killed = files(&folder.path().join("experiments").join(threads));
+            assert!(killed == expected, "{device}, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_reproduction_killed_at_random_moments_ends_in_the_same_results() {
+    let pipeline = include_str!("../pipelines/tiny.ron").replace("iterations: 4,", "iterations: 40,");
+    for device in devices() {
+        let start = |project: &Project, jobs: &str| {
+            let mut command = project.command();
+            command
+                .args(["reproduce", "--device", &device, "--jobs", jobs])
+                .args(["--checkpoint-every", "0"]);
+            command
+        };
+        let whole = Project::new(&pipeline);
+        let output = start(&whole, "2").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        for (jobs, seed) in [("1", 3), ("2", 4)] {
+            let project = Project::new(&pipeline);
+            let tally = kill_often(seed, || start(&project, jobs));
+            println!("{device}, {jobs} jobs: {tally:?}");
+            assert!(tally.resumed * 3 > KILLS, "{tally:?}");
+            assert!(project.results() == whole.results(), "{device}, {jobs} jobs");
+        }
+    }
+}
+
+#[test]
+fn the_status_of_an_interrupted_step_says_how_far_it_came() {
+    let pipeline = include_str!("../pipelines/tiny.ron").replace("iterations: 4,", "iterations: 4000,");
+    let project = Project::new(&pipeline);
+    let mut child = project
+        .command()
+        .args(["reproduce", "train/resnet8/seed0", "--checkpoint-every", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let interrupted = || project.status(&["train/resnet8/seed0"])[2]["interrupted"].clone();
+    let started = Instant::now();
+    while interrupted()["iteration"].as_u64() < Some(3) {
+        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let kept = interrupted();
+    assert_eq!(kept["iterations"], 4000);
+    let iteration = kept["iteration"].as_u64().unwrap();
+    let words = project.fig6(&["status", "train/resnet8/seed0"]).out;
+    let said = format!("goes on after iteration {iteration} of 4000");
+    assert!(words.contains(&said), "{words}");
+}
