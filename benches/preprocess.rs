@@ -41,6 +41,7 @@ fn sixty_thousand_jpeg_files(bencher: divan::Bencher) {
                     output: folder.path().to_owned(),
                     scratch: folder.path().to_owned(),
                     environment: Environment::default(),
+                    stop: &std::sync::atomic::AtomicBool::new(false),
                     progress: &mut |_| {},
                 },
             )

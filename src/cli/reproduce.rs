@@ -1,7 +1,9 @@
 //! `fig6 reproduce`: the main job.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -13,8 +15,10 @@ use signal_hook::iterator::Signals;
 use super::out::Out;
 use super::view::{View, forecast_in_words};
 use super::{INTERRUPTED, Project, Where, inspect, needed};
+use crate::pipeline::{Experiment, Hole};
+use crate::plan::{self, Graph};
 use crate::report;
-use crate::run::{self, LocalProcesses, Options, Outcome, Stop};
+use crate::run::{self, LocalProcesses, Messages, Options, Outcome, Stop};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -83,23 +87,40 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         false => cores()?,
     };
     let options = options(arguments, project, cores);
-    let (stop, messages) = run::stop_channel();
+    let stops = Stops::default();
     if !idle {
-        stop_at_signals(stop)?;
+        stops.listen()?;
     }
     let mut view = View::new(out.is_quiet(), arguments.json);
-    let outcome = run::reproduce(
-        &project.graph,
-        plan,
-        &forced,
-        &project.store,
-        &LocalProcesses::new()?,
-        &options,
-        messages,
-        &mut |event| view.show(&event, out),
-    )?;
+    let mut carry_out = |graph: &Graph, plan, forced: &[bool]| {
+        run::reproduce(
+            graph,
+            plan,
+            forced,
+            &project.store,
+            &LocalProcesses::new()?,
+            &options,
+            stops.messages(),
+            &mut |event| view.show(&event, out),
+        )
+    };
+    let mut outcome = carry_out(&project.graph, plan, &forced)?;
+    let mut files = report::publish(&project.graph, &outcome, &project.store, &folder);
+    if let Some(rest) = without_failed(project, &outcome).filter(|_| arguments.keep_going) {
+        let graph = Graph::of(&rest)?;
+        let names = project.graph.steps().iter().zip(&wanted);
+        let names: BTreeSet<&str> = names
+            .filter_map(|(step, wanted)| wanted.then_some(step.name.as_str()))
+            .collect();
+        let steps = graph.steps().iter();
+        let wanted: Vec<bool> = steps.map(|step| names.contains(&*step.name)).collect();
+        let none = vec![false; wanted.len()];
+        let plan = plan::assess(&graph, &wanted, &none, &project.bases, &project.store)?;
+        let second = carry_out(&graph, plan, &none)?;
+        files = files.and_then(|_| report::publish(&graph, &second, &project.store, &folder));
+        outcome.complete(second);
+    }
     view.close();
-    let files = report::publish(&project.graph, &outcome, &project.store, &folder);
     project.save_index();
     let files = files?;
     let seconds = started.elapsed().as_secs_f64();
@@ -141,20 +162,60 @@ fn options(arguments: &Arguments, project: &Project, cores: usize) -> Options {
     }
 }
 
-/// The first signal stops the run in good order, the second one ends the steps at once, the third
-/// one this process.
-fn stop_at_signals(stop: Stop) -> Result<()> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
-    std::thread::spawn(move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count > 1 {
-                std::process::exit(INTERRUPTED.into());
+/// The experiment without the trainings that have failed, for a report that says what it lacks;
+/// nothing if none failed, or all.
+fn without_failed(project: &Project, outcome: &Outcome) -> Option<Experiment> {
+    let mut rest = project.experiment.clone();
+    for model in &rest.models {
+        for &seed in &rest.seeds {
+            let run = format!("/{}/seed{seed}", model.name);
+            let mut failed = outcome.failed.iter();
+            if failed.any(|step| [format!("train{run}"), format!("evaluate{run}")].contains(step)) {
+                let model = model.name.clone();
+                rest.holes.push(Hole { model, seed });
             }
-            stop.request();
         }
-    });
-    Ok(())
+    }
+    let runs = rest.models.len() * rest.seeds.len();
+    let some = (1..runs).contains(&rest.holes.len());
+    (some && !outcome.interrupted).then_some(rest)
+}
+
+/// Passes signals on to the run that is under way.
+#[derive(Default)]
+struct Stops(Arc<Mutex<Option<Stop>>>);
+
+impl Stops {
+    fn current(&self) -> MutexGuard<'_, Option<Stop>> {
+        // A panic elsewhere leaves it as it was.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a new run needs to be stopped from now on.
+    fn messages(&self) -> Messages {
+        let (stop, messages) = run::stop_channel();
+        *self.current() = Some(stop);
+        messages
+    }
+
+    /// From now on the first signal stops the run in good order, the second one ends its steps at
+    /// once, the third one this process.
+    fn listen(&self) -> Result<()> {
+        let mut signals =
+            Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+        let stops = Stops(self.0.clone());
+        std::thread::spawn(move || {
+            for (count, _) in signals.forever().enumerate() {
+                if count > 1 {
+                    std::process::exit(INTERRUPTED.into());
+                }
+                if let Some(stop) = &*stops.current() {
+                    stop.request();
+                }
+            }
+        });
+        Ok(())
+    }
 }
 
 /// The end of a run for people: counts, where the report lies, and the table itself.

@@ -39,6 +39,35 @@ pub struct Experiment {
     pub panels: Vec<Panel>,
     /// Why these numbers cannot be compared with the published ones; empty if they can.
     pub caveats: Vec<String>,
+    /// Trainings that have failed: the report is made without them, and says so.
+    pub holes: Vec<Hole>,
+}
+
+/// A training that the report has to do without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// The model's name.
+    pub model: String,
+    pub seed: u64,
+}
+
+impl Experiment {
+    /// The seeds of a model that are there.
+    pub fn seeds_of(&self, model: &str) -> Vec<u64> {
+        let seeds = self.seeds.iter().copied();
+        seeds.filter(|&seed| !self.is_hole(model, seed)).collect()
+    }
+
+    /// The seeds of a model that are missing.
+    pub fn missing_seeds_of(&self, model: &str) -> Vec<u64> {
+        let seeds = self.seeds.iter().copied();
+        seeds.filter(|&seed| self.is_hole(model, seed)).collect()
+    }
+
+    fn is_hole(&self, model: &str, seed: u64) -> bool {
+        let mut holes = self.holes.iter();
+        holes.any(|hole| hole.model == model && hole.seed == seed)
+    }
 }
 
 /// The images.

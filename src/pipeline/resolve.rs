@@ -90,6 +90,7 @@ pub(super) fn experiment(file: &File, name: &str, profile: &file::Profile) -> Ch
         models,
         seeds: seeds.clone(),
         panels,
+        holes: Vec::new(),
     })
 }
 

@@ -53,7 +53,7 @@ pub struct Graph {
 
 impl Graph {
     /// The steps of an experiment: download → preprocess → train → evaluate → aggregate → plot and
-    /// table.
+    /// table. Its holes are no steps, and no input of what follows.
     ///
     /// # Errors
     /// As [`Graph::new`]; a pipeline file that was checked gives no such steps.
@@ -64,7 +64,10 @@ impl Graph {
         let runs: Vec<Run> = experiment
             .models
             .iter()
-            .flat_map(|model| experiment.seeds.iter().map(move |&seed| (model, seed)))
+            .flat_map(|model| {
+                let seeds = experiment.seeds_of(&model.name).into_iter();
+                seeds.map(move |seed| (model, seed))
+            })
             .map(|(model, seed)| graph.add_run(model, seed, preprocess))
             .collect();
         let aggregate = graph.add_aggregate(experiment, &runs);
@@ -299,13 +302,12 @@ impl Graph {
     }
 
     fn add_aggregate(&mut self, experiment: &Experiment, runs: &[Run]) -> StepId {
-        let seeds = &experiment.seeds;
         let models = experiment.models.iter().map(|model| aggregate::ModelRuns {
             model: model.name.clone(),
-            seeds: seeds.clone(),
+            seeds: experiment.seeds_of(&model.name),
         });
         let params = aggregate::Params {
-            runs: models.collect(),
+            runs: models.filter(|runs| !runs.seeds.is_empty()).collect(),
         };
         let inputs = runs.iter().flat_map(|run| {
             [
@@ -338,13 +340,19 @@ impl Graph {
                 .iter()
                 .map(|name| {
                     let model = models[name.as_str()];
+                    let (seeds, all) = (experiment.seeds_of(name), experiment.seeds.len());
+                    let label = match seeds.len() {
+                        some if some < all => format!("{} ({some} of {all})", model.label),
+                        _ => model.label.clone(),
+                    };
                     plot::Curve {
                         model: name.clone(),
-                        label: model.label.clone(),
+                        label,
                         layers: model.architecture.layers(),
-                        seeds: experiment.seeds.clone(),
+                        seeds,
                     }
                 })
+                .filter(|curve| !curve.seeds.is_empty())
                 .collect(),
         });
         let longest = experiment
@@ -379,7 +387,11 @@ impl Graph {
 
     fn add_table(&mut self, experiment: &Experiment, preprocess: StepId, aggregate: StepId) {
         let params = table::Params {
-            rows: experiment.models.iter().map(table_row).collect(),
+            rows: experiment
+                .models
+                .iter()
+                .map(|model| table_row(model, experiment.missing_seeds_of(&model.name)))
+                .collect(),
             profile: experiment.profile.clone(),
             caveats: experiment.caveats.clone(),
         };
@@ -473,11 +485,32 @@ fn input(name: impl Into<Cow<'static, str>>, producer: StepId, output: &'static 
 
 /// The experiment's caveats as a sentence for the figure.
 fn caveat(experiment: &Experiment) -> Option<String> {
-    let caveats = experiment.caveats.join("; ");
-    (!caveats.is_empty()).then(|| format!("Not comparable with the published figure: {caveats}."))
+    let mut sentences = Vec::new();
+    if !experiment.caveats.is_empty() {
+        let caveats = experiment.caveats.join("; ");
+        sentences.push(format!(
+            "Not comparable with the published figure: {caveats}."
+        ));
+    }
+    let holes: Vec<String> = experiment
+        .models
+        .iter()
+        .filter_map(|model| {
+            let seeds = experiment.missing_seeds_of(&model.name);
+            let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+            (!seeds.is_empty()).then(|| format!("{} (seed {})", model.label, seeds.join(", ")))
+        })
+        .collect();
+    if !holes.is_empty() {
+        sentences.push(format!(
+            "Missing, because training failed: {}.",
+            holes.join("; ")
+        ));
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-fn table_row(model: &Model) -> table::Row {
+fn table_row(model: &Model, missing: Vec<u64>) -> table::Row {
     let published = |error: &crate::pipeline::PublishedError| table::Published {
         mean: error.mean,
         std: error.std,
@@ -489,5 +522,6 @@ fn table_row(model: &Model) -> table::Row {
         label: model.label.clone(),
         he: model.published.he.as_ref().map(published),
         reproduction: model.published.s.as_ref().map(published),
+        missing,
     }
 }

@@ -68,3 +68,34 @@ pub struct Outcome {
     #[serde(skip)]
     pub reported: BTreeMap<String, Arc<Entry>>,
 }
+
+impl Outcome {
+    /// Adds what a further run, of a part of the same steps, has brought.
+    pub fn complete(&mut self, further: Outcome) {
+        let dealt_with = |step: &String| {
+            let lists = [&further.ran, &further.up_to_date, &further.failed];
+            lists.iter().any(|list| list.contains(step))
+        };
+        self.skipped.retain(|step| !dealt_with(step));
+        let Outcome {
+            ran,
+            up_to_date,
+            failed,
+            ..
+        } = self;
+        let known =
+            |step: &String, lists: [&Vec<String>; 2]| lists.iter().any(|list| list.contains(step));
+        let new = further.up_to_date.iter();
+        let new: Vec<String> = new
+            .filter(|step| !known(step, [ran, up_to_date]))
+            .cloned()
+            .collect();
+        up_to_date.extend(new);
+        ran.extend(further.ran);
+        failed.extend(further.failed);
+        self.same_bytes.extend(further.same_bytes);
+        self.stay_valid += further.stay_valid;
+        self.interrupted |= further.interrupted;
+        self.reported.extend(further.reported);
+    }
+}

@@ -13,7 +13,7 @@ mod task;
 pub use child::{Signals, run_task};
 pub use event::{Event, Outcome};
 pub use executor::{Executor, Finished, LocalProcesses};
-pub use scheduler::{Options, Stop, reproduce, stop_channel};
+pub use scheduler::{Messages, Options, Stop, reproduce, stop_channel};
 pub use task::Task;
 
 #[cfg(test)]

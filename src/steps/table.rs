@@ -3,7 +3,7 @@
 //! Unaware of how the numbers came about. What was published, and why ours may not be compared
 //! with it, is told to it.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::results::{Dataset, ModelSummary, SeedResult, Spread, Summary};
@@ -36,6 +36,9 @@ pub struct Row {
     pub he: Option<Published>,
     /// The PyTorch reproduction nabla0001/resnet.
     pub reproduction: Option<Published>,
+    /// Seeds whose training has failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<u64>,
 }
 
 /// A published final test error.
@@ -65,7 +68,22 @@ pub struct Results {
     pub comparable: bool,
     pub caveats: Vec<String>,
     pub dataset: Dataset,
+    /// Models of which at least one training succeeded.
     pub rows: Vec<ResultRow>,
+    /// Trainings that have failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+}
+
+/// A model's trainings that have failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missing {
+    pub model: String,
+    pub label: String,
+    pub seeds: Vec<u64>,
+    /// Whether none of the model's trainings succeeded, so that it has no row.
+    pub all: bool,
 }
 
 /// One model's results beside the published ones.
@@ -93,7 +111,8 @@ pub struct ResultRow {
 /// Reads `summary.json` and `dataset.json` and writes `results.md` and `results.json`.
 ///
 /// # Errors
-/// If an input is missing or malformed, or the summary lacks a model of the table.
+/// If an input is missing or malformed, or the summary lacks a model of which no training is said to
+/// have failed.
 pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let summary: Summary = context.read_json("summary.json")?;
     let dataset: Dataset = context.read_json("dataset.json")?;
@@ -105,19 +124,27 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
 
 fn results(params: &Params, summary: &Summary, dataset: Dataset) -> Result<Results> {
     let comparable = params.caveats.is_empty();
-    let rows = params
-        .rows
-        .iter()
-        .map(|row| {
-            let model = summary
-                .models
-                .iter()
-                .find(|model| model.model == row.model)
-                .with_context(|| format!("input summary.json has no model {}", row.model))?;
-            Ok(result_row(row, model, comparable))
-        })
-        .collect::<Result<_>>()?;
+    let mut rows = Vec::with_capacity(params.rows.len());
+    let mut missing = Vec::new();
+    for row in &params.rows {
+        let mut models = summary.models.iter();
+        let model = models.find(|model| model.model == row.model);
+        if !row.missing.is_empty() {
+            missing.push(Missing {
+                model: row.model.clone(),
+                label: row.label.clone(),
+                seeds: row.missing.clone(),
+                all: model.is_none(),
+            });
+        }
+        match model {
+            Some(model) => rows.push(result_row(row, model, comparable)),
+            None if !row.missing.is_empty() => {}
+            None => bail!("input summary.json has no model {}", row.model),
+        }
+    }
     Ok(Results {
+        missing,
         profile: params.profile.clone(),
         comparable,
         caveats: params.caveats.clone(),

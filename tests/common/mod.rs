@@ -162,7 +162,9 @@ pub fn pictures(folder: &Path, train: usize, test: usize) -> PathBuf {
             let class = (index % 10) as u8;
             bytes.push(class);
             for _ in 0..3072 {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
                 bytes.push(class * 20 + ((state >> 33) % 60) as u8);
             }
         }

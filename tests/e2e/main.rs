@@ -399,10 +399,55 @@ fn a_failure_stops_the_run_or_only_what_needs_the_failed_step() {
         "evaluate/resnet8/seed0",
         "train/resnet8/seed1",
         "evaluate/resnet8/seed1",
+        "aggregate",
+        "plot/fig6",
+        "table",
     ];
     assert_eq!(done.ran, expected);
-    assert_eq!(done.skipped.len(), 5, "{:?}", done.skipped);
-    assert!(!project.path("reports/tiny/results.md").exists());
+    assert_eq!(
+        done.skipped,
+        ["evaluate/plain8/seed0", "evaluate/plain8/seed1"]
+    );
+}
+
+#[test]
+fn a_run_that_keeps_going_marks_what_is_missing_in_table_and_figure() {
+    let project = diverging();
+    let answer = project.fig6(&["reproduce", "--keep-going"]);
+    assert_eq!(answer.code, 1);
+    let said = "the loss is NaN at iteration ";
+    assert!(answer.err.contains(said), "{}", answer.err);
+    assert!(
+        answer.err.contains("with learning rate 1000000000"),
+        "{}",
+        answer.err
+    );
+    assert!(
+        answer.err.contains("last good checkpoint"),
+        "{}",
+        answer.err
+    );
+    let table = project.read("reports/tiny/results.md");
+    let said = "holes: the trainings of Plain-8 (seeds 0, 1) have failed.";
+    assert!(table.contains(said), "{table}");
+    let row = table
+        .lines()
+        .find(|line| line.contains("Plain-8 "))
+        .unwrap();
+    assert!(row.contains("| failed |"), "{table}");
+    let figure = project.read("reports/tiny/fig6.svg");
+    assert!(figure.contains("Missing, because training failed: Plain-8 (seed 0, 1)."));
+    let results: Value = serde_json::from_str(&project.read("reports/tiny/results.json")).unwrap();
+    assert_eq!(results["missing"][0]["seeds"], serde_json::json!([0, 1]));
+    assert_eq!(results["rows"].as_array().unwrap().len(), 1);
+
+    // Once the trainings succeed the holes are gone, and only what they touch has run.
+    project.edit("learning_rate: 1e30", "learning_rate: 0.1");
+    let done = project.reproduce(&[]);
+    assert_eq!(done.code, 0);
+    assert!(done.up_to_date.contains(&"train/resnet8/seed1".to_owned()));
+    assert!(!project.read("reports/tiny/results.md").contains("holes"));
+    assert!(!project.read("reports/tiny/fig6.svg").contains("Missing"));
 }
 
 #[test]

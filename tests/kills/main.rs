@@ -110,8 +110,22 @@ fn an_experiment_killed_at_random_moments_ends_in_the_same_files() {
             let mut command = Command::new(env!("CARGO_BIN_EXE_fig6"));
             let iterations = if device == "flex" { "60" } else { "150" };
             command
-                .args(["train", "--n", "1", "--batch-size", "8", "--evaluate-every", "7"])
-                .args(["--iterations", iterations, "--checkpoint-every", "0", "--resume"])
+                .args([
+                    "train",
+                    "--n",
+                    "1",
+                    "--batch-size",
+                    "8",
+                    "--evaluate-every",
+                    "7",
+                ])
+                .args([
+                    "--iterations",
+                    iterations,
+                    "--checkpoint-every",
+                    "0",
+                    "--resume",
+                ])
                 .args(["--device", &device, "--exp-name", name, "--data-dir"])
                 .arg(&data)
                 .env("RAYON_NUM_THREADS", threads)
@@ -135,7 +149,8 @@ fn an_experiment_killed_at_random_moments_ends_in_the_same_files() {
 
 #[test]
 fn a_reproduction_killed_at_random_moments_ends_in_the_same_results() {
-    let pipeline = include_str!("../pipelines/tiny.ron").replace("iterations: 4,", "iterations: 40,");
+    let pipeline =
+        include_str!("../pipelines/tiny.ron").replace("iterations: 4,", "iterations: 40,");
     for device in devices() {
         let start = |project: &Project, jobs: &str| {
             let mut command = project.command();
@@ -152,25 +167,37 @@ fn a_reproduction_killed_at_random_moments_ends_in_the_same_results() {
             let tally = kill_often(seed, || start(&project, jobs));
             println!("{device}, {jobs} jobs: {tally:?}");
             assert!(tally.resumed * 3 > KILLS, "{tally:?}");
-            assert!(project.results() == whole.results(), "{device}, {jobs} jobs");
+            assert!(
+                project.results() == whole.results(),
+                "{device}, {jobs} jobs"
+            );
         }
     }
 }
 
 #[test]
 fn the_status_of_an_interrupted_step_says_how_far_it_came() {
-    let pipeline = include_str!("../pipelines/tiny.ron").replace("iterations: 4,", "iterations: 4000,");
+    let pipeline =
+        include_str!("../pipelines/tiny.ron").replace("iterations: 4,", "iterations: 4000,");
     let project = Project::new(&pipeline);
     let mut child = project
         .command()
-        .args(["reproduce", "train/resnet8/seed0", "--checkpoint-every", "0"])
+        .args([
+            "reproduce",
+            "train/resnet8/seed0",
+            "--checkpoint-every",
+            "0",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let interrupted = || project.status(&["train/resnet8/seed0"])[2]["interrupted"].clone();
     let started = Instant::now();
     while interrupted()["iteration"].as_u64() < Some(3) {
-        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint");
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "no checkpoint"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();

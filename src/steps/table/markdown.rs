@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Published, ResultRow, Results};
+use super::{Missing, Published, ResultRow, Results};
 use crate::results::Spread;
 
 /// Stands where there is nothing to say.
@@ -24,9 +24,24 @@ const HEADER: [&str; 8] = [
 
 /// The page, with a final newline.
 pub fn page(results: &Results) -> String {
-    let rows: Vec<[String; 8]> = results.rows.iter().map(cells).collect();
+    let mut rows: Vec<[String; 8]> = results.rows.iter().map(cells).collect();
+    let lost = results.missing.iter().filter(|missing| missing.all);
+    rows.extend(lost.map(|missing| {
+        let mut cells = std::array::from_fn(|_| NOTHING.to_owned());
+        cells[0] = missing.label.clone();
+        cells[3] = "failed".to_owned();
+        cells
+    }));
     let mut page = table(HEADER, &rows);
     page.push('\n');
+    if !results.missing.is_empty() {
+        let holes = results.missing.iter().map(hole);
+        let _ = writeln!(
+            page,
+            "**This table has holes: the trainings of {} have failed.**\n",
+            holes.collect::<Vec<_>>().join(", ")
+        );
+    }
     if !results.comparable {
         let caveats = results.caveats.join("; ");
         let _ = writeln!(
@@ -40,6 +55,15 @@ pub fn page(results: &Results) -> String {
     );
     page.push_str(&circumstances(results));
     page
+}
+
+/// A model with the seeds that it lacks: `ResNet-20 (seeds 1 and 3)`.
+fn hole(missing: &Missing) -> String {
+    let seeds: Vec<String> = missing.seeds.iter().map(u64::to_string).collect();
+    match &seeds[..] {
+        [seed] => format!("{} (seed {seed})", missing.label),
+        seeds => format!("{} (seeds {})", missing.label, seeds.join(", ")),
+    }
 }
 
 fn cells(row: &ResultRow) -> [String; 8] {

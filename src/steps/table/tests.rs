@@ -62,6 +62,7 @@ fn params(caveats: &[&str]) -> Params {
         label: label.into(),
         he,
         reproduction,
+        missing: vec![],
     };
     Params {
         rows: vec![
