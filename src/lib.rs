@@ -60,6 +60,7 @@ pub mod cifar;
 pub mod cli;
 pub mod error;
 pub mod fingerprint;
+pub mod foreign;
 pub mod key;
 pub mod nn;
 pub mod pipeline;

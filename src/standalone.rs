@@ -9,8 +9,8 @@
 //!   metrics.jsonl, weights.safetensors, training.json, evaluation.json, curve.svg
 //! ```
 //!
-//! `training.json` is written last: where it is, the experiment is finished. Unaware of arguments
-//! and of the terminal.
+//! `training.json` is written last: where it is, the experiment is finished. [`Weights`] are read from
+//! any file, to be evaluated or exported. Unaware of arguments and of the terminal.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -21,18 +21,21 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::cifar::Images;
 use crate::error::Invalid;
-use crate::nn::augment::Normalise;
 use crate::nn::checkpoint::{self, Checkpoints};
 use crate::nn::device::Backend;
-use crate::nn::fit::{self, Data, Sight, Subject, Surroundings, fit};
+use crate::nn::fit::{self, Sight, Subject, Surroundings, fit};
 use crate::nn::resnet::Shortcut;
-use crate::results::{Evaluation, Metrics, Statistics, Training};
-use crate::steps::preprocess::{self, Split, archive::Limits, layout, statistics};
+use crate::results::{Evaluation, Metrics, Training};
+use crate::steps::plot;
 use crate::steps::train::{Files, Params};
-use crate::steps::{evaluate, plot};
 use crate::store::write_whole;
+
+mod images;
+mod weights;
+
+pub use images::Prepared;
+pub use weights::Weights;
 
 const EXPERIMENT: &str = "experiment.json";
 const FINISHED: &str = "training.json";
@@ -80,49 +83,6 @@ pub struct Finished {
     pub evaluation: Evaluation,
     /// Whether it was finished before.
     pub before: bool,
-}
-
-/// Images in memory, split, with their moments.
-pub struct Prepared {
-    pub train: Images,
-    pub validation: Images,
-    pub test: Images,
-    pub classes: Vec<String>,
-    pub statistics: Statistics,
-}
-
-impl Prepared {
-    /// Reads the images of an archive or folder and holds some of the training images out, as the
-    /// step `preprocess` does it with split seed 0.
-    ///
-    /// # Errors
-    /// If there are no images in a known layout, or none would be left to train on.
-    pub fn read(data: &Path, validation: Option<u32>) -> Result<Prepared> {
-        let found = layout::read(data, Limits::default(), &mut |_, _| {})
-            .with_context(|| format!("cannot use the images of {}", data.display()))?;
-        let tenth = u32::try_from(found.train.len() / 10).context("there are too many images")?;
-        let params = preprocess::Params {
-            validation: validation.unwrap_or(tenth),
-            split_seed: 0,
-        };
-        let split = Split::draw(found.train.len(), &params)?;
-        Ok(Prepared {
-            statistics: statistics::of(&found.train)?,
-            train: found.train.select(&split.train),
-            validation: found.train.select(&split.validation),
-            test: found.test,
-            classes: found.classes,
-        })
-    }
-
-    fn data(&self) -> Data<'_> {
-        Data {
-            train: &self.train,
-            validation: &self.validation,
-            test: &self.test,
-            statistics: &self.statistics,
-        }
-    }
 }
 
 impl Request {
@@ -181,14 +141,8 @@ impl Request {
             },
         )?;
         let files = Files::of(params, &trained, images, self.backend)?;
-        let evaluation = evaluate::network(
-            &trained.network,
-            &prepared.test,
-            &prepared.classes,
-            &Normalise::new(&prepared.statistics),
-            // What is all but done is not given up.
-            &AtomicBool::new(false),
-        )?;
+        // What is all but done is not given up.
+        let evaluation = prepared.evaluate(&trained.network, &AtomicBool::new(false))?;
         self.write("metrics.jsonl", &files.metrics)?;
         self.write("weights.safetensors", &files.weights)?;
         self.write("evaluation.json", pretty(&evaluation)?)?;

@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "error",
+            "foreign",
             "key",
             "nn",
             "pipeline",
@@ -26,6 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("error", &[]),
     ("fingerprint", &["key"]),
+    ("foreign", &["cifar", "nn"]),
     ("key", &[]),
     ("nn", &["cifar", "results"]),
     ("pipeline", &["error", "nn", "steps"]),
@@ -46,7 +48,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("run", &["key", "nn", "plan", "steps", "store"]),
     (
         "standalone",
-        &["cifar", "error", "nn", "results", "steps", "store"],
+        &[
+            "cifar", "error", "foreign", "nn", "results", "steps", "store",
+        ],
     ),
     ("steps", &["cifar", "nn", "results"]),
     ("store", &["key"]),

@@ -2,7 +2,9 @@
 //! clap.
 
 mod devices;
+mod evaluate;
 mod explain;
+mod export;
 mod inspect;
 mod out;
 mod reproduce;
@@ -63,6 +65,10 @@ enum Command {
     Log(inspect::LogArguments),
     /// Train one network by itself, without pipeline and artifacts.
     Train(train::Arguments),
+    /// Give the test error of weights in a file: fig6's, other safetensors, or PyTorch's.
+    Evaluate(evaluate::Arguments),
+    /// Write weights as a safetensors file with the names that PyTorch code wants.
+    Export(export::Arguments),
     /// List the devices to compute on.
     Devices(devices::Arguments),
     /// Print a completion script for a shell.
@@ -158,13 +164,17 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let label = console::style("error:").red().bold().for_stderr();
-            let mut stderr = io::stderr().lock();
-            // Nobody reads it if this fails, and there is nowhere else to say it.
-            let _ = io::Write::write_fmt(&mut stderr, format_args!("{label} {error:#}\n"));
+            say_error(&error);
             ExitCode::from(if error.is::<Invalid>() { 2 } else { 1 })
         }
     }
+}
+
+fn say_error(error: &anyhow::Error) {
+    let label = console::style("error:").red().bold().for_stderr();
+    let mut stderr = io::stderr().lock();
+    // Nobody reads it if this fails, and there is nowhere else to say it.
+    let _ = io::Write::write_fmt(&mut stderr, format_args!("{label} {error:#}\n"));
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
@@ -172,6 +182,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
         Command::Train(arguments) => return train::run(&arguments, &mut out),
+        Command::Evaluate(arguments) => return evaluate::run(&arguments, &mut out),
+        Command::Export(arguments) => return export::run(&arguments, &mut out),
         Command::Status(arguments) => inspect::status(&arguments, &mut out)?,
         Command::Explain(arguments) => explain::run(&arguments, &mut out)?,
         Command::Graph(arguments) => inspect::graph(&arguments, &mut out)?,

@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::out::Out;
-use super::view::{Line, by_class, duration};
+use super::view::{Line, by_class, duration, in_points};
 use super::{INTERRUPTED, device};
 use crate::error::Invalid;
 use crate::nn::fit::{Interrupted, Sight};
@@ -217,14 +217,12 @@ fn summary(finished: &Finished, seconds: f64) -> String {
     };
     format!(
         "{} layers, {} parameters, {} iterations on {}, {time}\n\
-         test error {:.2} % ({} of {} images)\n{}\n",
+         {}\n{}\n",
         training.layers,
         training.parameters,
         training.iterations,
         training.backend,
-        evaluation.test_error,
-        evaluation.errors,
-        evaluation.images,
+        in_points(evaluation),
         by_class(evaluation),
     )
 }

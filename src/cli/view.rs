@@ -270,6 +270,14 @@ pub fn forecast_in_words(forecast: &Forecast) -> String {
     )
 }
 
+/// The test error in one line.
+pub fn in_points(evaluation: &Evaluation) -> String {
+    format!(
+        "test error {:.2} % ({} of {} images)",
+        evaluation.test_error, evaluation.errors, evaluation.images
+    )
+}
+
 /// The errors of each class, a line each.
 pub fn by_class(evaluation: &Evaluation) -> String {
     let mut table = Table::new();

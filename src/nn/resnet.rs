@@ -19,7 +19,10 @@ use super::layers::{BatchNorm, Conv, Linear};
 use crate::cifar::{CHANNELS, CLASSES, SIDE};
 
 /// Filters of the three stages, on maps of 32, 16 and 8 pixels a side.
-const FILTERS: [usize; 3] = [16, 32, 64];
+pub const FILTERS: [usize; 3] = [16, 32, 64];
+
+/// Most blocks of a stage: more than anyone has tried.
+pub const MAX_N: u32 = 1_000;
 
 /// How a block's input gets past its two convolutions. Where the block keeps the shape, every
 /// kind but [`Shortcut::None`] is the identity; they differ where it halves the maps and doubles
@@ -96,11 +99,11 @@ impl Architecture {
     /// Refuses networks that do not exist.
     ///
     /// # Errors
-    /// If `n` is 0 or above 1,000, where no one has been.
+    /// If `n` is 0 or above [`MAX_N`].
     pub fn check(&self) -> Result<()> {
         ensure!(
-            (1..=1000).contains(&self.n),
-            "n = {} makes no network: n counts the blocks of a stage, from 1 to 1000 (depth is 6n + 2)",
+            (1..=MAX_N).contains(&self.n),
+            "n = {} makes no network: n counts the blocks of a stage, from 1 to {MAX_N} (depth is 6n + 2)",
             self.n
         );
         Ok(())
