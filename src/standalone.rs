@@ -148,7 +148,7 @@ impl Request {
         self.write("evaluation.json", pretty(&evaluation)?)?;
         self.write("curve.svg", self.curve(&trained.metrics)?)?;
         self.write(FINISHED, pretty(&files.training)?)?;
-        self.drop_checkpoints()?;
+        checkpoint::clear(&self.folder)?;
         Ok(Finished {
             training: files.training,
             evaluation,
@@ -240,14 +240,7 @@ impl Request {
                 _ => {}
             }
         }
-        self.drop_checkpoints()
-    }
-
-    fn drop_checkpoints(&self) -> Result<()> {
-        for (_, path) in checkpoint::list(&self.folder)? {
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-        Ok(())
+        checkpoint::clear(&self.folder)
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<()> {

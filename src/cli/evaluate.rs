@@ -31,7 +31,7 @@ pub struct Arguments {
         long,
         value_name = "R,G,B",
         value_delimiter = ',',
-        allow_negative_numbers = true
+        allow_hyphen_values = true
     )]
     mean: Vec<f64>,
     /// Standard deviation of R, G, B, likewise.
@@ -39,7 +39,7 @@ pub struct Arguments {
         long,
         value_name = "R,G,B",
         value_delimiter = ',',
-        allow_negative_numbers = true
+        allow_hyphen_values = true
     )]
     std: Vec<f64>,
     /// Shortcut where maps shrink, if the weights cannot tell: none, zeropad, zeropad-both-sides,

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub const MOMENTUM: &str = "momentum.";
 pub const FORMAT: &str = "fig6-checkpoint";
 /// The layout of the metadata; another one is not read.
 const VERSION: &str = "1";
+/// What a checkpoint is called while it is written.
+const PARTIAL: &str = "checkpoint.partial";
 /// How many files are kept: the newest, and one for the case that it is damaged.
 const KEPT: usize = 2;
 
@@ -98,7 +100,7 @@ impl Checkpoints {
             .folder
             .join(format!("checkpoint-{iteration:09}.safetensors"));
         // One process at a time trains here, and what a killed one has left is overwritten.
-        let partial = self.folder.join("checkpoint.partial");
+        let partial = self.folder.join(PARTIAL);
         let write = || -> std::io::Result<()> {
             let mut file = File::create(&partial)?;
             file.write_all(&bytes)?;
@@ -120,6 +122,23 @@ impl Checkpoints {
 pub fn newest_iteration(folder: &Path) -> Option<u64> {
     let (iteration, _) = list(folder).ok()?.into_iter().next()?;
     Some(iteration)
+}
+
+/// Removes all checkpoints from a folder, and what a killed process has left of one.
+///
+/// # Errors
+/// If the folder cannot be read or a file not be removed.
+pub fn clear(folder: &Path) -> Result<()> {
+    let whole = list(folder)?.into_iter().map(|(_, path)| path);
+    for path in whole.chain([folder.join(PARTIAL)]) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The checkpoints in a folder, newest first.

@@ -488,4 +488,6 @@ impl Report {
 }
 
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod tests;

@@ -27,18 +27,32 @@ pub fn predict(
     normalise: &Normalise,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<u8>>> {
+    let logits = logits(network, images, normalise, stop)?;
+    Ok(logits.map(|logits| logits.chunks_exact(CLASSES).map(likeliest).collect()))
+}
+
+/// The network's logits `[images, 10]`, row-major; nothing once `stop` is set. The network is on a
+/// device without autodiff.
+///
+/// # Errors
+/// If the logits cannot be read back from the device.
+pub fn logits(
+    network: &ResNet,
+    images: &Images,
+    normalise: &Normalise,
+    stop: &AtomicBool,
+) -> Result<Option<Vec<f32>>> {
     let device = network.device();
-    let mut predictions = Vec::with_capacity(images.len());
+    let mut logits = Vec::with_capacity(images.len() * CLASSES);
     let indices: Vec<usize> = (0..images.len()).collect();
     for indices in indices.chunks(BATCH) {
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let batch = to_device(normalise.batch(images, indices), &device);
-        let logits = read(network.forward(batch))?;
-        predictions.extend(logits.chunks_exact(CLASSES).map(likeliest));
+        logits.extend(read(network.forward(batch))?);
     }
-    Ok(Some(predictions))
+    Ok(Some(logits))
 }
 
 /// How many of the predictions differ from the labels.

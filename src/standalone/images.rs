@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result};
 
 use crate::cifar::Images;
+use crate::error::Invalid;
 use crate::nn::augment::Normalise;
 use crate::nn::fit::Data;
 use crate::nn::resnet::ResNet;
@@ -29,7 +30,7 @@ impl Prepared {
     /// step `preprocess` does it with split seed 0.
     ///
     /// # Errors
-    /// If there are no images in a known layout, or none would be left to train on.
+    /// If there are no images in a known layout; [`Invalid`] if none would be left to train on.
     pub fn read(data: &Path, validation: Option<u32>) -> Result<Prepared> {
         let found = layout::read(data, Limits::default(), &mut |_, _| {})
             .with_context(|| format!("cannot use the images of {}", data.display()))?;
@@ -38,6 +39,14 @@ impl Prepared {
             validation: validation.unwrap_or(tenth),
             split_seed: 0,
         };
+        if params.validation as usize >= found.train.len() {
+            return Err(Invalid::new(format!(
+                "cannot hold out {} of {} training images: at least one must be left to train on",
+                params.validation,
+                found.train.len()
+            ))
+            .into());
+        }
         let split = Split::draw(found.train.len(), &params)?;
         Ok(Prepared {
             statistics: statistics::of(&found.train)?,

@@ -31,6 +31,20 @@ pub struct Done {
     pub skipped: Vec<String>,
 }
 
+/// What a command that ended by itself said.
+pub fn answer(output: Output) -> Answer {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output;
+    Answer {
+        code: status.code().unwrap(),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    }
+}
+
 impl Project {
     pub fn new(pipeline: &str) -> Project {
         let folder = tempfile::tempdir().unwrap();
@@ -65,17 +79,7 @@ impl Project {
     }
 
     pub fn fig6(&self, arguments: &[&str]) -> Answer {
-        let output = self.command().args(arguments).output().unwrap();
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = output;
-        Answer {
-            code: status.code().unwrap(),
-            out: String::from_utf8(stdout).unwrap(),
-            err: String::from_utf8(stderr).unwrap(),
-        }
+        answer(self.command().args(arguments).output().unwrap())
     }
 
     /// Runs `reproduce --json` and gives its last line.

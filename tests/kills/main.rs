@@ -29,10 +29,10 @@ struct Tally {
 
 /// Starts the command again and again and kills it after a random time, by TERM and by KILL in
 /// turn, until it has been killed often enough; then lets it end. `whole` is how long it takes if it
-/// is left alone.
-fn kill_often(seed: u64, whole: Duration, command: impl Fn() -> Command) -> Tally {
+/// is left alone, `start` how long until it begins to train.
+fn kill_often(seed: u64, whole: Duration, start: Duration, command: impl Fn() -> Command) -> Tally {
     // On the average half of the work is done when the last kill comes, wherever this runs.
-    let most = whole.as_micros() as u64 / KILLS as u64;
+    let most = whole.saturating_sub(start).as_micros() as u64 / KILLS as u64;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut tally = Tally::default();
     loop {
@@ -42,7 +42,7 @@ fn kill_often(seed: u64, whole: Duration, command: impl Fn() -> Command) -> Tall
             .spawn()
             .unwrap();
         if tally.kills < KILLS {
-            let patience = Duration::from_micros(30_000 + random.next_u64() % most);
+            let patience = start + Duration::from_micros(random.next_u64() % most.max(1));
             let started = Instant::now();
             let ended = loop {
                 if child.try_wait().unwrap().is_some() {
@@ -133,14 +133,18 @@ fn an_experiment_killed_at_random_moments_ends_in_the_same_files() {
         let whole = train("whole", "2").output().unwrap();
         assert!(whole.status.success(), "{whole:?}");
         let time = started.elapsed();
+        let started = Instant::now();
+        assert!(train("whole", "2").output().unwrap().status.success());
+        let start = started.elapsed();
         let expected = files(&folder.path().join("experiments/whole"));
         assert_eq!(expected.len(), 6);
         for (threads, seed) in [("1", 1), ("2", 2)] {
-            let tally = kill_often(seed, time, || train(threads, threads));
+            let tally = kill_often(seed, time, start, || train(threads, threads));
             println!("{device}, {threads} threads: {tally:?}");
             assert!(tally.resumed * 2 > KILLS, "{tally:?}");
             let killed = files(&folder.path().join("experiments").join(threads));
-            assert!(killed == expected, "{device}, {threads} threads");
+            let names: Vec<&String> = killed.iter().map(|(name, _)| name).collect();
+            assert!(killed == expected, "{device}, {threads} threads: {names:?}");
         }
     }
 }
@@ -162,9 +166,13 @@ fn a_reproduction_killed_at_random_moments_ends_in_the_same_results() {
         let output = start(&whole, "2").output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let time = started.elapsed();
+        // A step's process starts after this one's own.
+        let started = Instant::now();
+        assert!(start(&whole, "2").output().unwrap().status.success());
+        let start_up = started.elapsed();
         for (jobs, seed) in [("1", 3), ("2", 4)] {
             let project = Project::new(&pipeline);
-            let tally = kill_often(seed, time, || start(&project, jobs));
+            let tally = kill_often(seed, time, 2 * start_up, || start(&project, jobs));
             println!("{device}, {jobs} jobs: {tally:?}");
             assert!(tally.resumed * 3 > KILLS, "{tally:?}");
             assert!(

@@ -98,11 +98,19 @@ fn two_checkpoints_are_kept_and_the_newest_is_used() {
 #[test]
 fn the_remains_of_a_write_that_was_killed_are_overwritten() {
     let (_guard, checkpoints) = folder();
-    let partial = checkpoints.folder.join("checkpoint.partial");
+    let partial = checkpoints.folder.join(PARTIAL);
     fs::write(&partial, "torn").unwrap();
     assert_eq!(newest_iteration(&checkpoints.folder), None);
     checkpoints.write(&checkpoint(5)).unwrap();
     assert!(!partial.exists());
+
+    fs::write(&partial, "torn").unwrap();
+    fs::write(checkpoints.folder.join("notes.txt"), "mine").unwrap();
+    clear(&checkpoints.folder).unwrap();
+    let left = fs::read_dir(&checkpoints.folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["notes.txt"]);
 }
 
 #[test]

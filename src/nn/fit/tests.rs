@@ -7,10 +7,8 @@ use crate::nn::augment::Augmentation;
 use crate::nn::resnet::Shortcut;
 use crate::nn::schedule::{Schedule, WarmUp};
 
-mod golden;
-
 /// Flex, and LibTorch where it is compiled in.
-fn cpu_backends() -> Vec<Backend> {
+pub fn cpu_backends() -> Vec<Backend> {
     let backends = [Backend::Flex, Backend::TchCpu];
     backends.into_iter().filter(|b| b.compiled_in()).collect()
 }
@@ -20,7 +18,7 @@ const PLAIN_8: Architecture = Architecture {
     shortcut: Shortcut::None,
 };
 
-fn recipe(iterations: u64) -> Recipe {
+pub fn recipe(iterations: u64) -> Recipe {
     Recipe {
         batch_size: 10,
         momentum: 0.9,

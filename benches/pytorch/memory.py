@@ -1,0 +1,55 @@
+"""The largest resident size of PyTorch while it trains a net on the CPU, on random images.
+
+One net a process, since the number is the process's largest ever:
+
+    memory.py --n 3 --steps 8        # ResNet-20
+    memory.py --n 18 --steps 2       # ResNet-110
+
+Prints one line of JSON with the number of bytes (VmHWM), and how many of them the interpreter and
+PyTorch's libraries take before there is a net.
+"""
+
+import argparse
+import json
+
+import torch
+from torch.nn import functional as F
+
+from nets import SHORTCUTS, ResNet, peak_rss_bytes
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--n", type=int, default=3, help="blocks of a stage; 6n + 2 layers")
+    parser.add_argument("--shortcut", choices=SHORTCUTS, default="zeropad")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--channels-last", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    before = peak_rss_bytes()
+
+    layout = torch.channels_last if options.channels_last else torch.contiguous_format
+    net = ResNet(options.n, options.shortcut).to(memory_format=layout)
+    sgd = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+    for _ in range(options.steps):
+        images = torch.randn(options.batch_size, 3, 32, 32).contiguous(memory_format=layout)
+        labels = torch.randint(10, (options.batch_size,))
+        loss = F.cross_entropy(net(images), labels)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+    line = {
+        "layers": 6 * options.n + 2,
+        "batch_size": options.batch_size,
+        "steps": options.steps,
+        "peak_rss_bytes": peak_rss_bytes(),
+        "before_the_net": before,
+    }
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()
