@@ -5,12 +5,18 @@ One net a process, since the number is the process's largest ever:
     memory.py --n 3 --steps 8        # ResNet-20
     memory.py --n 18 --steps 2       # ResNet-110
 
+With --fig6 PROGRAM --data ARCHIVE it also trains the same net with fig6, on that archive's images,
+its evaluation included, and gives both and the ratio.
+
 Prints one line of JSON with the number of bytes (VmHWM), and how many of them the interpreter and
 PyTorch's libraries take before there is a net.
 """
 
 import argparse
 import json
+import resource
+import subprocess
+import tempfile
 
 import torch
 from torch.nn import functional as F
@@ -26,6 +32,9 @@ def main():
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--fig6", help="fig6's program, to be measured as well")
+    parser.add_argument("--data", help="cifar10-sample-binary.tar.gz, for fig6")
+    parser.add_argument("--device", default="flex", help="fig6's device")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
@@ -48,7 +57,21 @@ def main():
         "peak_rss_bytes": peak_rss_bytes(),
         "before_the_net": before,
     }
+    if options.fig6:
+        line["fig6_peak_rss_bytes"] = fig6(options)
+        line["ratio"] = round(line["fig6_peak_rss_bytes"] / line["peak_rss_bytes"], 2)
     print(json.dumps(line))
+
+
+def fig6(options):
+    """The largest resident size of fig6 for the same training."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [options.fig6, "train", "--exp-name", "run", "--exp-dir", folder]
+        command += ["--n", str(options.n), "--skip-connection", options.shortcut]
+        command += ["--iterations", str(options.steps), "--batch-size", str(options.batch_size)]
+        command += ["--data-dir", options.data, "--device", options.device, "--quiet"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR|URL", env = "FIG6_MIRROR")]
     mirror: Vec<String>,
     /// Seconds of work between two checkpoints of a training.
-    #[arg(long, value_name = "SECONDS", default_value = "300", env = "FIG6_CHECKPOINT_EVERY", value_parser = super::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "300", env = "FIG6_CHECKPOINT_EVERY", allow_negative_numbers = true, value_parser = super::seconds)]
     checkpoint_every: f64,
     /// The folder of reports.
     #[arg(long, value_name = "DIR", default_value = "reports")]

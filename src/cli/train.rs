@@ -68,7 +68,7 @@ pub struct Arguments {
     #[arg(long, default_value = "auto")]
     device: String,
     /// Seconds of work between two checkpoints.
-    #[arg(long, value_name = "SECONDS", default_value = "300", env = "FIG6_CHECKPOINT_EVERY", value_parser = super::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "300", env = "FIG6_CHECKPOINT_EVERY", allow_negative_numbers = true, value_parser = super::seconds)]
     checkpoint_every: f64,
     /// Go on with this experiment where it was interrupted.
     #[arg(long, conflicts_with = "force")]

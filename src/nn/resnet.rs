@@ -406,6 +406,48 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_layer_starts_with_the_moments_of_its_formula() {
+        let device = Backend::Flex.open().unwrap();
+        for shortcut in [Shortcut::Zeropad, Shortcut::Conv1x1Proj] {
+            let state = weights::state(&net(3, shortcut).init(11, &device)).unwrap();
+            let mut convs = 0;
+            for (name, tensor) in &state {
+                let values: Vec<f64> = tensor.values.iter().map(|&x| f64::from(x)).collect();
+                let n = values.len() as f64;
+                let mean = values.iter().sum::<f64>() / n;
+                let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+                let all = |expected: f64| values.iter().all(|&x| x == expected);
+                match &tensor.shape[..] {
+                    // Kaiming normal over fan-out: 2 / (filters · size²). Five standard errors of
+                    // a normal sample's mean and variance.
+                    &[filters, _, size, _] => {
+                        convs += 1;
+                        let expected = 2.0 / (filters * size * size) as f64;
+                        assert!(mean.abs() < 5.0 * (expected / n).sqrt(), "{name}: {mean}");
+                        let off = variance / expected - 1.0;
+                        assert!(off.abs() < 5.0 * (2.0 / n).sqrt(), "{name}: {off}");
+                    }
+                    // PyTorch's nn.Linear: uniform within ±1/√64, of variance 1 / (3 · 64).
+                    [10, 64] | [10] => {
+                        assert!(values.iter().all(|x| x.abs() <= 0.125), "{name}");
+                        let off = variance * 3.0 * 64.0 - 1.0;
+                        assert!(off.abs() < 5.0 * (0.8 / n).sqrt(), "{name}: {off}");
+                    }
+                    _ if name.ends_with("running_var") => assert!(all(1.0), "{name}"),
+                    _ if name.ends_with("weight") => assert!(all(1.0), "{name}"),
+                    _ => assert!(all(0.0), "{name}"),
+                }
+            }
+            let projections = if shortcut == Shortcut::Conv1x1Proj {
+                2
+            } else {
+                0
+            };
+            assert_eq!(convs, 19 + projections);
+        }
+    }
+
     /// What gets past a block from 16 to 32 channels, of maps of 4 × 4 pixels, as values by
     /// channel; every input value is its own position plus one.
     fn skipped(shortcut: Shortcut) -> Vec<Vec<f32>> {

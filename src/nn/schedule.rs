@@ -208,6 +208,22 @@ mod tests {
     }
 
     #[test]
+    fn every_one_of_the_64k_iterations_has_the_rate_of_its_stage() {
+        let pace = Pace::new(&paper(WarmUp::None));
+        let mut counts = [0; 3];
+        for iteration in 0..64_000 {
+            let rate = pace.learning_rate(iteration);
+            let stage = [0.1, 0.01, 0.001]
+                .iter()
+                .position(|expected| (rate / expected - 1.0).abs() < 1e-12)
+                .unwrap_or_else(|| panic!("{rate} at {iteration}"));
+            counts[stage] += 1;
+            assert!(counts[stage + 1..].iter().all(|&later| later == 0));
+        }
+        assert_eq!(counts, [32_000, 16_000, 16_000]);
+    }
+
+    #[test]
     fn a_warm_up_of_400_iterations_leaves_the_rest_as_it_is() {
         let pace = Pace::new(&paper(WarmUp::Iterations {
             learning_rate: 0.01,

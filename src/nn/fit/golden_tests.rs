@@ -191,11 +191,14 @@ fn agrees_with_pytorch(name: &str) {
         let distance = largest_distance(&problem.logits(), &problem.golden.eval_logits_init_f64);
         let before = format!("{what}, logits before training");
         hold(&before, distance, rounding.logits_init, EARLY);
+        let mut largest = 0.0_f64;
         for number in 0..10 {
+            // Nothing gets nearer again by itself: a small draw after larger ones is chance.
+            largest = largest.max(rounding.losses[number]);
             let distance = (problem.step() - problem.golden.losses_f64[number]).abs();
             let factor = if number < FIRST { EARLY } else { LATE };
             let loss = format!("{what}, loss before step {}", number + 1);
-            hold(&loss, distance, rounding.losses[number], factor);
+            hold(&loss, distance, largest, factor);
         }
         let distance = largest_distance(&problem.logits(), &problem.golden.eval_logits_f64);
         hold(
