@@ -27,6 +27,10 @@
 //! again and makes the same bytes leaves all keys behind it as they were, so nothing behind it
 //! runs.
 //!
+//! A training keeps checkpoints in its working folder, which belongs to its key: stopped or killed, it
+//! goes on from there to the same bytes. [`standalone`] is the same training without a graph, in a
+//! folder of its own; [`foreign`] reads weights that other programs have trained.
+//!
 //! # Code map
 //!
 //! | module | what it is about | what it does not know |
@@ -38,7 +42,9 @@
 //! | [`store`] | objects, manifests, locks, atomic writes, an index | the graph, what steps do |
 //! | [`run`] | scheduler, executors, the step's process, events | what steps do, the terminal |
 //! | [`steps`] | download, preprocess, train, evaluate, aggregate, plot, table | store, graph, profiles |
-//! | [`nn`] | networks, initial weights, augmentation, schedule, training, devices | pipelines, stores, steps |
+//! | [`nn`] | networks, initial weights, augmentation, schedule, training, checkpoints, devices | pipelines, stores, steps |
+//! | [`standalone`] | one training by itself; weights from a file to a network or another file | pipelines, graphs, keys |
+//! | [`foreign`] | weights in files of PyTorch and others: formats, names | networks that compute, images |
 //! | [`cifar`], [`results`] | images and records in which steps hand results on | everything else |
 //! | [`report`] | copies figures and tables to `reports/<profile>/` | how they are made |
 //! | [`cli`] | arguments, terminal, exit codes | – |
@@ -46,11 +52,12 @@
 //! # Invariants
 //!
 //! 1. Nothing changed: nothing runs, and only manifests and file stats are read.
-//! 2. Same key, same bytes: with any number of threads or jobs. No clock, host, path or order of
-//!    arrival enters an artifact; random draws are addressed by what they are for.
+//! 2. Same key, same bytes: with any number of threads or jobs, interrupted or not. No clock, host,
+//!    path or order of arrival enters an artifact; random draws are addressed by what they are for.
 //! 3. A key holds what a step reads, and nothing else: no time stamps, no paths, no job counts. Code
 //!    that cannot be followed counts as reached.
-//! 4. A step's process never writes to the store, and a result is committed whole or not at all.
+//! 4. A step's process never writes to the store, dies with its parent, and its result is committed
+//!    whole or not at all.
 //! 5. Objects are never changed; a damaged one is noticed, set aside and made again.
 //! 6. The library never prints; only [`cli`] does, and only it knows clap.
 //! 7. Only [`nn`] names burn, only `nn::device` names backends, only the plot names plotters.

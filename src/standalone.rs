@@ -29,7 +29,7 @@ use crate::nn::resnet::Shortcut;
 use crate::results::{Evaluation, Metrics, Training};
 use crate::steps::plot;
 use crate::steps::train::{Files, Params};
-use crate::store::write_whole;
+use crate::store::write_by;
 
 mod images;
 mod weights;
@@ -39,8 +39,11 @@ pub use weights::Weights;
 
 const EXPERIMENT: &str = "experiment.json";
 const FINISHED: &str = "training.json";
+/// What a file is called while it is written.
+const PARTIAL: &str = "experiment.partial";
 /// All that an experiment writes, checkpoints aside, in the order in which it is removed.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
+    PARTIAL,
     FINISHED,
     EXPERIMENT,
     "metrics.jsonl",
@@ -160,7 +163,10 @@ impl Request {
     fn admit(&self, identity: &Value) -> Result<Option<Finished>> {
         let folder = self.folder.display();
         let there = match fs::read_dir(&self.folder) {
-            Ok(mut entries) => entries.next().is_some(),
+            // Where that is all, a process was killed before there was an experiment.
+            Ok(mut entries) => {
+                entries.any(|entry| entry.map_or(true, |entry| entry.file_name() != *PARTIAL))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(error).with_context(|| format!("cannot read {folder}")),
         };
@@ -244,7 +250,8 @@ impl Request {
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<()> {
-        write_whole(&self.folder.join(name), content.as_ref())
+        let partial = self.folder.join(PARTIAL);
+        write_by(&partial, &self.folder.join(name), content.as_ref())
     }
 
     /// Training and test error over the iterations, as SVG.

@@ -115,42 +115,39 @@ impl Backend {
             self.feature()
         );
         match self {
-            Backend::Flex | Backend::TchCpu | Backend::Wgpu => Ok(()),
-            Backend::TchMps | Backend::Metal => {
-                ensure!(
-                    cfg!(target_os = "macos"),
-                    "device {self} exists on macOS only"
-                );
-                Ok(())
-            }
-            Backend::TchCuda(index) | Backend::Cuda(index) => {
-                let count = self.gpus();
-                ensure!(
-                    index < count,
-                    "device {self} is not there: {count} NVIDIA GPUs are visible to the backend"
-                );
-                Ok(())
-            }
+            Backend::Flex | Backend::TchCpu => return Ok(()),
+            Backend::TchMps | Backend::Metal => ensure!(
+                cfg!(target_os = "macos"),
+                "device {self} exists on macOS only"
+            ),
+            _ => {}
         }
+        let index = match self {
+            Backend::TchCuda(index) | Backend::Cuda(index) => index,
+            _ => 0,
+        };
+        let count = self.gpus();
+        ensure!(
+            index < count,
+            "device {self} is not there: {count} GPUs are visible to the backend"
+        );
+        Ok(())
     }
 
     /// How many GPUs the backend sees.
     fn gpus(self) -> usize {
         match self {
             #[cfg(feature = "tch")]
-            Backend::TchCuda(_) => {
-                // LibTorch lists its CUDA devices under this type.
-                Device::enumerate(burn::tensor::DeviceType::LibTorch)
-                    .into_vec()
-                    .len()
-            }
+            Backend::TchCuda(_) => usize::try_from(tch::Cuda::device_count()).unwrap_or(0),
+            #[cfg(feature = "tch")]
+            Backend::TchMps => usize::from(tch::utils::has_mps()),
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu => listed(burn::tensor::DeviceType::Wgpu),
+            #[cfg(feature = "metal")]
+            Backend::Metal => listed(burn::tensor::DeviceType::Metal),
             #[cfg(feature = "cuda")]
             // Asking burn-cuda would panic where NVIDIA's driver is not installed.
-            Backend::Cuda(_) if nvidia_driver() => {
-                Device::enumerate(burn::tensor::DeviceType::Cuda)
-                    .into_vec()
-                    .len()
-            }
+            Backend::Cuda(_) if nvidia_driver() => listed(burn::tensor::DeviceType::Cuda),
             _ => 0,
         }
     }
@@ -184,6 +181,12 @@ impl Backend {
             _ => bail!("device {self} is not compiled in"),
         }
     }
+}
+
+/// How many devices of a kind burn lists.
+#[cfg(any(feature = "cuda", feature = "metal", feature = "wgpu"))]
+fn listed(kind: burn::tensor::DeviceType) -> usize {
+    Device::enumerate(kind).into_vec().len()
 }
 
 /// Whether NVIDIA's kernel driver has any device.

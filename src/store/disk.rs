@@ -30,6 +30,19 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// As [`write_whole`], with a name for the temporary file: what a killed process has left of it is
+/// overwritten by the next one. Only one process at a time may write under that name.
+pub fn write_by(partial: &Path, path: &Path, content: &[u8]) -> Result<()> {
+    let write = || -> io::Result<()> {
+        let mut file = File::create(partial)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(partial, path)?;
+        sync_folder(parent(path))
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Writes a file that may be lost but is never seen half-written: not flushed to the disk.
 pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {

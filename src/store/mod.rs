@@ -31,7 +31,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context as _, Result, ensure};
 
 pub use claim::{Claim, Claimed, wait};
-pub use disk::write_whole;
+pub use disk::{write_by, write_whole};
 pub use history::Earlier;
 pub use manifest::{Entry, Manifest, Output, RunRecord};
 

@@ -314,6 +314,12 @@ fn an_experiment_that_is_there_is_kept_unless_resumed_or_forced() {
     assert!(again.out.contains("finished before"), "{}", again.out);
     assert!(place.everything() == before);
 
+    // Killed before there was an experiment.
+    fs::create_dir_all(place.path("experiments/begun")).unwrap();
+    fs::write(place.path("experiments/begun/experiment.partial"), "{").unwrap();
+    assert_eq!(place.train("begun", &[]).code, 0);
+    assert!(!place.path("experiments/begun/experiment.partial").exists());
+
     fs::create_dir_all(place.path("experiments/mine")).unwrap();
     fs::write(place.path("experiments/mine/thesis.txt"), "years").unwrap();
     refused(
