@@ -15,13 +15,15 @@
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::error::Invalid;
+use crate::fingerprint;
+use crate::key::Digest;
 use crate::nn::checkpoint::{self, Checkpoints};
 use crate::nn::device::Backend;
 use crate::nn::fit::{self, Sight, Subject, Surroundings, fit};
@@ -42,14 +44,13 @@ const FINISHED: &str = "training.json";
 /// What a file is called while it is written.
 const PARTIAL: &str = "experiment.partial";
 /// All that an experiment writes, checkpoints aside, in the order in which it is removed.
-const FILES: [&str; 7] = [
-    PARTIAL,
+const FILES: [&str; 6] = [
     FINISHED,
-    EXPERIMENT,
     "metrics.jsonl",
     "weights.safetensors",
     "evaluation.json",
     "curve.svg",
+    EXPERIMENT,
 ];
 
 /// What to train, on what, and where to.
@@ -116,14 +117,26 @@ impl Request {
             seed: params.seed,
         };
         let identity = fit::identity(subject, prepared.data(), self.backend);
-        let experiment = json!({ "fig6": env!("CARGO_PKG_VERSION"), "identity": identity });
+        let experiment = json!({
+            "fig6": env!("CARGO_PKG_VERSION"),
+            "code": code().to_string(),
+            "identity": identity,
+        });
 
-        if let Some(finished) = self.admit(&identity)? {
+        // Whoever holds the lock decides, and nobody who is at work is disturbed.
+        let mut lock = self.folder.exists().then(|| self.lock()).transpose()?;
+        if let Some(finished) = self.admit(&experiment, observe)? {
             return Ok(finished);
+        }
+        if stop.load(Ordering::Relaxed) {
+            let (iteration, kept) = (0, false);
+            return Err(fit::Interrupted { iteration, kept }.into());
         }
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("cannot create the folder {}", self.folder.display()))?;
-        let _lock = self.lock()?;
+        if lock.is_none() {
+            lock = Some(self.lock()?);
+        }
         if self.existing == Existing::Replace {
             self.clear()?;
         }
@@ -152,6 +165,7 @@ impl Request {
         self.write("curve.svg", self.curve(&trained.metrics)?)?;
         self.write(FINISHED, pretty(&files.training)?)?;
         checkpoint::clear(&self.folder)?;
+        drop(lock);
         Ok(Finished {
             training: files.training,
             evaluation,
@@ -160,7 +174,11 @@ impl Request {
     }
 
     /// Decides about what is in the folder already; gives the results if they are all there.
-    fn admit(&self, identity: &Value) -> Result<Option<Finished>> {
+    fn admit(
+        &self,
+        experiment: &Value,
+        observe: &mut dyn FnMut(Sight),
+    ) -> Result<Option<Finished>> {
         let folder = self.folder.display();
         let there = match fs::read_dir(&self.folder) {
             // Where that is all, a process was killed before there was an experiment.
@@ -170,19 +188,34 @@ impl Request {
             Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(error).with_context(|| format!("cannot read {folder}")),
         };
-        if !there || self.existing == Existing::Replace {
+        if !there {
             return Ok(None);
         }
         let path = self.folder.join(EXPERIMENT);
-        let Some(text) = read_if_there(&path)? else {
+        let text = read_if_there(&path)?;
+        if self.existing == Existing::Replace {
+            // What only looks like an experiment's is someone's own.
+            let own = FILES
+                .into_iter()
+                .find(|name| self.folder.join(name).exists());
+            return match own {
+                Some(name) if text.is_none() => Err(Invalid::new(format!(
+                    "{folder} holds {name}, but is no experiment of fig6: nothing was replaced; choose another --exp-name"
+                ))
+                .into()),
+                _ => Ok(None),
+            };
+        }
+        let Some(text) = text else {
             return Err(Invalid::new(format!(
                 "{folder} holds files, but no experiment of fig6: choose another --exp-name, or write there with --force"
             ))
             .into());
         };
-        let experiment: Value = serde_json::from_str(&text)
+        let there: Value = serde_json::from_str(&text)
             .with_context(|| format!("{} is damaged; --force starts over", path.display()))?;
-        if let Some(difference) = checkpoint::difference(&experiment["identity"], identity) {
+        let identities = [&there["identity"], &experiment["identity"]];
+        if let Some(difference) = checkpoint::difference(identities[0], identities[1]) {
             return Err(Invalid::new(format!(
                 "{folder} holds another experiment: {difference}; choose another --exp-name, or replace it with --force"
             ))
@@ -200,11 +233,23 @@ impl Request {
             ))
             .into());
         }
+        if finished.is_some() {
+            // One that was killed at its very end has left them.
+            checkpoint::clear(&self.folder)?;
+        } else if there["code"] != experiment["code"] {
+            observe(Sight::Note(
+                "fig6's code for trainings has changed since this experiment began: its result may be neither version's"
+                    .to_owned(),
+            ));
+        }
         Ok(finished)
     }
 
-    /// The results, if the experiment is finished.
+    /// The results, if the experiment is finished and nothing of them is missing.
     fn finished(&self) -> Result<Option<Finished>> {
+        if !FILES.iter().all(|name| self.folder.join(name).exists()) {
+            return Ok(None);
+        }
         let read = |name: &str| read_if_there(&self.folder.join(name));
         let (Some(training), Some(evaluation)) = (read(FINISHED)?, read("evaluation.json")?) else {
             return Ok(None);
@@ -237,6 +282,7 @@ impl Request {
 
     /// Removes an experiment's own files and nothing else.
     fn clear(&self) -> Result<()> {
+        checkpoint::clear(&self.folder)?;
         for name in FILES {
             let path = self.folder.join(name);
             match fs::remove_file(&path) {
@@ -246,7 +292,7 @@ impl Request {
                 _ => {}
             }
         }
-        checkpoint::clear(&self.folder)
+        Ok(())
     }
 
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<()> {
@@ -282,6 +328,15 @@ impl Request {
         };
         plot::figure(&figure, |_| Ok(metrics.to_vec()))
     }
+}
+
+/// A digest of the code and the crates that a training reaches.
+fn code() -> Digest {
+    let parts = fingerprint::code("train")
+        .iter()
+        .chain(fingerprint::crates("train"));
+    let lines = parts.map(|part| format!("{} {}\n", part.name, part.digest()));
+    Digest::of(lines.collect::<String>().as_bytes())
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

@@ -49,7 +49,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "standalone",
         &[
-            "cifar", "error", "foreign", "nn", "results", "steps", "store",
+            "cifar",
+            "error",
+            "fingerprint",
+            "foreign",
+            "key",
+            "nn",
+            "results",
+            "steps",
+            "store",
         ],
     ),
     ("steps", &["cifar", "nn", "results"]),

@@ -81,7 +81,7 @@ pub fn show(
             State::MayRun(reasons) => (style("may run").cyan(), shortened_list(reasons)),
         };
         if let Some((done, all)) = kept(project, step, assessment) {
-            detail += &format!("; interrupted, goes on after iteration {done} of {all}");
+            detail += &format!("; has a checkpoint after iteration {done} of {all}");
         }
         table.add_row([step.name.clone(), state.to_string(), detail]);
     }
@@ -130,7 +130,7 @@ fn record(
         None => record["expected_seconds"] = json!(expected_seconds),
     }
     if let Some((iteration, iterations)) = kept {
-        record["interrupted"] = json!({ "iteration": iteration, "iterations": iterations });
+        record["checkpoint"] = json!({ "iteration": iteration, "iterations": iterations });
     }
     if let Some(network) = network(step) {
         record["network"] = network;

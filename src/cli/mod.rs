@@ -137,6 +137,20 @@ impl Where {
 /// The exit code of a command that a signal ended.
 const INTERRUPTED: u8 = 130;
 
+/// The signals that ask a command to end, but for those that were ignored when it started: `nohup` is
+/// obeyed.
+fn heeded_signals() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    let mut signals = vec![SIGINT, SIGTERM, SIGHUP];
+    signals.retain(|signal| ignored >> (signal - 1) & 1 == 0);
+    signals
+}
+
 /// What `--device` asks for, and the device that is meant.
 fn device(text: &str) -> Result<(Request, Backend), Invalid> {
     let invalid = |error| Invalid::new(format!("{error:#}"));
@@ -207,7 +221,7 @@ fn exec(folder: &Path) -> Result<ExitCode> {
         .map_err(io::Error::from)
         .context("cannot tie this process to its parent")?;
     let signals = Signals::default();
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in heeded_signals() {
         let at_once = signals.at_once.clone();
         signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), at_once)
             .and_then(|_| signal_hook::flag::register(signal, signals.stop.clone()))

@@ -1,6 +1,6 @@
 //! `fig6 reproduce`: the main job.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,16 +9,15 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::out::Out;
 use super::view::{View, forecast_in_words};
-use super::{INTERRUPTED, Project, Where, inspect, needed};
+use super::{INTERRUPTED, Project, Where, heeded_signals, inspect, needed};
 use crate::pipeline::{Experiment, Hole};
 use crate::plan::{self, Graph};
 use crate::report;
-use crate::run::{self, LocalProcesses, Messages, Options, Outcome, Stop};
+use crate::run::{self, Event, LocalProcesses, Messages, Options, Outcome, Stop};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -92,6 +91,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         stops.listen()?;
     }
     let mut view = View::new(out.is_quiet(), arguments.json);
+    // A further run finds up to date what the first one has shown.
+    let mut shown = BTreeSet::new();
     let mut carry_out = |graph: &Graph, plan, forced: &[bool]| {
         run::reproduce(
             graph,
@@ -101,12 +102,23 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             &LocalProcesses::new()?,
             &options,
             stops.messages(),
-            &mut |event| view.show(&event, out),
+            &mut |event| {
+                // A second run finds up to date what the first one has shown.
+                let (Event::UpToDate { step, .. } | Event::Finished { step, .. }) = &event else {
+                    return view.show(&event, out);
+                };
+                if shown.insert(step.clone()) {
+                    view.show(&event, out);
+                }
+            },
         )
     };
     let mut outcome = carry_out(&project.graph, plan, &forced)?;
     let mut files = report::publish(&project.graph, &outcome, &project.store, &folder);
-    if let Some(rest) = without_failed(project, &outcome).filter(|_| arguments.keep_going) {
+    let rest = arguments
+        .keep_going
+        .then(|| without_failed(project, &outcome));
+    if let Some(rest) = rest.flatten() {
         let graph = Graph::of(&rest)?;
         let names = project.graph.steps().iter().zip(&wanted);
         let names: BTreeSet<&str> = names
@@ -118,7 +130,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         let plan = plan::assess(&graph, &wanted, &none, &project.bases, &project.store)?;
         let second = carry_out(&graph, plan, &none)?;
         files = files.and_then(|_| report::publish(&graph, &second, &project.store, &folder));
-        outcome.complete(second);
+        outcome = outcome.completed_by(second, &project.graph);
     }
     view.close();
     project.save_index();
@@ -162,54 +174,69 @@ fn options(arguments: &Arguments, project: &Project, cores: usize) -> Options {
     }
 }
 
-/// The experiment without the trainings that have failed, for a report that says what it lacks;
-/// nothing if none failed, or all.
+/// The experiment without the trainings and evaluations that have failed, for a report that says what
+/// it lacks; nothing if none failed, or all.
 fn without_failed(project: &Project, outcome: &Outcome) -> Option<Experiment> {
+    let failed: BTreeSet<&str> = outcome.failed.iter().map(String::as_str).collect();
     let mut rest = project.experiment.clone();
-    for model in &rest.models {
-        for &seed in &rest.seeds {
-            let run = format!("/{}/seed{seed}", model.name);
-            let mut failed = outcome.failed.iter();
-            if failed.any(|step| [format!("train{run}"), format!("evaluate{run}")].contains(step)) {
-                let model = model.name.clone();
-                rest.holes.push(Hole { model, seed });
-            }
+    for model in &project.experiment.models {
+        for &seed in &project.experiment.seeds {
+            let has_failed = |kind| failed.contains(&*format!("{kind}/{}/seed{seed}", model.name));
+            let hole = match (has_failed("train"), has_failed("evaluate")) {
+                (true, _) => Hole::Untrained,
+                (_, true) => Hole::Unevaluated,
+                _ => continue,
+            };
+            let holes = rest.holes.entry(model.name.clone()).or_default();
+            holes.insert(seed, hole);
         }
     }
+    let holes: usize = rest.holes.values().map(BTreeMap::len).sum();
     let runs = rest.models.len() * rest.seeds.len();
-    let some = (1..runs).contains(&rest.holes.len());
-    (some && !outcome.interrupted).then_some(rest)
+    ((1..runs).contains(&holes) && !outcome.interrupted).then_some(rest)
 }
 
 /// Passes signals on to the run that is under way.
+#[derive(Clone, Default)]
+struct Stops(Arc<Mutex<Stopping>>);
+
 #[derive(Default)]
-struct Stops(Arc<Mutex<Option<Stop>>>);
+struct Stopping {
+    run: Option<Stop>,
+    /// How often the user asked to stop.
+    asked: u32,
+}
 
 impl Stops {
-    fn current(&self) -> MutexGuard<'_, Option<Stop>> {
+    fn state(&self) -> MutexGuard<'_, Stopping> {
         // A panic elsewhere leaves it as it was.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a new run needs to be stopped from now on.
+    /// What a new run needs to be stopped from now on, and if it was asked for already.
     fn messages(&self) -> Messages {
         let (stop, messages) = run::stop_channel();
-        *self.current() = Some(stop);
+        let mut state = self.state();
+        if state.asked > 0 {
+            stop.request();
+        }
+        state.run = Some(stop);
         messages
     }
 
     /// From now on the first signal stops the run in good order, the second one ends its steps at
     /// once, the third one this process.
     fn listen(&self) -> Result<()> {
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
-        let stops = Stops(self.0.clone());
+        let mut signals = Signals::new(heeded_signals()).context("cannot listen for signals")?;
+        let stops = self.clone();
         std::thread::spawn(move || {
-            for (count, _) in signals.forever().enumerate() {
-                if count > 1 {
+            for _ in signals.forever() {
+                let mut state = stops.state();
+                state.asked += 1;
+                if state.asked > 2 {
                     std::process::exit(INTERRUPTED.into());
                 }
-                if let Some(stop) = &*stops.current() {
+                if let Some(stop) = &state.run {
                     stop.request();
                 }
             }
@@ -239,8 +266,11 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
         out.remark("interrupted; run the same command again to go on");
     }
     let complete = outcome.failed.is_empty() && outcome.skipped.is_empty();
-    if !complete || files.is_empty() || out.is_quiet() {
+    if files.is_empty() || out.is_quiet() {
         return;
+    }
+    if !complete {
+        out.remark("the report says what it lacks:");
     }
     for file in files {
         out.remark(&format!("  {}", file.display()));

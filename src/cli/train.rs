@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::out::Out;
 use super::view::{Line, by_class, duration, in_points};
-use super::{INTERRUPTED, device};
+use super::{INTERRUPTED, device, heeded_signals};
 use crate::error::Invalid;
 use crate::nn::fit::{Interrupted, Sight};
 use crate::nn::recipe::Recipe;
@@ -230,8 +229,7 @@ fn summary(finished: &Finished, seconds: f64) -> String {
 /// The first signal stops the training in good order, the second one at once.
 fn stop_at_signals() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    let mut signals = Signals::new(heeded_signals()).context("cannot listen for signals")?;
     let set = stop.clone();
     std::thread::spawn(move || {
         for _ in signals.forever() {

@@ -30,6 +30,8 @@ pub const FORMAT: &str = "fig6-checkpoint";
 const VERSION: &str = "1";
 /// What a checkpoint is called while it is written.
 const PARTIAL: &str = "checkpoint.partial";
+/// The extension of one that cannot be used.
+const UNUSABLE: &str = "unusable";
 /// How many files are kept: the newest, and one for the case that it is damaged.
 const KEPT: usize = 2;
 
@@ -70,10 +72,11 @@ pub struct Progress {
 
 impl Checkpoints {
     /// The newest whole checkpoint of the training with this identity. `note` is told of each newer
-    /// file that cannot be used, and why.
+    /// file that cannot be used, and why; it is renamed to `….unusable`, out of the way of those to
+    /// come.
     ///
     /// # Errors
-    /// If the folder cannot be read.
+    /// If the folder cannot be read, or a file not be renamed.
     pub fn newest(
         &self,
         identity: &Value,
@@ -82,17 +85,22 @@ impl Checkpoints {
         for (_, path) in list(&self.folder)? {
             match Checkpoint::read(&path).and_then(|found| found.of(identity)) {
                 Ok(checkpoint) => return Ok(Some(checkpoint)),
-                Err(error) => note(format!("checkpoint {} skipped: {error:#}", path.display())),
+                Err(error) => {
+                    note(format!("checkpoint {} skipped: {error:#}", path.display()));
+                    let aside = path.with_extension(UNUSABLE);
+                    fs::rename(&path, &aside)
+                        .with_context(|| format!("cannot set {} aside", path.display()))?;
+                }
             }
         }
         Ok(None)
     }
 
-    /// Adds a checkpoint, and removes all but the newest [`KEPT`].
+    /// Adds a checkpoint, and removes all but the newest [`KEPT`]. All that are there must be older.
     ///
     /// # Errors
-    /// [`NotFinite`] if it holds a number that is not finite; if the file cannot be written; the older ones are
-    /// then untouched.
+    /// [`NotFinite`] if it holds a number that is not finite; if the file cannot be written. The
+    /// older ones are then untouched.
     pub fn write(&self, checkpoint: &Checkpoint) -> Result<()> {
         let bytes = checkpoint.to_bytes()?;
         let iteration = checkpoint.progress.iteration;
@@ -117,7 +125,7 @@ impl Checkpoints {
     }
 }
 
-/// The iteration of the newest checkpoint in a folder, whole or not; none where there is no
+/// The iteration of the newest checkpoint in a folder, by its name; none where there is no
 /// checkpoint or no folder.
 pub fn newest_iteration(folder: &Path) -> Option<u64> {
     let (iteration, _) = list(folder).ok()?.into_iter().next()?;
@@ -129,8 +137,15 @@ pub fn newest_iteration(folder: &Path) -> Option<u64> {
 /// # Errors
 /// If the folder cannot be read or a file not be removed.
 pub fn clear(folder: &Path) -> Result<()> {
-    let whole = list(folder)?.into_iter().map(|(_, path)| path);
-    for path in whole.chain([folder.join(PARTIAL)]) {
+    let mut paths = vec![folder.join(PARTIAL)];
+    for extension in ["safetensors", UNUSABLE] {
+        paths.extend(
+            with_extension(folder, extension)?
+                .into_iter()
+                .map(|(_, path)| path),
+        );
+    }
+    for path in paths {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {}", path.display()));
@@ -146,6 +161,11 @@ pub fn clear(folder: &Path) -> Result<()> {
 /// # Errors
 /// If the folder cannot be read.
 pub fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    with_extension(folder, "safetensors")
+}
+
+/// The files `checkpoint-<nine digits or more>.<extension>`, the highest number first.
+fn with_extension(folder: &Path, extension: &str) -> Result<Vec<(u64, PathBuf)>> {
     let cannot = || format!("cannot read the folder of checkpoints {}", folder.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(cannot)? {
@@ -153,7 +173,8 @@ pub fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
         let name = path.file_name().and_then(|name| name.to_str());
         let digits = name
             .and_then(|name| name.strip_prefix("checkpoint-"))
-            .and_then(|name| name.strip_suffix(".safetensors"));
+            .and_then(|name| name.strip_suffix(extension)?.strip_suffix('.'))
+            .filter(|digits| digits.len() >= 9 && digits.bytes().all(|b| b.is_ascii_digit()));
         if let Some(Ok(iteration)) = digits.map(str::parse) {
             found.push((iteration, path));
         }
@@ -245,7 +266,7 @@ pub fn finite(tensors: &State, iteration: u64, learning_rate: f64) -> Result<()>
     match tensors.iter().find(|(_, tensor)| broken(tensor)) {
         None => Ok(()),
         Some((name, _)) => Err(NotFinite(format!(
-            "{name} is not finite after {iteration} iterations, the last with learning rate {learning_rate}"
+            "{name} is not finite after {iteration} iterations, the last with learning rate {learning_rate:?}"
         ))
         .into()),
     }

@@ -275,7 +275,13 @@ impl<'a> Training<'a> {
             self.read()?;
         }
         if let Some(checkpoints) = keep {
-            checkpoints.write(&self.checkpoint()?)?;
+            match checkpoints.write(&self.checkpoint()?) {
+                // The work is still there, and the next one may succeed.
+                Err(error) if !stop && !error.is::<NotFinite>() => {
+                    (surroundings.observe)(Sight::Note(format!("{error:#}")));
+                }
+                written => written?,
+            }
             self.kept = Instant::now();
         }
         if stop {
@@ -365,7 +371,8 @@ impl<'a> Training<'a> {
     fn evaluate(&self, stop: &AtomicBool) -> Result<Option<Metrics>> {
         let network = self.network.valid();
         let error = |images: &Images| -> Result<Option<f64>> {
-            let predictions = predict(&network, images, &self.normalise, stop)?;
+            let predictions = predict(&network, images, &self.normalise, stop);
+            let predictions = predictions.map_err(|error| self.dated(error))?;
             let percentage = |predictions: Vec<u8>| {
                 percent(errors(&predictions, images.labels()), images.len() as u64)
             };
@@ -391,6 +398,18 @@ impl<'a> Training<'a> {
             validation_error,
             test_error,
         }))
+    }
+
+    /// Adds to an error of an evaluation when it happened.
+    fn dated(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast::<NotFinite>() {
+            Ok(NotFinite(said)) => NotFinite(format!(
+                "{said} after {} iterations, the last with learning rate {:?}",
+                self.progress.iteration, self.progress.learning_rate
+            ))
+            .into(),
+            Err(other) => other,
+        }
     }
 
     /// Adds to an error what a person will want to know: what may help, and what is left.
@@ -472,12 +491,12 @@ impl Report {
     fn take(&mut self, iteration: u64, last: Option<&Metrics>) -> Observation {
         let seconds = self.last.elapsed().as_secs_f64().max(1e-9);
         let images_per_second = self.tally.images as f64 / seconds;
-        let images_left = (self.iterations - iteration) * u64::from(self.batch_size);
+        let images_left = (self.iterations - iteration) as f64 * f64::from(self.batch_size);
         let observation = Observation {
             iteration,
             iterations: self.iterations,
             images_per_second,
-            seconds_left: images_left as f64 / images_per_second.max(1e-9),
+            seconds_left: images_left / images_per_second.max(1e-9),
             loss: self.tally.loss(),
             train_error: self.tally.error(),
             test_error: last.map(|metrics| metrics.test_error),

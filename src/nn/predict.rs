@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::augment::Normalise;
 use super::resnet::ResNet;
+use super::tally::NotFinite;
 use super::weights::read;
 use crate::cifar::{CHANNELS, CLASSES, Images, SIDE};
 
@@ -16,11 +17,11 @@ use crate::cifar::{CHANNELS, CLASSES, Images, SIDE};
 /// does enter the artifacts through it.
 const BATCH: usize = 200;
 
-/// The class that the network, which is on a device without autodiff, finds likeliest for each image, the first of equals; nothing once
-/// `stop` is set.
+/// The class that the network, which is on a device without autodiff, finds likeliest for each
+/// image, the first of equals; nothing once `stop` is set.
 ///
 /// # Errors
-/// If the logits cannot be read back from the device.
+/// As [`logits`].
 pub fn predict(
     network: &ResNet,
     images: &Images,
@@ -35,7 +36,7 @@ pub fn predict(
 /// device without autodiff.
 ///
 /// # Errors
-/// If the logits cannot be read back from the device.
+/// [`NotFinite`] if one is infinite or no number; if they cannot be read back from the device.
 pub fn logits(
     network: &ResNet,
     images: &Images,
@@ -51,6 +52,11 @@ pub fn logits(
         }
         let batch = to_device(normalise.batch(images, indices), &device);
         logits.extend(read(network.forward(batch))?);
+    }
+    if let Some(place) = logits.iter().position(|logit| !logit.is_finite()) {
+        let (image, logit) = (place / CLASSES, logits[place]);
+        let said = format!("the network's output for test image {image} is {logit}");
+        return Err(NotFinite(said).into());
     }
     Ok(Some(logits))
 }

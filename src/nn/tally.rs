@@ -89,7 +89,7 @@ impl Outcome {
         }
         if !tally.losses.is_finite() {
             let said = format!(
-                "the loss is {} at iteration {} with learning rate {}",
+                "the loss is {} at iteration {} with learning rate {:?}",
                 tally.loss(),
                 self.iteration,
                 self.learning_rate

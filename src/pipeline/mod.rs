@@ -9,6 +9,7 @@ mod file;
 mod locate;
 mod resolve;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -39,34 +40,30 @@ pub struct Experiment {
     pub panels: Vec<Panel>,
     /// Why these numbers cannot be compared with the published ones; empty if they can.
     pub caveats: Vec<String>,
-    /// Trainings that have failed: the report is made without them, and says so.
-    pub holes: Vec<Hole>,
+    /// Where something has failed, by model and seed: the report is made without, and says so.
+    pub holes: BTreeMap<String, BTreeMap<u64, Hole>>,
 }
 
-/// A training that the report has to do without.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hole {
-    /// The model's name.
-    pub model: String,
-    pub seed: u64,
+/// What a model lacks for a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hole {
+    /// Its training has failed, so there is nothing.
+    Untrained,
+    /// Only its evaluation has failed.
+    Unevaluated,
 }
 
 impl Experiment {
-    /// The seeds of a model that are there.
-    pub fn seeds_of(&self, model: &str) -> Vec<u64> {
-        let seeds = self.seeds.iter().copied();
-        seeds.filter(|&seed| !self.is_hole(model, seed)).collect()
+    /// What a model lacks for a seed, if anything.
+    pub fn hole(&self, model: &str, seed: u64) -> Option<Hole> {
+        self.holes.get(model)?.get(&seed).copied()
     }
 
-    /// The seeds of a model that are missing.
-    pub fn missing_seeds_of(&self, model: &str) -> Vec<u64> {
-        let seeds = self.seeds.iter().copied();
-        seeds.filter(|&seed| self.is_hole(model, seed)).collect()
-    }
-
-    fn is_hole(&self, model: &str, seed: u64) -> bool {
-        let mut holes = self.holes.iter();
-        holes.any(|hole| hole.model == model && hole.seed == seed)
+    /// A model's seeds with what each of them lacks, if anything.
+    pub fn seeds_of(&self, model: &str) -> impl Iterator<Item = (u64, Option<Hole>)> {
+        self.seeds
+            .iter()
+            .map(move |&seed| (seed, self.hole(model, seed)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! From a checked file to the experiment of one profile, with all that it overrides applied.
 
+use std::collections::BTreeMap;
+
 use super::check::{
     Checked, architecture, check_distinct, check_file_name, check_name, check_names, check_recipe,
     wrong,
@@ -90,7 +92,7 @@ pub(super) fn experiment(file: &File, name: &str, profile: &file::Profile) -> Ch
         models,
         seeds: seeds.clone(),
         panels,
-        holes: Vec::new(),
+        holes: BTreeMap::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Invalid;
-use crate::pipeline::{Experiment, Model, Origin};
+use crate::pipeline::{Experiment, Hole, Model, Origin};
 use crate::steps::download::{self, Source};
 use crate::steps::{Params, aggregate, evaluate, plot, preprocess, table, train};
 
@@ -65,10 +65,11 @@ impl Graph {
             .models
             .iter()
             .flat_map(|model| {
-                let seeds = experiment.seeds_of(&model.name).into_iter();
-                seeds.map(move |seed| (model, seed))
+                let seeds = experiment.seeds_of(&model.name);
+                seeds.map(move |(seed, hole)| (model, seed, hole))
             })
-            .map(|(model, seed)| graph.add_run(model, seed, preprocess))
+            .filter(|(_, _, hole)| *hole != Some(Hole::Untrained))
+            .map(|(model, seed, hole)| graph.add_run(model, seed, hole.is_none(), preprocess))
             .collect();
         let aggregate = graph.add_aggregate(experiment, &runs);
         graph.add_plot(experiment, &runs);
@@ -271,7 +272,7 @@ impl Graph {
         self.add("preprocess".to_owned(), Params::Preprocess(params), inputs)
     }
 
-    fn add_run(&mut self, model: &Model, seed: u64, preprocess: StepId) -> Run {
+    fn add_run(&mut self, model: &Model, seed: u64, evaluated: bool, preprocess: StepId) -> Run {
         let from_preprocess = |name: &'static str| input(name, preprocess, name);
         let name = format!("{}/seed{seed}", model.name);
         let params = train::Params {
@@ -292,7 +293,8 @@ impl Graph {
             .map(from_preprocess)
             .to_vec();
         inputs.push(input("weights.safetensors", train, "weights.safetensors"));
-        let evaluate = self.add(format!("evaluate/{name}"), Params::Evaluate(params), inputs);
+        let evaluate = evaluated
+            .then(|| self.add(format!("evaluate/{name}"), Params::Evaluate(params), inputs));
         Run {
             model: model.name.clone(),
             seed,
@@ -304,23 +306,17 @@ impl Graph {
     fn add_aggregate(&mut self, experiment: &Experiment, runs: &[Run]) -> StepId {
         let models = experiment.models.iter().map(|model| aggregate::ModelRuns {
             model: model.name.clone(),
-            seeds: experiment.seeds_of(&model.name),
+            seeds: seeds_with(experiment, &model.name, Option::is_none),
         });
         let params = aggregate::Params {
             runs: models.filter(|runs| !runs.seeds.is_empty()).collect(),
         };
-        let inputs = runs.iter().flat_map(|run| {
+        let evaluated = |run: &Run| Some((run.name(), run.train, run.evaluate?));
+        let inputs = runs.iter().filter_map(evaluated);
+        let inputs = inputs.flat_map(|(name, train, evaluate)| {
             [
-                input(
-                    format!("evaluation/{}", run.name()),
-                    run.evaluate,
-                    "evaluation.json",
-                ),
-                input(
-                    format!("training/{}", run.name()),
-                    run.train,
-                    "training.json",
-                ),
+                input(format!("evaluation/{name}"), evaluate, "evaluation.json"),
+                input(format!("training/{name}"), train, "training.json"),
             ]
         });
         let inputs = inputs.collect();
@@ -340,7 +336,9 @@ impl Graph {
                 .iter()
                 .map(|name| {
                     let model = models[name.as_str()];
-                    let (seeds, all) = (experiment.seeds_of(name), experiment.seeds.len());
+                    let trained = |hole: &Option<Hole>| *hole != Some(Hole::Untrained);
+                    let seeds = seeds_with(experiment, name, trained);
+                    let all = experiment.seeds.len();
                     let label = match seeds.len() {
                         some if some < all => format!("{} ({some} of {all})", model.label),
                         _ => model.label.clone(),
@@ -390,7 +388,10 @@ impl Graph {
             rows: experiment
                 .models
                 .iter()
-                .map(|model| table_row(model, experiment.missing_seeds_of(&model.name)))
+                .map(|model| {
+                    let missing = seeds_with(experiment, &model.name, Option::is_some);
+                    table_row(model, missing)
+                })
                 .collect(),
             profile: experiment.profile.clone(),
             caveats: experiment.caveats.clone(),
@@ -408,7 +409,7 @@ struct Run {
     model: String,
     seed: u64,
     train: StepId,
-    evaluate: StepId,
+    evaluate: Option<StepId>,
 }
 
 impl Run {
@@ -496,9 +497,14 @@ fn caveat(experiment: &Experiment) -> Option<String> {
         .models
         .iter()
         .filter_map(|model| {
-            let seeds = experiment.missing_seeds_of(&model.name);
+            let untrained = |hole: &Option<Hole>| *hole == Some(Hole::Untrained);
+            let seeds = seeds_with(experiment, &model.name, untrained);
             let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-            (!seeds.is_empty()).then(|| format!("{} (seed {})", model.label, seeds.join(", ")))
+            match &seeds[..] {
+                [] => None,
+                [seed] => Some(format!("{} (seed {seed})", model.label)),
+                seeds => Some(format!("{} (seeds {})", model.label, seeds.join(", "))),
+            }
         })
         .collect();
     if !holes.is_empty() {
@@ -508,6 +514,17 @@ fn caveat(experiment: &Experiment) -> Option<String> {
         ));
     }
     (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// The seeds of a model that lack, or do not lack, something.
+fn seeds_with(
+    experiment: &Experiment,
+    model: &str,
+    wanted: impl Fn(&Option<Hole>) -> bool,
+) -> Vec<u64> {
+    let seeds = experiment.seeds_of(model);
+    let seeds = seeds.filter(|(_, hole)| wanted(hole));
+    seeds.map(|(seed, _)| seed).collect()
 }
 
 fn table_row(model: &Model, missing: Vec<u64>) -> table::Row {

@@ -33,8 +33,7 @@ impl Default for Signals {
 }
 
 /// Computes the task in `folder` and answers with lines of JSON; `log` gets what a person may want
-/// to read later. From there on signals have to leave alone a step that ends in good order by itself.
-/// Returns whether the step succeeded.
+/// to read later. Signals end a step at once, unless it heeds them itself; returns whether it succeeded.
 ///
 /// # Errors
 /// If nobody listens to the answers any more; the work is pointless then.
@@ -75,7 +74,11 @@ pub fn run_task(
         Err(error) => {
             let cause = format!("{error:#}");
             let _ = writeln!(log, "error: {cause}");
-            (Answer::Failed { cause }, false)
+            let answer = match error.is::<steps::Interrupted>() {
+                true => Answer::Interrupted,
+                false => Answer::Failed { cause },
+            };
+            (answer, false)
         }
     };
     answer(answers, &last)?;

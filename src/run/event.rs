@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::plan::Reason;
+use crate::plan::{Graph, Reason};
 use crate::steps::Progress;
 use crate::store::Entry;
 
@@ -70,32 +70,83 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Adds what a further run, of a part of the same steps, has brought.
-    pub fn complete(&mut self, further: Outcome) {
-        let dealt_with = |step: &String| {
-            let lists = [&further.ran, &further.up_to_date, &further.failed];
-            lists.iter().any(|list| list.contains(step))
+    /// With what a further run, of a part of the steps of this graph, has brought.
+    #[must_use]
+    pub fn completed_by(self, further: Outcome, graph: &Graph) -> Outcome {
+        let mut ends: BTreeMap<String, End> = BTreeMap::new();
+        let mut all = Outcome {
+            interrupted: self.interrupted || further.interrupted,
+            stay_valid: self.stay_valid + further.stay_valid,
+            ..Outcome::default()
         };
-        self.skipped.retain(|step| !dealt_with(step));
-        let Outcome {
-            ran,
-            up_to_date,
-            failed,
-            ..
-        } = self;
-        let known =
-            |step: &String, lists: [&Vec<String>; 2]| lists.iter().any(|list| list.contains(step));
-        let new = further.up_to_date.iter();
-        let new: Vec<String> = new
-            .filter(|step| !known(step, [ran, up_to_date]))
-            .cloned()
-            .collect();
-        up_to_date.extend(new);
-        ran.extend(further.ran);
-        failed.extend(further.failed);
-        self.same_bytes.extend(further.same_bytes);
-        self.stay_valid += further.stay_valid;
-        self.interrupted |= further.interrupted;
-        self.reported.extend(further.reported);
+        for outcome in [self, further] {
+            let lists = [
+                (outcome.skipped, End::Skipped),
+                (outcome.up_to_date, End::UpToDate),
+                (outcome.ran, End::Ran),
+                (outcome.failed, End::Failed),
+            ];
+            for (list, end) in lists {
+                for step in list {
+                    // What the first run made is up to date in the second.
+                    let known = ends.entry(step).or_insert(end);
+                    *known = (*known).max(end);
+                }
+            }
+            all.same_bytes.extend(outcome.same_bytes);
+            all.reported.extend(outcome.reported);
+        }
+        for step in graph.steps() {
+            let list = match ends.get(&step.name) {
+                Some(End::Skipped) => &mut all.skipped,
+                Some(End::UpToDate) => &mut all.up_to_date,
+                Some(End::Ran) => &mut all.ran,
+                Some(End::Failed) => &mut all.failed,
+                None => continue,
+            };
+            list.push(step.name.clone());
+        }
+        all
+    }
+}
+
+/// How a step has ended, the more telling later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Skipped,
+    UpToDate,
+    Ran,
+    Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Pipeline;
+
+    #[test]
+    fn a_further_run_moves_steps_to_their_last_list_in_the_graphs_order() {
+        let pipeline = include_str!("../../tests/pipelines/tiny.ron");
+        let pipeline = Pipeline::parse(pipeline, "tiny.ron").unwrap();
+        let graph = Graph::of(pipeline.experiment(None).unwrap()).unwrap();
+        let list = |steps: &[&str]| steps.iter().map(|&step| step.to_owned()).collect();
+        let first = Outcome {
+            ran: list(&["train/resnet8/seed0", "plot/fig6"]),
+            up_to_date: list(&["download"]),
+            failed: list(&["train/plain8/seed0"]),
+            skipped: list(&["evaluate/plain8/seed0", "aggregate", "table"]),
+            ..Outcome::default()
+        };
+        let further = Outcome {
+            ran: list(&["aggregate", "table", "plot/fig6"]),
+            up_to_date: list(&["download", "train/resnet8/seed0"]),
+            ..Outcome::default()
+        };
+        let all = first.completed_by(further, &graph);
+        let expected = ["train/resnet8/seed0", "aggregate", "plot/fig6", "table"];
+        assert_eq!(all.ran, expected);
+        assert_eq!(all.up_to_date, ["download"]);
+        assert_eq!(all.failed, ["train/plain8/seed0"]);
+        assert_eq!(all.skipped, ["evaluate/plain8/seed0"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Where a step's process runs. Today there is one answer: on this machine.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,17 +8,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::task::Answer;
 use crate::steps::Progress;
-use rustix::process::{Pid, Signal, kill_process};
 
 /// Runs steps, each in a process of its own.
 pub trait Executor: Sync {
     /// Computes the task in `folder`, passing on its progress; blocks until it ends.
     ///
     /// # Errors
-    /// If the process cannot be started, fails, or is stopped.
+    /// [`Stopped`] if everything is to end; if the process cannot be started or fails.
     fn run(
         &self,
         folder: &Path,
@@ -32,6 +33,18 @@ pub trait Executor: Sync {
     /// Ends everything that runs at once, and starts nothing more.
     fn kill(&self);
 }
+
+/// A step that has ended because everything was to end.
+#[derive(Debug)]
+pub struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Stopped {}
 
 /// What a step's process says at its end.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,7 +113,7 @@ impl Executor for LocalProcesses {
         let mut child = {
             let mut running = self.running();
             if running.stopped {
-                bail!("interrupted");
+                return Err(Stopped.into());
             }
             let mut child = Command::new(&self.program)
                 .arg("exec")
@@ -151,8 +164,9 @@ impl Executor for LocalProcesses {
                 summary,
                 work_seconds,
             }),
-            _ if stopped => bail!("interrupted"),
             Some(Answer::Failed { cause }) => bail!("{cause}"),
+            _ if stopped => Err(Stopped.into()),
+            Some(Answer::Interrupted) => bail!("its process was asked to end by someone else"),
             _ => bail!("its process ended early ({status})"),
         }
     }

@@ -12,7 +12,7 @@ mod task;
 
 pub use child::{Signals, run_task};
 pub use event::{Event, Outcome};
-pub use executor::{Executor, Finished, LocalProcesses};
+pub use executor::{Executor, Finished, LocalProcesses, Stopped};
 pub use scheduler::{Messages, Options, Stop, reproduce, stop_channel};
 pub use task::Task;
 

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 
 use super::event::{Event, Outcome};
-use super::executor::{Executor, Finished};
+use super::executor::{Executor, Finished, Stopped};
 use super::job::Job;
 use super::task::Task;
 use crate::key::Digest;
@@ -153,7 +153,7 @@ pub fn reproduce(
             let result = run.drive(&hands, &messages.receiver);
             if result.is_err() {
                 // The scope waits for its threads, and they for their processes.
-                executor.kill();
+                executor.stop();
             }
             result
         })?;
@@ -440,7 +440,7 @@ impl<'a> Run<'a> {
             bail!("{} ended without running", self.name(id));
         };
         let step = self.name(id);
-        if self.stopped && ended.is_err() {
+        if matches!(&ended, Err(error) if error.is::<Stopped>()) {
             self.skip(id, "interrupted".to_owned());
             return Ok(());
         }

@@ -62,6 +62,8 @@ pub enum Answer {
         /// What the step's own work took.
         work_seconds: f64,
     },
+    /// It was asked to stop, and did so in good order.
+    Interrupted,
     /// The whole chain of causes, in one line.
     Failed {
         cause: String,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::Context;
+use super::{Context, Interrupted};
 use crate::cifar::{CLASSES, Images};
 use crate::nn::augment::Normalise;
 use crate::nn::device::Backend;
@@ -32,7 +32,7 @@ pub const OUTPUTS: &[&str] = &["evaluation.json", "predictions.csv"];
 /// names).
 ///
 /// # Errors
-/// If an input is missing, damaged or not of this architecture, the device is not usable, or an
+/// [`Interrupted`] if it was asked to stop. If an input is missing, damaged or not of this architecture, the device is not usable, or an
 /// output cannot be written.
 pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let test = Images::read(context.input("test.bin")?)?;
@@ -52,7 +52,7 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
 
     let normalise = Normalise::new(&statistics);
     let predictions = predict(&network, &test, &normalise, context.stop)?;
-    let predictions = predictions.context("interrupted")?;
+    let predictions = predictions.context(Interrupted)?;
     let evaluation = evaluate(&classes, test.labels(), &predictions);
     let mut csv = String::from("index,label,prediction\n");
     for (index, (label, prediction)) in test.labels().iter().zip(&predictions).enumerate() {
@@ -78,7 +78,7 @@ pub fn network(
     stop: &AtomicBool,
 ) -> Result<Evaluation> {
     let predictions = predict(network, test, normalise, stop)?;
-    let predictions = predictions.context("interrupted")?;
+    let predictions = predictions.context(Interrupted)?;
     Ok(evaluate(classes, test.labels(), &predictions))
 }
 

@@ -4,6 +4,7 @@
 //! store, nor the graph, nor which profile it runs for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -80,6 +81,18 @@ pub enum Progress {
     /// A sentence for the log and for people (a retry, a source that failed).
     Note(String),
 }
+
+/// A step that has ended because [`Context::stop`] was set.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stopped")
+    }
+}
+
+impl std::error::Error for Interrupted {}
 
 impl Context<'_> {
     /// The path of an input file.

@@ -36,7 +36,7 @@ pub struct Row {
     pub he: Option<Published>,
     /// The PyTorch reproduction nabla0001/resnet.
     pub reproduction: Option<Published>,
-    /// Seeds whose training has failed.
+    /// Seeds whose training or evaluation has failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u64>,
 }
@@ -70,12 +70,12 @@ pub struct Results {
     pub dataset: Dataset,
     /// Models of which at least one training succeeded.
     pub rows: Vec<ResultRow>,
-    /// Trainings that have failed.
+    /// What has failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
 }
 
-/// A model's trainings that have failed.
+/// A model's seeds that have no result, because training or evaluation has failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Missing {

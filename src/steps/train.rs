@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Progress};
+use super::{Context, Interrupted, Progress};
 use crate::cifar::Images;
 use crate::nn::checkpoint::Checkpoints;
 use crate::nn::device::{BURN_VERSION, Backend};
-use crate::nn::fit::{Data, Observation, Sight, Subject, Surroundings, Trained, fit};
+use crate::nn::fit::{self, Data, Observation, Sight, Subject, Surroundings, Trained, fit};
 use crate::nn::recipe::Recipe;
 use crate::nn::resnet::Architecture;
 use crate::nn::weights;
@@ -33,7 +33,7 @@ pub const OUTPUTS: &[&str] = &["metrics.jsonl", "weights.safetensors", "training
 /// Inputs: `train.bin`, `validation.bin` (may be empty), `test.bin` and `statistics.json`.
 ///
 /// # Errors
-/// If an input is missing or not as expected, the device is not usable, training diverges, or an
+/// [`Interrupted`] if it was asked to stop. If an input is missing or not as expected, the device is not usable, training diverges, or an
 /// output cannot be written.
 pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let train = Images::read(context.input("train.bin")?)?;
@@ -70,7 +70,11 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
                 Sight::Metrics(_) => {}
             },
         },
-    )?;
+    );
+    let trained = trained.map_err(|error| match error.is::<fit::Interrupted>() {
+        true => error.context(Interrupted),
+        false => error,
+    })?;
 
     let files = Files::of(params, &trained, train.len(), backend)?;
     context.write("metrics.jsonl", &files.metrics)?;

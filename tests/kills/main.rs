@@ -17,7 +17,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Kills of each training.
-const KILLS: usize = 14;
+const KILLS: usize = 20;
+
+/// As many are enough: four times this is more than fifty.
+const ENOUGH: usize = 13;
 
 /// What happened to the runs of one command.
 #[derive(Debug, Default)]
@@ -27,33 +30,38 @@ struct Tally {
     resumed: usize,
 }
 
-/// Starts the command again and again and kills it after a random time, by TERM and by KILL in
-/// turn, until it has been killed often enough; then lets it end. `whole` is how long it takes if it
-/// is left alone, `start` how long until it begins to train.
-fn kill_often(seed: u64, whole: Duration, start: Duration, command: impl Fn() -> Command) -> Tally {
-    // On the average half of the work is done when the last kill comes, wherever this runs.
-    let most = whole.saturating_sub(start).as_micros() as u64 / KILLS as u64;
+/// Starts the command again and again and kills it, by TERM and by KILL in turn, until it has been
+/// killed often enough; then lets it end. One kill in three comes at any moment, the others some time
+/// after a checkpoint below `folder` shows that training goes on. `whole` is how long it all takes
+/// undisturbed.
+fn kill_often(seed: u64, whole: Duration, folder: &Path, command: impl Fn() -> Command) -> Tally {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut below = |most: Duration| {
+        Duration::from_micros(random.next_u64() % (most.as_micros() as u64).max(1))
+    };
     let mut tally = Tally::default();
     loop {
+        let before = iterations_kept(folder);
         let mut child = command()
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         if tally.kills < KILLS {
-            let patience = start + Duration::from_micros(random.next_u64() % most.max(1));
-            let started = Instant::now();
-            let ended = loop {
-                if child.try_wait().unwrap().is_some() {
-                    break true;
+            let mut ended = || child.try_wait().unwrap().is_some();
+            let patience = if tally.kills.is_multiple_of(3) {
+                below(whole / 3)
+            } else {
+                while iterations_kept(folder) == before && !ended() {
+                    std::thread::sleep(Duration::from_millis(2));
                 }
-                if started.elapsed() > patience {
-                    break false;
-                }
-                std::thread::sleep(Duration::from_millis(2));
+                below(whole / (2 * KILLS as u32))
             };
-            if !ended {
+            let started = Instant::now();
+            while started.elapsed() < patience && !ended() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if !ended() {
                 let signal = [Signal::TERM, Signal::KILL][tally.kills % 2];
                 kill_process(Pid::from_child(&child), signal).unwrap();
                 tally.kills += 1;
@@ -64,15 +72,22 @@ fn kill_often(seed: u64, whole: Duration, start: Duration, command: impl Fn() ->
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         tally.resumed += usize::from(said.contains("resumes after iteration"));
         match output.status.code() {
-            // Where starting has become faster meanwhile, it may come to its end before the last
-            // kill.
-            Some(0) if !killed || tally.kills > KILLS / 2 => return tally,
+            // It may come to its end before the last kill.
+            Some(0) if !killed || tally.kills >= ENOUGH => return tally,
             Some(0) => panic!("ended after {} kills: it is too short", tally.kills),
             // Killed at once, or stopped in good order.
             None | Some(130) => {}
             Some(code) => panic!("{code}: {}", String::from_utf8_lossy(&output.stderr)),
         }
     }
+}
+
+/// The iterations of all newest checkpoints below a folder.
+fn iterations_kept(folder: &Path) -> u64 {
+    let newest = |folder: &Path| fig6::nn::checkpoint::newest_iteration(folder);
+    let folders = walkdir::WalkDir::new(folder).into_iter().flatten();
+    let folders = folders.filter(|entry| entry.file_type().is_dir());
+    folders.filter_map(|entry| newest(entry.path())).sum()
 }
 
 /// A length at which training takes some seconds.
@@ -123,12 +138,11 @@ fn an_experiment_killed_at_random_moments_ends_in_the_same_files() {
                 "--evaluate-every",
                 "7",
             ])
+            .args(["--iterations", &iterations(&device).to_string(), "--resume"])
+            // After every iteration, or after some.
             .args([
-                "--iterations",
-                &iterations(&device).to_string(),
                 "--checkpoint-every",
-                "0",
-                "--resume",
+                if threads == "1" { "0" } else { "0.05" },
             ])
             .args(["--device", &device, "--exp-name", name, "--data-dir"])
             .arg(&data)
@@ -141,15 +155,15 @@ fn an_experiment_killed_at_random_moments_ends_in_the_same_files() {
     let whole = train("whole", "2").output().unwrap();
     assert!(whole.status.success(), "{whole:?}");
     let time = started.elapsed();
-    let started = Instant::now();
-    assert!(train("whole", "2").output().unwrap().status.success());
-    let start = started.elapsed();
     let expected = files(&folder.path().join("experiments/whole"));
     assert_eq!(expected.len(), 6);
     for (threads, seed) in [("1", 1), ("2", 2)] {
-        let tally = kill_often(seed, time, start, || train(threads, threads));
+        let tally = {
+            let folder = folder.path().join("experiments").join(threads);
+            kill_often(seed, time, &folder, || train(threads, threads))
+        };
         println!("{device}, {threads} threads: {tally:?}");
-        assert!(tally.resumed * 2 > KILLS, "{tally:?}");
+        assert!(tally.resumed * 3 > KILLS, "{tally:?}");
         let killed = files(&folder.path().join("experiments").join(threads));
         let names: Vec<&String> = killed.iter().map(|(name, _)| name).collect();
         assert!(killed == expected, "{device}, {threads} threads: {names:?}");
@@ -173,13 +187,11 @@ fn a_reproduction_killed_at_random_moments_ends_in_the_same_results() {
     let output = start(&whole, "2").output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let time = started.elapsed();
-    // A step's process starts after this one's own.
-    let started = Instant::now();
-    assert!(start(&whole, "2").output().unwrap().status.success());
-    let start_up = started.elapsed();
     for (jobs, seed) in [("1", 3), ("2", 4)] {
         let project = Project::new(&pipeline);
-        let tally = kill_often(seed, time, 2 * start_up, || start(&project, jobs));
+        let tally = kill_often(seed, time, &project.path("artifacts/work"), || {
+            start(&project, jobs)
+        });
         println!("{device}, {jobs} jobs: {tally:?}");
         assert!(tally.resumed * 3 > KILLS, "{tally:?}");
         assert!(
@@ -205,7 +217,7 @@ fn the_status_of_an_interrupted_step_says_how_far_it_came() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let interrupted = || project.status(&["train/resnet8/seed0"])[2]["interrupted"].clone();
+    let interrupted = || project.status(&["train/resnet8/seed0"])[2]["checkpoint"].clone();
     let started = Instant::now();
     while interrupted()["iteration"].as_u64() < Some(3) {
         assert!(
@@ -220,6 +232,6 @@ fn the_status_of_an_interrupted_step_says_how_far_it_came() {
     assert_eq!(kept["iterations"], 4000);
     let iteration = kept["iteration"].as_u64().unwrap();
     let words = project.fig6(&["status", "train/resnet8/seed0"]).out;
-    let said = format!("goes on after iteration {iteration} of 4000");
+    let said = format!("has a checkpoint after iteration {iteration} of 4000");
     assert!(words.contains(&said), "{words}");
 }

@@ -12,10 +12,15 @@ use std::time::{Duration, Instant};
 
 use common::{Answer, answer, pictures, shared_data};
 use fig6::nn::augment::Normalise;
+use fig6::nn::checkpoint::newest_iteration;
 use fig6::nn::device::Backend;
+use fig6::nn::fit::Interrupted;
 use fig6::nn::predict::logits;
+use fig6::nn::recipe::Recipe;
+use fig6::nn::resnet::{Architecture, Shortcut};
 use fig6::results::Statistics;
-use fig6::standalone::{Prepared, Weights};
+use fig6::standalone::{Existing, Prepared, Request, Weights};
+use fig6::steps::train::Params;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -343,6 +348,103 @@ fn an_experiment_that_is_there_is_kept_unless_resumed_or_forced() {
 }
 
 #[test]
+fn force_replaces_experiments_and_nothing_else_and_not_once_it_was_asked_to_stop() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("experiments/mine")).unwrap();
+    fs::write(place.path("experiments/mine/weights.safetensors"), "mine").unwrap();
+    let before = place.everything();
+    let answer = place.train("mine", &["--force"]);
+    refused(
+        &answer,
+        2,
+        "holds weights.safetensors, but is no experiment of fig6",
+    );
+    assert!(place.everything() == before);
+
+    assert_eq!(place.train("a", &[]).code, 0);
+    let before = place.everything();
+    let mut recipe = Recipe::paper(8, 4, 0.1);
+    recipe.batch_size = 10;
+    let request = Request {
+        folder: place.path("experiments/a"),
+        params: Params {
+            architecture: Architecture {
+                n: 1,
+                shortcut: Shortcut::Zeropad,
+            },
+            seed: 1,
+            recipe,
+        },
+        data: place.path("data"),
+        validation: None,
+        backend: Backend::Flex,
+        checkpoint_every: Duration::from_secs(300),
+        existing: Existing::Replace,
+    };
+    let stopped = request.run(&AtomicBool::new(true), &mut |_| {});
+    assert!(stopped.unwrap_err().is::<Interrupted>());
+    assert!(place.everything() == before);
+    // What is missing is made again, to the same bytes.
+    fs::remove_file(place.path("experiments/a/weights.safetensors")).unwrap();
+    assert_eq!(place.train("a", &["--resume"]).code, 0);
+    assert!(place.everything() == before);
+}
+
+#[test]
+fn a_signal_that_was_ignored_before_the_start_stays_ignored() {
+    let place = Place::new();
+    let fig6 = env!("CARGO_BIN_EXE_fig6");
+    let line = format!(
+        "trap '' HUP; exec {fig6} train --exp-name a --n 1 --batch-size 10 --iterations 100000 --checkpoint-every 0"
+    );
+    let mut child = Command::new("sh")
+        .args(["-c", &line])
+        .current_dir(place.0.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let folder = place.path("experiments/a");
+    let started = Instant::now();
+    let wait_beyond = |iteration: u64| -> u64 {
+        loop {
+            assert!(
+                started.elapsed() < Duration::from_secs(120),
+                "no checkpoint"
+            );
+            match newest_iteration(&folder) {
+                Some(newest) if newest > iteration => return newest,
+                _ => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    };
+    let seen = wait_beyond(0);
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    wait_beyond(seen + 1);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn weights_that_give_no_numbers_give_no_test_error() {
+    let place = Place::new();
+    assert_eq!(place.train("a", &[]).code, 0);
+    let good = "experiments/a/weights.safetensors";
+    let mean = [
+        "evaluate",
+        good,
+        "--mean",
+        "1e308,0,0",
+        "--std",
+        "1e-300,1,1",
+    ];
+    refused(
+        &place.fig6(&mean),
+        1,
+        "the network's output for test image 0 is",
+    );
+}
+
+#[test]
 fn an_interrupted_experiment_goes_on_only_as_what_it_was() {
     let place = Place::new();
     place.interrupted("a");
@@ -426,7 +528,7 @@ fn a_training_that_diverges_says_where_and_keeps_its_last_good_checkpoint() {
     refused(
         &answer,
         1,
-        "the loss is NaN at iteration 1 with learning rate 1000000000000000000000000000000: training diverged",
+        "the loss is NaN at iteration 1 with learning rate 1e30: training diverged",
     );
     refused(
         &answer,

@@ -209,7 +209,7 @@ fn a_training_that_diverges_stops_with_iteration_and_learning_rate() {
     };
     assert!(error.contains("there is no checkpoint yet"), "{error}");
     assert!(
-        error.contains("diverged") && error.contains("learning rate 1000000"),
+        error.contains("diverged") && error.contains("learning rate 1e30"),
         "{error}"
     );
     assert!(error.contains("at iteration "), "{error}");
@@ -290,6 +290,50 @@ fn a_damaged_checkpoint_is_skipped_with_a_word_for_the_one_before_it() {
         "resumes after iteration 4 of 7, from a checkpoint"
     );
     assert!(bytes(&resumed.unwrap()) == bytes(&whole));
+}
+
+#[test]
+fn where_no_checkpoint_is_whole_training_begins_anew_and_keeps_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = || Short::with_checkpoints(Backend::Flex, folder.path());
+    short().stopped_after(6).train().0.err().unwrap();
+    for (_, path) in checkpoint::list(folder.path()).unwrap() {
+        std::fs::write(path, "torn").unwrap();
+    }
+    // The torn ones have higher numbers, and must not push out the new ones.
+    let (stopped, notes) = short().stopped_after(3).train();
+    assert!(stopped.is_err());
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    let left = checkpoint::list(folder.path()).unwrap().into_iter();
+    assert_eq!(
+        left.map(|(iteration, _)| iteration).collect::<Vec<_>>(),
+        [3, 2]
+    );
+    assert!(folder.path().join("checkpoint-000000006.unusable").exists());
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_stops_nothing_until_it_is_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("checkpoint.partial")).unwrap();
+    let short = || Short::with_checkpoints(Backend::Flex, folder.path());
+    let (trained, notes) = short().train();
+    assert!(trained.is_ok());
+    assert!(
+        notes[0].contains("cannot write the checkpoint"),
+        "{notes:?}"
+    );
+    let error = short().stopped_after(2).train().0.err().unwrap();
+    assert!(
+        error.to_string().contains("cannot write the checkpoint"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_training_without_end_has_no_end_in_sight_but_no_overflow() {
+    let mut report = Report::new(&recipe(u64::MAX));
+    assert!(report.take(1, None).seconds_left > 1e18);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn page(results: &Results) -> String {
         let holes = results.missing.iter().map(hole);
         let _ = writeln!(
             page,
-            "**This table has holes: the trainings of {} have failed.**\n",
+            "**This table has holes, because trainings or evaluations have failed: {}.**\n",
             holes.collect::<Vec<_>>().join(", ")
         );
     }
