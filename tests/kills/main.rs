@@ -50,7 +50,7 @@ fn kill_often(seed: u64, whole: Duration, folder: &Path, command: impl Fn() -> C
         if tally.kills < KILLS {
             let mut ended = || child.try_wait().unwrap().is_some();
             let patience = if tally.kills.is_multiple_of(3) {
-                below(whole / 3)
+                below(whole / 12)
             } else {
                 while iterations_kept(folder) == before && !ended() {
                     std::thread::sleep(Duration::from_millis(2));

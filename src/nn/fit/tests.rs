@@ -269,6 +269,41 @@ fn a_training_stopped_after_any_iteration_goes_on_to_the_same_bytes() {
 }
 
 #[test]
+fn a_training_goes_on_in_the_warm_up_or_after_it_as_it_was_stopped() {
+    let warming = |folder: Option<&Path>| {
+        let mut short = match folder {
+            Some(folder) => Short::with_checkpoints(Backend::Flex, folder),
+            None => Short::on(Backend::Flex),
+        };
+        // The first window ends the warm-up, however bad it was.
+        short.recipe.schedule.warm_up = WarmUp::UntilError {
+            learning_rate: 0.001,
+            train_error: 101.0,
+        };
+        short.recipe.schedule.iterations = WINDOW + 4;
+        short.recipe.evaluate_every = WINDOW;
+        short
+    };
+    let whole = warming(None).train().0.unwrap();
+    let rates: Vec<f64> = whole
+        .metrics
+        .iter()
+        .map(|line| line.learning_rate)
+        .collect();
+    assert_eq!(rates, [0.001, 0.1]);
+    for stop_after in [WINDOW - 1, WINDOW, WINDOW + 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let stopped = warming(Some(folder.path()))
+            .stopped_after(stop_after)
+            .train();
+        assert!(stopped.0.is_err());
+        let resumed = warming(Some(folder.path())).train().0.unwrap();
+        assert_eq!(resumed.metrics, whole.metrics, "{stop_after}");
+        assert!(bytes(&resumed) == bytes(&whole), "{stop_after}");
+    }
+}
+
+#[test]
 fn a_damaged_checkpoint_is_skipped_with_a_word_for_the_one_before_it() {
     let whole = Short::on(Backend::Flex).train().0.unwrap();
     let folder = tempfile::tempdir().unwrap();
