@@ -14,9 +14,10 @@ PyTorch's libraries take before there is a net.
 
 import argparse
 import json
-import resource
 import subprocess
 import tempfile
+import time
+from pathlib import Path
 
 import torch
 from torch.nn import functional as F
@@ -70,8 +71,18 @@ def fig6(options):
         command += ["--n", str(options.n), "--skip-connection", options.shortcut]
         command += ["--iterations", str(options.steps), "--batch-size", str(options.batch_size)]
         command += ["--data-dir", options.data, "--device", options.device, "--quiet"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        peak = 0
+        # Not the usage that the kernel reports at the end: it counts this process's size when the
+        # other one was forked off.
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            sizes = [line for line in status.splitlines() if line.startswith("VmHWM")]
+            peak = max([peak, *(int(size.split()[1]) * 1024 for size in sizes)])
+            time.sleep(0.02)
+        if process.returncode:
+            raise SystemExit(f"fig6 ended with {process.returncode}")
+    return peak
 
 
 if __name__ == "__main__":

@@ -122,3 +122,43 @@ impl Linear {
         x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::nn::device::Backend;
+    use crate::nn::weights::read;
+
+    #[test]
+    fn running_statistics_take_a_tenth_of_each_batch_with_its_unbiased_variance() {
+        let backends = [Backend::Flex, Backend::TchCpu];
+        for backend in backends.into_iter().filter(|b| b.compiled_in()) {
+            let device = backend.open().unwrap().autodiff();
+            let init = Init {
+                seed: 0,
+                device: &device,
+            };
+            let norm = BatchNorm::new(&init, 1);
+            // Two images of two pixels: mean 3, sum of squares about it 14, of four values.
+            let batch = TensorData::new(vec![1.0_f32, 2.0, 3.0, 6.0], [2, 1, 1, 2]);
+            let (mut mean, mut variance) = (0.0, 1.0);
+            for _ in 0..3 {
+                norm.forward(Tensor::from_data(batch.clone(), &device));
+                mean = 0.9 * mean + 0.1 * 3.0;
+                variance = 0.9 * variance + 0.1 * 14.0 / 3.0;
+                let running = [&norm.running_mean, &norm.running_var];
+                let [centre, spread] = running.map(|state| read(state.value_sync()).unwrap()[0]);
+                assert!(
+                    (f64::from(centre) - mean).abs() < 1e-6,
+                    "{backend}: {centre}"
+                );
+                assert!(
+                    (f64::from(spread) - variance).abs() < 1e-6,
+                    "{backend}: {spread}"
+                );
+            }
+        }
+    }
+}

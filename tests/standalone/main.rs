@@ -481,11 +481,8 @@ fn an_interrupted_experiment_goes_on_only_as_what_it_was() {
     assert!(place.everything() == before);
 
     // Its checkpoint can be evaluated as it is.
-    let checkpoint = before.iter().map(|(path, _)| path.to_str().unwrap());
-    let checkpoint = checkpoint
-        .filter(|path| path.contains("checkpoint-"))
-        .next_back()
-        .unwrap();
+    let mut paths = before.iter().map(|(path, _)| path.to_str().unwrap());
+    let checkpoint = paths.rfind(|path| path.contains("checkpoint-")).unwrap();
     let answer = place.fig6(&["evaluate", checkpoint]);
     assert_eq!(answer.code, 0, "{}", answer.err);
     assert!(answer.out.contains("shortcut zeropad"), "{}", answer.out);
