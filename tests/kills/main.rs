@@ -226,7 +226,7 @@ fn the_status_of_an_interrupted_step_says_how_far_it_came() {
         );
         std::thread::sleep(Duration::from_millis(50));
     }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let kept = interrupted();
     assert_eq!(kept["iterations"], 4000);

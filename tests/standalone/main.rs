@@ -120,7 +120,7 @@ impl Place {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
-        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130));
     }
 }
