@@ -2,11 +2,12 @@
 
 Recomputes the training of tests/fixtures/golden.json (ten SGD steps on one batch) in 64 bits,
 which reproduces the file (to 1e-10 for the first five steps of every net; from then on plain20
-amplifies even the rounding of 64 bits, to 3e-2 by the tenth), and in 32 bits in many ways that are the same mathematics and
-differ in rounding only: memory layout, threads, oneDNN's convolutions or PyTorch's own, the order
-of the images in the batch, mean and std rounded to 32 bits first, initial weights off by about
-one unit in the last place. Prints the distances |f32 − f64| of the losses step by step and of the
-logits, and writes the largest ones. About 4 minutes of one core for each net of 20 layers:
+amplifies even the rounding of 64 bits, to 3e-2 by the tenth), and in 32 bits in many ways that
+are the same mathematics and differ in rounding only: memory layout, threads, oneDNN's
+convolutions or PyTorch's own, the order of the images in the batch, mean and std rounded to 32
+bits first, initial weights off by about one unit in the last place. Prints the distances |f32 −
+f64| of the losses step by step and of the logits, and writes the largest ones. About 4 minutes of
+one core for each net of 20 layers:
 
     OMP_WAIT_POLICY=passive golden.py --shared ../shared --out rounding.json [--nets NAME ...]
 

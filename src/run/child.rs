@@ -33,7 +33,8 @@ impl Default for Signals {
 }
 
 /// Computes the task in `folder` and answers with lines of JSON; `log` gets what a person may want
-/// to read later. Signals end a step at once, unless it heeds them itself; returns whether it succeeded.
+/// to read later. Signals end a step at once, unless it heeds them itself; returns whether it
+/// succeeded.
 ///
 /// # Errors
 /// If nobody listens to the answers any more; the work is pointless then.

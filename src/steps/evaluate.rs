@@ -32,8 +32,8 @@ pub const OUTPUTS: &[&str] = &["evaluation.json", "predictions.csv"];
 /// names).
 ///
 /// # Errors
-/// [`Interrupted`] if it was asked to stop. If an input is missing, damaged or not of this architecture, the device is not usable, or an
-/// output cannot be written.
+/// [`Interrupted`] if it was asked to stop. If an input is missing, damaged or not of this
+/// architecture, the device is not usable, or an output cannot be written.
 pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let test = Images::read(context.input("test.bin")?)?;
     ensure!(!test.is_empty(), "there are no images to test with");

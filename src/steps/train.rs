@@ -33,8 +33,8 @@ pub const OUTPUTS: &[&str] = &["metrics.jsonl", "weights.safetensors", "training
 /// Inputs: `train.bin`, `validation.bin` (may be empty), `test.bin` and `statistics.json`.
 ///
 /// # Errors
-/// [`Interrupted`] if it was asked to stop. If an input is missing or not as expected, the device is not usable, training diverges, or an
-/// output cannot be written.
+/// [`Interrupted`] if it was asked to stop. If an input is missing or not as expected, the device
+/// is not usable, training diverges, or an output cannot be written.
 pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let train = Images::read(context.input("train.bin")?)?;
     let validation = Images::read(context.input("validation.bin")?)?;
