@@ -67,6 +67,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Crates that only some files may name.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("burn", &["nn/"]),
+    ("tch", &["nn/device.rs"]),
+    ("pytorch_reader", &["foreign/"]),
+    ("zip", &["foreign/"]),
     ("plotters", &["steps/plot/", "steps/plot.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
