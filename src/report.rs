@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::plan::Graph;
 use crate::run::Outcome;
-use crate::store::{Store, write_whole};
+use crate::store::{Store, sweep, write_whole};
 
 /// Makes sure that a report can be written into `folder`, before hours are spent on its content.
 ///
@@ -50,6 +50,7 @@ pub fn publish(
         };
         for (name, output) in &entry.outputs {
             let path = folder.join(name);
+            sweep(&path);
             if store.content(&path).ok().flatten() != Some(output.digest) {
                 write_whole(&path, &store.read(output)?)?;
                 // Known from now on without reading it.

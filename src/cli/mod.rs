@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::Invalid;
@@ -78,7 +79,12 @@ enum Command {
     },
     /// Compute one step in its working folder (fig6 starts this itself).
     #[command(hide = true)]
-    Exec { folder: PathBuf },
+    Exec {
+        folder: PathBuf,
+        /// The process that started it, and without which it ends.
+        #[arg(long)]
+        parent: i32,
+    },
 }
 
 /// Which experiment, and where its artifacts are.
@@ -192,6 +198,9 @@ fn say_error(error: &anyhow::Error) {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
+    // A limit on the size of files is an error of the write that meets it, not the end of the process.
+    signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::default())
+        .context("cannot listen for signals")?;
     let mut out = Out::new(cli.quiet);
     match cli.command {
         Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
@@ -208,18 +217,24 @@ fn run(cli: Cli) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "fig6", &mut script);
             out.result(&String::from_utf8_lossy(&script))?;
         }
-        Command::Exec { folder } => return exec(&folder),
+        Command::Exec { folder, parent } => return exec(&folder, parent),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn exec(folder: &Path) -> Result<ExitCode> {
+fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
     // Whoever started this step commits it; without that process nobody will, and another one may
     // start the step anew at any moment.
     #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(io::Error::from)
         .context("cannot tie this process to its parent")?;
+    // It may have died before that.
+    let found = Pid::as_raw(rustix::process::getppid());
+    ensure!(
+        found == parent,
+        "the process that started this step is gone"
+    );
     let signals = Signals::default();
     for signal in heeded_signals() {
         let at_once = signals.at_once.clone();

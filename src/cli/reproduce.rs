@@ -145,13 +145,36 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             "skipped": outcome.skipped,
             "same_bytes": outcome.same_bytes,
             "stay_valid": outcome.stay_valid,
+            "interrupted": outcome.interrupted,
             "seconds": seconds,
             "report": files,
         }));
     } else {
         summarize(&outcome, seconds, &files, out);
+        if outcome.interrupted {
+            say_what_is_left(project, &wanted, out)?;
+        }
     }
     Ok(exit_code(&outcome))
+}
+
+/// What an interrupted run leaves to the next one.
+fn say_what_is_left(project: &Project, wanted: &[bool], out: &mut Out) -> Result<()> {
+    let plan = project.assess(wanted, &vec![false; wanted.len()])?;
+    let left = forecast_in_words(&project.forecast(&plan));
+    out.remark(&format!(
+        "interrupted, {left}; run the same command again to go on"
+    ));
+    for (step, assessment) in project.graph.steps().iter().zip(&plan) {
+        let open = assessment.as_ref().filter(|open| open.result().is_none());
+        if let Some((done, all)) = open.and_then(|open| project.kept(step, open.key)) {
+            let step = &step.name;
+            out.remark(&format!(
+                "  {step} has a checkpoint after iteration {done} of {all}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn cores() -> Result<usize> {
@@ -262,9 +285,6 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
         out.remark(&line);
     }
     out.remark(&format!("{} in {seconds:.1} s", counts.join(", ")));
-    if outcome.interrupted {
-        out.remark("interrupted; run the same command again to go on");
-    }
     let complete = outcome.failed.is_empty() && outcome.skipped.is_empty();
     if files.is_empty() || out.is_quiet() {
         return;

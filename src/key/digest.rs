@@ -1,7 +1,10 @@
 //! BLAKE3 digests as values: with a text form, compared, sorted and hashed.
 
 use std::fmt;
+use std::fs::File;
 use std::hash::{Hash, Hasher};
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::de::Visitor;
@@ -29,11 +32,25 @@ impl Digest {
 
     /// The digest of a file's content, computed by all threads of the current pool.
     ///
+    /// The file is read, not mapped: a bad sector is an error then, and a file that somebody cuts short
+    /// meanwhile has another digest, where a mapped one would end the process.
+    ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn of_file(path: &std::path::Path) -> std::io::Result<Digest> {
+    pub fn of_file(path: &Path) -> io::Result<Digest> {
+        let mut file = File::open(path)?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update_mmap_rayon(path)?;
+        let mut piece = next_piece(&mut file, Vec::new())?;
+        let mut spare = Vec::new();
+        while piece.len() == PIECE {
+            let buffer = std::mem::take(&mut spare);
+            let (_, read) = rayon::join(
+                || hasher.update_rayon(&piece).count(),
+                || next_piece(&mut file, buffer),
+            );
+            spare = std::mem::replace(&mut piece, read?);
+        }
+        hasher.update_rayon(&piece);
         Ok(Digest(*hasher.finalize().as_bytes()))
     }
 
@@ -46,6 +63,16 @@ impl Digest {
     pub fn short(&self) -> String {
         self.to_string()[..10].to_owned()
     }
+}
+
+/// Bytes that are read while as many are hashed.
+const PIECE: usize = 4 << 20;
+
+/// The next [`PIECE`] bytes of a file, or fewer at its end, in a buffer that is used again.
+fn next_piece(file: &mut File, mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+    buffer.clear();
+    file.take(PIECE as u64).read_to_end(&mut buffer)?;
+    Ok(buffer)
 }
 
 /// For tables in memory: eight bytes of a hash are spread well enough.

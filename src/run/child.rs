@@ -13,6 +13,7 @@ use crate::key::Digest;
 use crate::nn::device::Backend;
 use crate::plan::Bases;
 use crate::steps::{self, Progress};
+use crate::store;
 
 /// What a signal that asks the process to end means to it.
 #[derive(Clone, Debug)]
@@ -99,6 +100,7 @@ fn compute(
     signals: &Signals,
     report: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<String> {
+    let _mark = store::work_in(folder)?;
     let task = Task::read(folder)?;
     check_key(&task)?;
     let heeds_stop = task.params.heeds_stop();

@@ -118,6 +118,7 @@ impl Executor for LocalProcesses {
             let mut child = Command::new(&self.program)
                 .arg("exec")
                 .arg(folder)
+                .args(["--parent", &std::process::id().to_string()])
                 .env("RAYON_NUM_THREADS", &threads)
                 .env("OMP_NUM_THREADS", &threads)
                 .env("MKL_NUM_THREADS", &threads)

@@ -10,13 +10,15 @@ use anyhow::{Result, anyhow};
 use super::executor::Finished;
 use crate::key::{Digest, KeyInputs};
 use crate::plan::{Reason, Step};
-use crate::store::{Claim, Entry, Lookup, Manifest, Output, RunRecord, Store};
+use crate::store::{Claim, Entry, Lookup, Manifest, Output, RunRecord, Store, Watched};
 
 /// A computation under way.
 #[derive(Debug)]
 pub struct Job {
     pub key: Digest,
     pub key_inputs: KeyInputs,
+    /// The inputs as they looked before the step read them.
+    pub inputs: Watched,
     pub reasons: Vec<Reason>,
     pub claim: Claim,
     pub started_at: jiff::Timestamp,
@@ -29,8 +31,8 @@ impl Job {
     /// bytes.
     ///
     /// # Errors
-    /// If an output is missing, the store cannot be written, or there is a result under this key
-    /// already and it has other bytes.
+    /// If an output is missing, an input was written to meanwhile, the store cannot be written, or there
+    /// is a result under this key already and it has other bytes.
     pub fn commit(
         &self,
         step: &Step,
@@ -38,6 +40,7 @@ impl Job {
         store: &Store,
     ) -> Result<(Arc<Entry>, Option<bool>)> {
         let outputs = self.claim.collect(step.params.outputs())?;
+        store.expect_unchanged(&self.inputs)?;
         let earlier = store.newest(&step.name);
         if let Lookup::Found(earlier) = store.lookup(&self.key)? {
             // A forced step, or one whose lost output another step has made meanwhile: to be compared.

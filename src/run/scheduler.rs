@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use rayon::prelude::*;
 
 use super::event::{Event, Outcome};
@@ -17,7 +17,7 @@ use super::task::Task;
 use crate::key::Digest;
 use crate::plan::{Assessment, Bases, Graph, Inputs, MANY, Reason, State, StepId, assess_step};
 use crate::steps::{Environment, Progress};
-use crate::store::{self, Claimed, Entry, Lookup, Store};
+use crate::store::{self, Claim, Claimed, Entry, Lookup, Store, Watched};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -157,6 +157,8 @@ pub fn reproduce(
             }
             result
         })?;
+    } else {
+        store.tidy();
     }
     Ok(run.outcome())
 }
@@ -379,9 +381,13 @@ impl<'a> Run<'a> {
             self.use_result(id, entry);
             return self.follow(id);
         }
-        self.store.begin(&claim, &step)?;
-        let task = self.task(id, key)?;
-        task.write(claim.folder())?;
+        let (task, inputs) = match self.prepare(id, key, &claim) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.fail(id, &error);
+                return self.follow(id);
+            }
+        };
         let waiting = self.running + self.ready.len();
         let threads = (self.options.cores / waiting.clamp(1, self.options.jobs)).max(1);
         // The step's process may run elsewhere.
@@ -401,6 +407,7 @@ impl<'a> Run<'a> {
         let job = Job {
             key,
             key_inputs: task.key_inputs,
+            inputs,
             reasons,
             claim,
             started_at: jiff::Timestamp::now(),
@@ -409,6 +416,15 @@ impl<'a> Run<'a> {
         };
         self.set(id, Phase::Running(Box::new(job)));
         Ok(())
+    }
+
+    /// Prepares the working folder of a claimed step; gives its task, and its inputs as they look now.
+    fn prepare(&self, id: StepId, key: Digest, claim: &Claim) -> Result<(Task, Watched)> {
+        self.store.begin(claim, &self.graph.step(id).name)?;
+        let task = self.task(id, key)?;
+        let inputs = self.store.watch(&task.key_inputs.inputs)?;
+        task.write(claim.folder())?;
+        Ok((task, inputs))
     }
 
     fn task(&self, id: StepId, key: Digest) -> Result<Task> {
@@ -463,18 +479,21 @@ impl<'a> Run<'a> {
                     }),
                 );
             }
-            Err(error) => {
-                self.failed = true;
-                let log = self.log(&step);
-                (self.emit)(Event::Failed {
-                    step,
-                    cause: format!("{error:#}"),
-                    log,
-                });
-                self.set(id, Phase::Failed);
-            }
+            Err(error) => self.fail(id, &error),
         }
         self.follow(id)
+    }
+
+    fn fail(&mut self, id: StepId, error: &Error) {
+        self.failed = true;
+        let step = self.name(id);
+        let log = self.log(&step);
+        (self.emit)(Event::Failed {
+            step,
+            cause: format!("{error:#}"),
+            log,
+        });
+        self.set(id, Phase::Failed);
     }
 
     /// Adds a result to the store; also says whether the step's newest earlier result had the same
@@ -489,7 +508,7 @@ impl<'a> Run<'a> {
         let kind = step.params.kind();
         if self.listed.insert(kind) {
             for listing in self.options.bases.listings_of(kind) {
-                self.store.keep_listing(listing)?;
+                self.store.keep_listing(&job.claim, listing)?;
             }
         }
         job.commit(step, finished, self.store)

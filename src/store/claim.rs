@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,8 +11,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::index::Stat;
 use super::manifest::{Entry, Manifest, Output};
-use super::{Store, disk};
-use crate::key::Digest;
+use super::{Lookup, Store, disk};
+use crate::key::{Digest, Listing};
 
 /// The answer to the wish to compute a key.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // Removed while still locked, and `open_lock` looks at the path again once it has the
+        // Removed while still locked, and `disk::locked` looks at the path again once it has the
         // lock: nobody can hold a lock on a file that no longer has its name.
         let _ = fs::remove_file(&self.lock_path);
     }
@@ -49,6 +48,7 @@ impl Store {
     pub fn claim(&self, key: &Digest) -> Result<Claimed> {
         let folder = self.work_path(key);
         let lock_path = folder.with_extension("lock");
+        self.clear_for_file(&lock_path)?;
         let Some(lock) = open_lock(&lock_path, File::try_lock)? else {
             return Ok(Claimed::Busy(lock_path));
         };
@@ -61,14 +61,18 @@ impl Store {
         Ok(Claimed::Ours(claim))
     }
 
-    /// Prepares the work of the step of this name: an empty output folder and a fresh log.
+    /// Prepares the work of the step of this name: an empty output folder and a fresh log. Waits for
+    /// the end of a step's process whose parent was killed.
     ///
     /// # Errors
     /// If folder or log cannot be written.
     pub fn begin(&self, claim: &Claim, step: &str) -> Result<()> {
-        disk::fresh_folder(&claim.output())?;
+        self.clear_for_folder(&claim.scratch())?;
         disk::create_folder(&claim.scratch())?;
+        drop(work_in(&claim.folder)?);
+        disk::fresh_folder(&claim.output())?;
         let log = self.log_path(&claim.key);
+        self.clear_for_file(&log)?;
         File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         self.show_log(step, &claim.key).map(drop)
     }
@@ -90,17 +94,45 @@ impl Store {
                 }
                 self.set_aside(&object)?;
             }
+            self.clear_for_folder(&object.with_file_name(""))?;
             disk::publish(&claim.output().join(name), &object)?;
             let stat = Stat::of(&fs::metadata(&object)?);
             self.index.note_new_object(output.digest, stat);
         }
+        let log = self.log_path(&claim.key);
+        if log.is_file() {
+            disk::settle(&log)?;
+        }
         let path = self.manifest_path(&claim.key);
-        manifest.write(&path)?;
+        if !matches!(self.read_manifest(&claim.key)?, None | Some(Ok(_))) {
+            self.set_aside(&path)?;
+        }
+        manifest.write(&claim.folder.join("manifest.partial"), &path)?;
         let entry = Arc::new(Entry::from(manifest));
         let stat = Stat::of(&fs::metadata(&path)?);
         self.index.note_new_result(stat, entry.clone());
         self.discard(claim)?;
         Ok(entry)
+    }
+
+    /// Keeps a listing that the basis of the claimed result refers to.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep_listing(&self, claim: &Claim, text: &str) -> Result<()> {
+        let digest = Listing::digest(text);
+        if self.listing(&digest).is_some() {
+            return Ok(());
+        }
+        let path = self.listing_path(&digest);
+        if path.symlink_metadata().is_ok() {
+            self.set_aside(&path)?;
+        }
+        disk::write_by(
+            &claim.folder.join("listing.partial"),
+            &path,
+            text.as_bytes(),
+        )
     }
 
     /// Drops what a step under way has written.
@@ -111,18 +143,67 @@ impl Store {
         disk::remove_folder(&claim.folder)
     }
 
+    /// Removes what processes have left that were killed between adding a result and tidying up: the
+    /// locks and folders of keys that nobody works on and that have their result, and locks without a
+    /// folder. What an interrupted step can go on from stays.
+    pub fn tidy(&self) {
+        disk::sweep(&self.root.join("index"));
+        let entries = fs::read_dir(self.root.join("work"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let key = name.to_str().and_then(|name| {
+                let key = name.strip_suffix(".lock").unwrap_or(name);
+                key.parse::<Digest>().ok()
+            });
+            // Whatever fails here is tried again by the next run.
+            if let Some(key) = key
+                && let Ok(Claimed::Ours(claim)) = self.claim(&key)
+                && let Ok(Lookup::Found(_)) = self.lookup(&key)
+            {
+                let _ = self.discard(&claim);
+            }
+        }
+    }
+
     /// Moves a damaged file out of the way, where a person can look at it.
-    fn set_aside(&self, path: &Path) -> Result<()> {
+    pub(super) fn set_aside(&self, path: &Path) -> Result<()> {
         let folder = self.root.join("set-aside");
         disk::create_folder(&folder)?;
         let relative = path.strip_prefix(&self.root).unwrap_or(path);
         let flat = relative.to_string_lossy().replace('/', "-");
         let kept = folder.join(flat);
-        // A rename replaces a file that was set aside before, but not a folder.
-        if kept.is_dir() {
+        // A rename replaces a file that was set aside before, but neither a folder nor by a folder.
+        if kept.symlink_metadata().is_ok() {
             disk::remove_folder(&kept)?;
         }
-        fs::rename(path, &kept).with_context(|| format!("cannot set {} aside", path.display()))
+        match fs::rename(path, &kept) {
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            moved => moved.with_context(|| format!("cannot set {} aside", path.display())),
+        }
+    }
+
+    /// Sets aside what lies in the place of a file and is none.
+    pub(super) fn clear_for_file(&self, path: &Path) -> Result<()> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if !metadata.is_file() => self.set_aside(path),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets aside what lies in the place of a folder of the store, or of one above it, and is none.
+    pub(super) fn clear_for_folder(&self, path: &Path) -> Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        let mut folder = self.root.clone();
+        for name in path.strip_prefix(&self.root).into_iter().flatten() {
+            folder.push(name);
+            if folder.symlink_metadata().is_ok() && !folder.is_dir() {
+                self.set_aside(&folder)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -181,7 +262,19 @@ impl Claim {
 /// # Errors
 /// If the lock cannot be opened or waited for.
 pub fn wait(lock_path: &Path) -> Result<()> {
-    open_lock(lock_path, |file| file.lock().map_err(TryLockError::Error)).map(drop)
+    open_lock(lock_path, disk::wait_for).map(drop)
+}
+
+/// Marks a working folder as one in which a process works, until the mark is dropped or the process
+/// dies; waits for the end of another one that does. A step's process has one of its own, for it may
+/// outlive, by a moment, the one that holds the claim.
+///
+/// # Errors
+/// If the mark cannot be written.
+pub fn work_in(folder: &Path) -> Result<File> {
+    let path = folder.join("running");
+    let mark = open_lock(&path, disk::wait_for)?;
+    mark.with_context(|| format!("cannot lock {}", path.display()))
 }
 
 /// Opens and locks the file at `path`, or says that another holds it.
@@ -189,29 +282,5 @@ fn open_lock(
     path: &Path,
     lock: impl Fn(&File) -> Result<(), TryLockError>,
 ) -> Result<Option<File>> {
-    let attempt = || -> io::Result<Option<File>> {
-        loop {
-            let file = File::options()
-                .create(true)
-                .write(true)
-                .truncate(false)
-                .open(path)?;
-            match lock(&file) {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-            let ours = file.metadata()?.ino();
-            // The previous holder may have removed the file between our opening and locking it.
-            if fs::metadata(path).is_ok_and(|current| current.ino() == ours) {
-                return Ok(Some(file));
-            }
-        }
-    };
-    attempt().with_context(|| {
-        format!(
-            "cannot lock {} (a file system without locks cannot hold artifacts)",
-            path.display()
-        )
-    })
+    disk::locked(path, lock).with_context(|| format!("cannot lock {}", path.display()))
 }

@@ -3,62 +3,165 @@
 //!
 //! Unaware of what the files mean.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use tempfile::NamedTempFile;
+use rustix::io::Errno;
 
 /// Creates a folder and its parents.
 pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))
 }
 
-/// Writes a file: a temporary one beside it, flushed to the disk, then renamed over it.
+/// As [`create_folder`], so that the folders survive a power loss.
+pub fn create_durable_folder(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    if above != path {
+        create_durable_folder(above)?;
+    }
+    create_folder(path)?;
+    sync_folder(above).with_context(|| format!("cannot create the folder {}", path.display()))
+}
+
+/// Writes a file: under another name beside it, flushed to the disk, then renamed over it.
+///
+/// The other name (`.<name>.partial`) is locked as long as it is written to: a second process waits, and
+/// what a killed one has left is overwritten, or removed by [`sweep`].
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    let folder = parent(path);
-    create_folder(folder)?;
-    let write = || -> io::Result<()> {
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(content)?;
-        make_readable(file.as_file())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        sync_folder(folder)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    create_folder(parent(path))?;
+    write_locked(path, content, true).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// As [`write_whole`], with a name for the temporary file: what a killed process has left of it is
-/// overwritten by the next one. Only one process at a time may write under that name.
-pub fn write_by(partial: &Path, path: &Path, content: &[u8]) -> Result<()> {
-    let write = || -> io::Result<()> {
-        let mut file = File::create(partial)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(partial, path)?;
-        sync_folder(parent(path))
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Writes a file that may be lost but is never seen half-written: not flushed to the disk.
+/// As [`write_whole`], for a file that may be lost but is never seen half-written: not flushed to the
+/// disk.
 pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let write = || -> io::Result<()> {
-        let mut file = NamedTempFile::new_in(parent(path))?;
-        file.write_all(content)?;
-        make_readable(file.as_file())?;
-        file.persist(path)?;
-        Ok(())
+    write_locked(path, content, false).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn write_locked(path: &Path, content: &[u8], durably: bool) -> io::Result<()> {
+    let partial = partial_name(path)?;
+    let Some(file) = locked(&partial, wait_for)? else {
+        return Err(io::ErrorKind::WouldBlock.into());
     };
+    file.set_len(0)?;
+    finish(file, &partial, path, content, durably)
+}
+
+/// Where [`write_whole`] writes first.
+fn partial_name(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut partial = OsString::from(".");
+    partial.push(name);
+    partial.push(".partial");
+    Ok(path.with_file_name(partial))
+}
+
+/// Removes what a process that was killed amid [`write_whole`] has left, if it did. A cleaner's errors
+/// are none: the file does no harm.
+pub fn sweep(path: &Path) {
+    let Ok(partial) = partial_name(path) else {
+        return;
+    };
+    if partial.symlink_metadata().is_ok()
+        && let Ok(Some(_lock)) = locked(&partial, File::try_lock)
+    {
+        let _ = fs::remove_file(&partial);
+    }
+}
+
+/// As [`write_whole`], with a given name for the file that is written first. Only one process at a time
+/// may write under that name.
+pub fn write_by(partial: &Path, path: &Path, content: &[u8]) -> Result<()> {
+    let write = || finish(File::create(partial)?, partial, path, content, true);
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Fills an empty file and gives it its final name; where that fails, nothing of it stays.
+fn finish(
+    mut file: File,
+    partial: &Path,
+    path: &Path,
+    content: &[u8],
+    durably: bool,
+) -> io::Result<()> {
+    let mut write = || -> io::Result<()> {
+        file.write_all(content)?;
+        if durably {
+            file.sync_all()?;
+        }
+        fs::rename(partial, path)
+    };
+    let written = write();
+    if written.is_err() {
+        // The first error tells what is wrong.
+        let _ = fs::remove_file(partial);
+    }
+    written?;
+    match durably {
+        true => sync_folder(parent(path)),
+        false => Ok(()),
+    }
+}
+
+/// Opens and locks the file at `path`, creating it if need be; `None` where another process holds it and
+/// `lock` does not wait.
+pub fn locked(
+    path: &Path,
+    lock: impl Fn(&File) -> Result<(), TryLockError>,
+) -> io::Result<Option<File>> {
+    loop {
+        let file = File::options()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(path)?;
+        match lock(&file) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(without_locks(error)),
+        }
+        let ours = file.metadata()?.ino();
+        // The previous holder may have removed or renamed the file between our opening and locking it.
+        if fs::symlink_metadata(path).is_ok_and(|current| current.ino() == ours) {
+            return Ok(Some(file));
+        }
+    }
+}
+
+/// Locks a file, however long that takes.
+pub fn wait_for(file: &File) -> Result<(), TryLockError> {
+    file.lock().map_err(TryLockError::Error)
+}
+
+/// What a lock's error means, where it means that there are none.
+fn without_locks(error: io::Error) -> io::Error {
+    let none = matches!(error.kind(), io::ErrorKind::Unsupported)
+        || [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP]
+            .map(|errno| Some(errno.raw_os_error()))
+            .contains(&error.raw_os_error());
+    match none {
+        true => io::Error::new(
+            error.kind(),
+            format!(
+                "the file system has no locks ({error}); fig6 needs one that has, a local one for example: \
+                 choose another folder"
+            ),
+        ),
+        false => error,
+    }
 }
 
 /// Moves a finished file under its final, read-only name, durably.
 pub fn publish(from: &Path, to: &Path) -> Result<()> {
     let folder = parent(to);
-    create_folder(folder)?;
+    create_durable_folder(folder)?;
     let publish = || -> io::Result<()> {
         let file = File::open(from)?;
         let mut permissions = file.metadata()?.permissions();
@@ -77,9 +180,13 @@ pub fn fresh_folder(path: &Path) -> Result<()> {
     create_folder(path)
 }
 
-/// Removes a folder with all that is in it; it need not exist.
+/// Removes a folder with all that is in it, or whatever lies in its place; it need not exist.
 pub fn remove_folder(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
+    let removed = match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
+        removed => removed,
+    };
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove the folder {}", path.display()))
         }
@@ -92,32 +199,44 @@ pub fn remove_file(path: &Path) -> Result<()> {
     fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
-/// Makes `link` a symbolic link to the relative path `target`, whatever it was before.
+/// Makes `link` a symbolic link to the relative path `target`; what lies there, if anything, is a link.
 ///
 /// Returns whether anything had to change.
 pub fn link(target: &Path, link: &Path) -> Result<bool> {
-    if fs::read_link(link).is_ok_and(|found| found == target) {
+    let right = || fs::read_link(link).is_ok_and(|found| found == target);
+    if right() {
         return Ok(false);
     }
-    let folder = parent(link);
-    create_folder(folder)?;
-    let make = || -> io::Result<()> {
-        // A link cannot replace another one; a renamed link can.
-        let staging = tempfile::Builder::new()
-            .prefix(".link")
-            .tempdir_in(folder)?;
-        let staged = staging.path().join("link");
-        std::os::unix::fs::symlink(target, &staged)?;
-        fs::rename(&staged, link)
-    };
-    make().with_context(|| format!("cannot link {}", link.display()))?;
+    create_folder(parent(link))?;
+    // Others may be making the same link, so its place may be taken again once it is free.
+    for _ in 0..100 {
+        match std::os::unix::fs::symlink(target, link) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if right() {
+                    break;
+                }
+                if let Err(error) = fs::remove_file(link)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    return Err(error).with_context(|| format!("cannot remove {}", link.display()));
+                }
+            }
+            made => {
+                made.with_context(|| format!("cannot link {}", link.display()))?;
+                break;
+            }
+        }
+    }
     Ok(true)
 }
 
-/// Temporary files are private to their owner; what the store keeps is for everyone to read.
-fn make_readable(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
+/// Flushes a file that was written by others, and its name.
+pub fn settle(path: &Path) -> Result<()> {
+    let flush = || -> io::Result<()> {
+        File::open(path)?.sync_all()?;
+        sync_folder(parent(path))
+    };
+    flush().with_context(|| format!("cannot flush {} to the disk", path.display()))
 }
 
 /// Flushes a folder's entries, so that a rename in it survives a power loss.

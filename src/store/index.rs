@@ -48,6 +48,11 @@ impl Stat {
         ])
     }
 
+    /// Whether nobody wrote to the file between two looks at it; its links and permissions may differ.
+    pub fn same_writes(&self, other: &Stat) -> bool {
+        self.0[..4] == other.0[..4]
+    }
+
     /// Whether the file has been left alone for a while.
     fn settled(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -111,14 +111,14 @@ struct Sealed {
 }
 
 impl Manifest {
-    /// Writes the manifest, whole or not at all.
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
+    /// Writes the manifest, whole or not at all, first under the name `partial`.
+    pub(super) fn write(&self, partial: &Path, path: &Path) -> Result<()> {
         let sealed = Sealed {
             checksum: self.checksum()?,
             manifest: self.clone(),
         };
         let text = serde_json::to_string_pretty(&sealed)? + "\n";
-        disk::write_whole(path, text.as_bytes())
+        disk::write_by(partial, path, text.as_bytes())
     }
 
     /// Parses a manifest's file and holds it against its checksum, its own key and today's schema.

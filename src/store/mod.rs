@@ -22,16 +22,18 @@ mod index;
 mod manifest;
 mod table;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::io::Errno;
 
-pub use claim::{Claim, Claimed, wait};
-pub use disk::{write_by, write_whole};
+pub use claim::{Claim, Claimed, wait, work_in};
+pub use disk::{sweep, write_by, write_whole};
 pub use history::Earlier;
 pub use manifest::{Entry, Manifest, Output, RunRecord};
 
@@ -76,7 +78,7 @@ impl Store {
         }
     }
 
-    /// Makes sure that results can be written.
+    /// Makes sure that results can be written, and tidies up after processes that were killed.
     ///
     /// # Errors
     /// If the folder cannot be created or written to.
@@ -90,11 +92,15 @@ impl Store {
             "work",
             "by-step",
         ] {
-            disk::create_folder(&self.root.join(folder)).context(advice)?;
+            let folder = self.root.join(folder);
+            self.clear_for_folder(&folder).context(advice)?;
+            disk::create_durable_folder(&folder).context(advice)?;
         }
         tempfile::tempfile_in(self.root.join("work"))
             .map(drop)
-            .with_context(|| format!("cannot write in {}; {advice}", self.root.display()))
+            .with_context(|| format!("cannot write in {}; {advice}", self.root.display()))?;
+        self.tidy();
+        Ok(())
     }
 
     /// What is known under a key; every output of a found result was checked.
@@ -102,8 +108,13 @@ impl Store {
     /// # Errors
     /// If a file that is there cannot be read.
     pub fn lookup(&self, key: &Digest) -> Result<Lookup> {
-        let Some(metadata) = look_at(&self.manifest_path(key))? else {
-            return Ok(Lookup::Absent);
+        let metadata = match look_at(&self.manifest_path(key))? {
+            Look::Seen(metadata) => metadata,
+            Look::Absent => return Ok(Lookup::Absent),
+            Look::Damaged(error) => {
+                let short = key.short();
+                return Ok(Lookup::Damaged(format!("manifest {short}: {error}")));
+            }
         };
         let stat = Stat::of(&metadata);
         let remembered = self.index.result(key, stat).filter(|_| !self.paranoid);
@@ -145,6 +156,10 @@ impl Store {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_damage(&error) => {
+                let what = format!("manifest {} cannot be read", key.short());
+                return Ok(Some(Err(error).context(what)));
+            }
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));
             }
@@ -156,32 +171,91 @@ impl Store {
 
     /// What is wrong with an output's content, if anything.
     fn check(&self, output: &Output) -> Result<Option<String>> {
-        let path = self.object_path(&output.digest);
-        let Some(metadata) = look_at(&path)? else {
-            return Ok(Some("is missing".to_owned()));
+        let (digest, bytes) = (&output.digest, Some(output.bytes));
+        Ok(match self.seen(digest, bytes)? {
+            Ok(_) => None,
+            Err(problem) => {
+                self.index.forget_object(digest);
+                Some(problem)
+            }
+        })
+    }
+
+    /// How an object looks that is intact, or what is wrong with it.
+    fn seen(&self, digest: &Digest, bytes: Option<u64>) -> Result<Result<Stat, String>> {
+        let path = self.object_path(digest);
+        let metadata = match look_at(&path)? {
+            Look::Seen(metadata) => metadata,
+            Look::Absent => return Ok(Err("is missing".to_owned())),
+            Look::Damaged(error) => return Ok(Err(format!("cannot be read: {error}"))),
         };
         if !metadata.is_file() {
-            return Ok(Some("is no file".to_owned()));
+            return Ok(Err("is no file".to_owned()));
         }
-        if metadata.len() != output.bytes {
-            let found = metadata.len();
-            return Ok(Some(format!(
-                "has {found} bytes instead of {}",
-                output.bytes
-            )));
+        let found = metadata.len();
+        if let Some(bytes) = bytes.filter(|&bytes| bytes != found) {
+            return Ok(Err(format!("has {found} bytes instead of {bytes}")));
         }
         let stat = Stat::of(&metadata);
-        if !self.paranoid && self.index.is_intact(&output.digest, stat) {
-            return Ok(None);
+        if !self.paranoid && self.index.is_intact(digest, stat) {
+            return Ok(Ok(stat));
         }
-        let found =
-            Digest::of_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        if found != output.digest {
-            self.index.forget_object(&output.digest);
-            return Ok(Some("was altered".to_owned()));
+        let found = match Digest::of_file(&path) {
+            Ok(found) => found,
+            Err(error) if is_damage(&error) => return Ok(Err(format!("cannot be read: {error}"))),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        if found != *digest {
+            return Ok(Err("was altered".to_owned()));
         }
-        self.index.note_object(output.digest, stat);
-        Ok(None)
+        self.index.note_object(*digest, stat);
+        Ok(Ok(stat))
+    }
+
+    /// Notes how these contents look, by name, before somebody reads them.
+    ///
+    /// # Errors
+    /// If one of them is not intact.
+    pub fn watch(&self, contents: &BTreeMap<String, Digest>) -> Result<Watched> {
+        let mut watched = Vec::new();
+        for (name, digest) in contents {
+            match self.seen(digest, None)? {
+                Ok(stat) => watched.push((name.clone(), *digest, stat)),
+                Err(problem) => {
+                    self.index.forget_object(digest);
+                    bail!("input {name} {problem}; run the command again to rebuild it");
+                }
+            }
+        }
+        Ok(Watched(watched))
+    }
+
+    /// Makes sure that nobody wrote to the contents since they were noted.
+    ///
+    /// # Errors
+    /// If somebody did; what was made of them is then not what its key says.
+    pub fn expect_unchanged(&self, watched: &Watched) -> Result<()> {
+        for (name, digest, before) in &watched.0 {
+            let path = self.object_path(digest);
+            let now = fs::metadata(&path).map(|metadata| Stat::of(&metadata));
+            let unchanged = match &now {
+                Ok(now) if now == before => true,
+                // A new link to it, or other permissions: it is the content that counts.
+                Ok(now) if now.same_writes(before) => {
+                    Digest::of_file(&path).is_ok_and(|found| found == *digest)
+                }
+                _ => false,
+            };
+            ensure!(
+                unchanged,
+                "input {name} ({}) changed while the step ran, so that its result is not used; \
+                 run the command again",
+                path.display()
+            );
+        }
+        Ok(())
     }
 
     /// Reads an output's content.
@@ -206,11 +280,15 @@ impl Store {
     /// If a link cannot be written.
     pub fn show(&self, step: &str, entry: &Entry) -> Result<()> {
         let folder = self.step_folder(step);
-        let before = look_at(&folder)?.map(|found| Stat::of(&found));
+        let before = match look_at(&folder)? {
+            Look::Seen(found) if found.is_dir() => Some(Stat::of(&found)),
+            _ => None,
+        };
         let shown = before.is_some_and(|looks| self.index.is_shown(&entry.key, step, looks));
         if shown && !self.paranoid {
             return Ok(());
         }
+        self.clear_for_folder(&folder)?;
         let up = "../".repeat(step.split('/').count() + 1);
         let key = entry.key;
         let manifest = PathBuf::from(format!("{up}manifests/{key}.json"));
@@ -224,10 +302,10 @@ impl Store {
             let object = object
                 .strip_prefix(&self.root)
                 .expect("objects lie below the root");
-            changed |= disk::link(&Path::new(&up).join(object), &folder.join(name))?;
+            changed |= self.link(&Path::new(&up).join(object), &folder.join(name))?;
         }
         changed |= self.show_log(step, &key)?;
-        changed |= disk::link(&manifest, &folder.join(SHOWN))?;
+        changed |= self.link(&manifest, &folder.join(SHOWN))?;
         match before.filter(|_| !changed) {
             Some(looks) => self.index.note_shown(key, step, looks),
             None => {
@@ -242,7 +320,18 @@ impl Store {
     fn show_log(&self, step: &str, key: &Digest) -> Result<bool> {
         let up = "../".repeat(step.split('/').count() + 1);
         let log = PathBuf::from(format!("{up}logs/{key}.log"));
-        disk::link(&log, &self.step_folder(step).join("log"))
+        let folder = self.step_folder(step);
+        self.clear_for_folder(&folder)?;
+        self.link(&log, &folder.join("log"))
+    }
+
+    /// As [`disk::link`], whatever lies there.
+    fn link(&self, target: &Path, link: &Path) -> Result<bool> {
+        let found = fs::symlink_metadata(link);
+        if found.is_ok_and(|found| !found.is_symlink()) {
+            self.set_aside(link)?;
+        }
+        disk::link(target, link)
     }
 
     /// The log of a step's newest run, finished or not.
@@ -257,8 +346,12 @@ impl Store {
     /// If it is there and cannot be read.
     pub fn content(&self, path: &Path) -> Result<Option<Digest>> {
         let path = &std::path::absolute(path)?;
-        let Some(metadata) = look_at(path)? else {
-            return Ok(None);
+        let metadata = match look_at(path)? {
+            Look::Seen(metadata) => metadata,
+            Look::Absent => return Ok(None),
+            Look::Damaged(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
         };
         let stat = Stat::of(&metadata);
         if !self.paranoid
@@ -273,18 +366,6 @@ impl Store {
         Ok(Some(digest))
     }
 
-    /// Keeps a listing that the basis of results refers to.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn keep_listing(&self, text: &str) -> Result<()> {
-        let digest = Listing::digest(text);
-        match self.listing(&digest) {
-            Some(_) => Ok(()),
-            None => write_whole(&self.listing_path(&digest), text.as_bytes()),
-        }
-    }
-
     /// A listing that was kept, if it is there and intact.
     pub fn listing(&self, digest: &Digest) -> Option<Listing> {
         let text = fs::read_to_string(self.listing_path(digest)).ok()?;
@@ -296,6 +377,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn save_index(&self) -> Result<()> {
+        self.clear_for_file(&self.root.join("index"))?;
         self.index.save()
     }
 
@@ -343,16 +425,45 @@ impl Store {
     }
 }
 
-/// How a file looks; `None` if it is not there.
-fn look_at(path: &Path) -> Result<Option<Metadata>> {
+/// Contents that a step reads, and how they looked before it did.
+#[derive(Clone, Debug)]
+pub struct Watched(Vec<(String, Digest, Stat)>);
+
+/// What a look at a path shows.
+enum Look {
+    Seen(Metadata),
+    Absent,
+    /// It is there and cannot be used.
+    Damaged(io::Error),
+}
+
+/// Looks at a file, through links.
+fn look_at(path: &Path) -> Result<Look> {
     match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata)),
+        Ok(metadata) => Ok(Look::Seen(metadata)),
         Err(error) => match error.kind() {
             // Where a folder should be lies something else; `prepare` says so before it is needed.
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(Look::Absent),
+            _ if is_damage(&error) => Ok(Look::Damaged(error)),
             _ => Err(error).with_context(|| format!("cannot look at {}", path.display())),
         },
     }
+}
+
+/// Whether an error is about this very file, and will be the same next time: it is then treated as one
+/// that is damaged. Any other (no more file descriptors, no memory) says nothing about the file.
+fn is_damage(error: &io::Error) -> bool {
+    let on_disk = [
+        Errno::IO,
+        Errno::LOOP,
+        Errno::ISDIR,
+        Errno::NXIO,
+        Errno::UCLEAN,
+    ];
+    error.kind() == io::ErrorKind::PermissionDenied
+        || on_disk
+            .map(|errno| Some(errno.raw_os_error()))
+            .contains(&error.raw_os_error())
 }
 
 #[cfg(test)]

@@ -367,7 +367,8 @@ fn a_listing_is_found_by_its_digest_while_it_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let text = "fn a\t1\nfn b\t2\n";
-    store.keep_listing(text).unwrap();
+    let claim = claim(&store, &inputs(0).key());
+    store.keep_listing(&claim, text).unwrap();
     let digest = Listing::digest(text);
     assert_eq!(store.listing(&digest), Listing::parse(text));
     fs::write(store.listing_path(&digest), "fn a\t1\nfn b\t3\n").unwrap();

@@ -45,6 +45,27 @@ pub fn answer(output: Output) -> Answer {
     }
 }
 
+/// What a `reproduce --json` that came to its end said.
+pub fn done(output: &Output) -> Done {
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    let last = out.lines().last();
+    let last = last.unwrap_or_else(|| panic!("no output: {err}"));
+    let done: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(done["event"], "done", "{last}\n{err}");
+    let list = |name: &str| {
+        let list = done[name].as_array().unwrap().iter();
+        list.map(|step| step.as_str().unwrap().to_owned()).collect()
+    };
+    Done {
+        code: output.status.code().unwrap(),
+        ran: list("ran"),
+        up_to_date: list("up_to_date"),
+        failed: list("failed"),
+        skipped: list("skipped"),
+    }
+}
+
 impl Project {
     pub fn new(pipeline: &str) -> Project {
         let folder = tempfile::tempdir().unwrap();
@@ -84,25 +105,9 @@ impl Project {
 
     /// Runs `reproduce --json` and gives its last line.
     pub fn reproduce(&self, arguments: &[&str]) -> Done {
-        let answer = self.fig6(&[&["reproduce", "--json"], arguments].concat());
-        let last = answer
-            .out
-            .lines()
-            .last()
-            .unwrap_or_else(|| panic!("no output: {}", answer.err));
-        let done: Value = serde_json::from_str(last).unwrap();
-        assert_eq!(done["event"], "done", "{last}\n{}", answer.err);
-        let list = |name: &str| {
-            let list = done[name].as_array().unwrap().iter();
-            list.map(|step| step.as_str().unwrap().to_owned()).collect()
-        };
-        Done {
-            code: answer.code,
-            ran: list("ran"),
-            up_to_date: list("up_to_date"),
-            failed: list("failed"),
-            skipped: list("skipped"),
-        }
+        let mut command = self.command();
+        command.args(["reproduce", "--json"]).args(arguments);
+        done(&command.output().unwrap())
     }
 
     /// Runs with an output that nobody reads; gives the exit code and what was said about it.
