@@ -65,6 +65,7 @@ fn fill(graph: &Graph, names: &[&str], bases: &Bases, store: &Store, host: &str)
                 host: host.into(),
                 cpu: "any".into(),
                 fig6: "0".into(),
+                log: None,
             },
         };
         store.commit(&claim, &manifest).unwrap();

@@ -48,10 +48,10 @@ impl Job {
             if !differing.is_empty() {
                 return Err(anyhow!(
                     "not deterministic: {} came out with other bytes than in the result of {}, which is kept; \
-                     the new outputs lie in {} until the step runs again",
+                     the new outputs lie in {}",
                     differing.join(", "),
                     earlier.started,
-                    self.claim.output().display()
+                    store.keep_aside(&self.claim)?.display()
                 ));
             }
             store.discard(&self.claim)?;
@@ -73,6 +73,7 @@ impl Job {
                 host: host(),
                 cpu: cpu(),
                 fig6: env!("CARGO_PKG_VERSION").to_owned(),
+                log: Some(self.claim.collect_log()?),
             },
         };
         let entry = store.commit(&self.claim, &manifest)?;

@@ -392,7 +392,7 @@ impl<'a> Run<'a> {
         let threads = (self.options.cores / waiting.clamp(1, self.options.jobs)).max(1);
         // The step's process may run elsewhere.
         let folder = absolute(claim.folder())?;
-        let log = absolute(&self.store.log_path(&key))?;
+        let log = absolute(&claim.log())?;
         let (executor, sender) = (hands.executor, hands.sender.clone());
         hands.scope.spawn(move || {
             let mut report = |progress| drop(sender.send(Message::Progress(id, progress)));

@@ -14,6 +14,9 @@ use super::manifest::{Entry, Manifest, Output};
 use super::{Lookup, Store, disk};
 use crate::key::{Digest, Listing};
 
+/// The file whose lock says that a process works in a folder.
+const MARK: &str = "running";
+
 /// The answer to the wish to compute a key.
 #[derive(Debug)]
 pub enum Claimed {
@@ -69,12 +72,22 @@ impl Store {
     pub fn begin(&self, claim: &Claim, step: &str) -> Result<()> {
         self.clear_for_folder(&claim.scratch())?;
         disk::create_folder(&claim.scratch())?;
+        self.clear_for_file(&claim.folder.join(MARK))?;
         drop(work_in(&claim.folder)?);
-        disk::fresh_folder(&claim.output())?;
-        let log = self.log_path(&claim.key);
-        self.clear_for_file(&log)?;
+        // Whatever an earlier run has left but what it can go on from.
+        let entries = fs::read_dir(&claim.folder);
+        let cannot = || format!("cannot read {}", claim.folder.display());
+        for entry in entries.with_context(cannot)? {
+            let path = entry.with_context(cannot)?.path();
+            if path != claim.scratch() && path != claim.folder.join(MARK) {
+                disk::remove_folder(&path)?;
+            }
+        }
+        disk::create_folder(&claim.output())?;
+        let log = claim.log();
         File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        self.show_log(step, &claim.key).map(drop)
+        self.show_log(step, &format!("work/{}/log", claim.key))
+            .map(drop)
     }
 
     /// Adds a finished result: outputs first, the manifest last.
@@ -100,9 +113,8 @@ impl Store {
             self.index.note_new_object(output.digest, stat);
         }
         let log = self.log_path(&claim.key);
-        if log.is_file() {
-            disk::settle(&log)?;
-        }
+        self.clear_for_file(&log)?;
+        disk::publish(&claim.log(), &log)?;
         let path = self.manifest_path(&claim.key);
         if !matches!(self.read_manifest(&claim.key)?, None | Some(Ok(_))) {
             self.set_aside(&path)?;
@@ -140,12 +152,24 @@ impl Store {
     /// # Errors
     /// If it cannot be removed.
     pub fn discard(&self, claim: &Claim) -> Result<()> {
+        // Without its log a folder is known to be of no more use; see `tidy`.
+        if claim.log().exists() {
+            disk::remove_file(&claim.log())?;
+        }
         disk::remove_folder(&claim.folder)
     }
 
-    /// Removes what processes have left that were killed between adding a result and tidying up: the
-    /// locks and folders of keys that nobody works on and that have their result, and locks without a
-    /// folder. What an interrupted step can go on from stays.
+    /// Keeps outputs that are not to be added where a person can look at them; says where.
+    ///
+    /// # Errors
+    /// If they cannot be moved.
+    pub fn keep_aside(&self, claim: &Claim) -> Result<PathBuf> {
+        self.set_aside(&claim.output())
+    }
+
+    /// Removes what processes have left that were killed between adding a result and tidying up after it:
+    /// folders and locks of keys that nobody works on. What an interrupted step can go on from stays, and
+    /// so does the log of a failed one.
     pub fn tidy(&self) {
         disk::sweep(&self.root.join("index"));
         let entries = fs::read_dir(self.root.join("work"));
@@ -158,6 +182,7 @@ impl Store {
             // Whatever fails here is tried again by the next run.
             if let Some(key) = key
                 && let Ok(Claimed::Ours(claim)) = self.claim(&key)
+                && !claim.log().exists()
                 && let Ok(Lookup::Found(_)) = self.lookup(&key)
             {
                 let _ = self.discard(&claim);
@@ -165,8 +190,8 @@ impl Store {
         }
     }
 
-    /// Moves a damaged file out of the way, where a person can look at it.
-    pub(super) fn set_aside(&self, path: &Path) -> Result<()> {
+    /// Moves a damaged file out of the way, where a person can look at it; says where.
+    pub(super) fn set_aside(&self, path: &Path) -> Result<PathBuf> {
         let folder = self.root.join("set-aside");
         disk::create_folder(&folder)?;
         let relative = path.strip_prefix(&self.root).unwrap_or(path);
@@ -178,15 +203,18 @@ impl Store {
         }
         match fs::rename(path, &kept) {
             // Another process was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            moved => moved.with_context(|| format!("cannot set {} aside", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            moved => {
+                moved.with_context(|| format!("cannot set {} aside", path.display()))?;
+            }
         }
+        Ok(kept)
     }
 
     /// Sets aside what lies in the place of a file and is none.
     pub(super) fn clear_for_file(&self, path: &Path) -> Result<()> {
         match fs::symlink_metadata(path) {
-            Ok(metadata) if !metadata.is_file() => self.set_aside(path),
+            Ok(metadata) if !metadata.is_file() => self.set_aside(path).map(drop),
             _ => Ok(()),
         }
     }
@@ -218,9 +246,27 @@ impl Claim {
         self.folder.join("scratch")
     }
 
+    /// Where the step's log lies as long as it is under way.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
     /// The folder around all that belongs to the step under way.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Digest and size of the step's log.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn collect_log(&self) -> Result<Output> {
+        let path = self.log();
+        let log = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Output {
+            digest: Digest::of(&log),
+            bytes: log.len() as u64,
+        })
     }
 
     /// Digests and sizes of what the step has written.
@@ -272,7 +318,7 @@ pub fn wait(lock_path: &Path) -> Result<()> {
 /// # Errors
 /// If the mark cannot be written.
 pub fn work_in(folder: &Path) -> Result<File> {
-    let path = folder.join("running");
+    let path = folder.join(MARK);
     let mark = open_lock(&path, disk::wait_for)?;
     mark.with_context(|| format!("cannot lock {}", path.display()))
 }

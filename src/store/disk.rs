@@ -174,12 +174,6 @@ pub fn publish(from: &Path, to: &Path) -> Result<()> {
     publish().with_context(|| format!("cannot move {} to {}", from.display(), to.display()))
 }
 
-/// Empties a folder, creating it where it does not exist.
-pub fn fresh_folder(path: &Path) -> Result<()> {
-    remove_folder(path)?;
-    create_folder(path)
-}
-
 /// Removes a folder with all that is in it, or whatever lies in its place; it need not exist.
 pub fn remove_folder(path: &Path) -> Result<()> {
     let removed = match fs::remove_dir_all(path) {
@@ -228,15 +222,6 @@ pub fn link(target: &Path, link: &Path) -> Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// Flushes a file that was written by others, and its name.
-pub fn settle(path: &Path) -> Result<()> {
-    let flush = || -> io::Result<()> {
-        File::open(path)?.sync_all()?;
-        sync_folder(parent(path))
-    };
-    flush().with_context(|| format!("cannot flush {} to the disk", path.display()))
 }
 
 /// Flushes a folder's entries, so that a rename in it survives a power loss.

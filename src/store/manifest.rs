@@ -52,6 +52,9 @@ pub struct RunRecord {
     pub host: String,
     pub cpu: String,
     pub fig6: String,
+    /// What the step printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Output>,
 }
 
 /// What a manifest says of a result beside its key inputs: all that it takes to use it.

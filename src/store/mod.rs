@@ -5,8 +5,8 @@
 //!   objects/ab/cdef…       contents by digest, read-only
 //!   manifests/<key>.json   one finished step each
 //!   listings/<digest>      what the digests of code and crates in manifests stand for
-//!   logs/<key>.log         what the step printed
-//!   work/<key>/            a step under way: its task, outputs so far, checkpoints
+//!   logs/<key>.log         what the step printed, read-only
+//!   work/<key>/            a step under way: its task, log, outputs so far, checkpoints
 //!   by-step/<step>/…       links to the newest outputs, manifest and log of each step, for people
 //!   set-aside/             contents and manifests that were found damaged
 //!   index                  what was read of all these, and how the files looked then
@@ -304,7 +304,7 @@ impl Store {
                 .expect("objects lie below the root");
             changed |= self.link(&Path::new(&up).join(object), &folder.join(name))?;
         }
-        changed |= self.show_log(step, &key)?;
+        changed |= self.show_log(step, &format!("logs/{key}.log"))?;
         changed |= self.link(&manifest, &folder.join(SHOWN))?;
         match before.filter(|_| !changed) {
             Some(looks) => self.index.note_shown(key, step, looks),
@@ -316,10 +316,10 @@ impl Store {
         Ok(())
     }
 
-    /// Makes `by-step/<step>/log` lead to the log of this key.
-    fn show_log(&self, step: &str, key: &Digest) -> Result<bool> {
+    /// Makes `by-step/<step>/log` lead to a log.
+    fn show_log(&self, step: &str, log: &str) -> Result<bool> {
         let up = "../".repeat(step.split('/').count() + 1);
-        let log = PathBuf::from(format!("{up}logs/{key}.log"));
+        let log = PathBuf::from(format!("{up}{log}"));
         let folder = self.step_folder(step);
         self.clear_for_folder(&folder)?;
         self.link(&log, &folder.join("log"))
@@ -395,7 +395,7 @@ impl Store {
         self.root.join("listings").join(digest.to_string())
     }
 
-    /// Where the log of a key's computation lies.
+    /// Where the log of a key's result lies.
     pub fn log_path(&self, key: &Digest) -> PathBuf {
         self.root.join("logs").join(format!("{key}.log"))
     }

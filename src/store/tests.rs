@@ -31,6 +31,7 @@ fn run_record() -> RunRecord {
         host: "here".into(),
         cpu: "some".into(),
         fig6: "0.1.0".into(),
+        log: None,
     }
 }
 

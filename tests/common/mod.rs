@@ -3,8 +3,10 @@
 #![allow(dead_code, reason = "each test crate uses a part of the driver")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,6 +14,53 @@ use tempfile::TempDir;
 /// A folder with a pipeline file, and what fig6 makes of it.
 pub struct Project {
     folder: TempDir,
+    /// What to run the program as.
+    user: Option<Nobody>,
+}
+
+/// A user without rights, for what does not hold for the superuser.
+#[derive(Clone)]
+pub struct Nobody {
+    /// The program, where that user can read it; `None` where the tests' own user has no special rights.
+    program: Option<Arc<TempDir>>,
+}
+
+/// Number of the user without rights.
+const NOBODY: u32 = 65534;
+
+/// How to run the program without the superuser's rights; says so where that cannot be.
+pub fn run_as_nobody() -> Option<Nobody> {
+    if !rustix::process::geteuid().is_root() {
+        return Some(Nobody { program: None });
+    }
+    let works = Command::new("setpriv")
+        .args(NOBODY_ARGUMENTS)
+        .arg("true")
+        .output();
+    if !works.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no setpriv, or it may not change the user");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_fig6"), folder.path().join("fig6")).unwrap();
+    Some(Nobody {
+        program: Some(Arc::new(folder)),
+    })
+}
+
+const NOBODY_ARGUMENTS: [&str; 3] = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+
+impl Nobody {
+    /// A project that belongs to that user.
+    pub fn project(&self, pipeline: &str) -> Project {
+        let mut project = Project::new(pipeline);
+        if self.program.is_some() {
+            std::os::unix::fs::chown(project.folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        project.user = Some(self.clone());
+        project
+    }
 }
 
 /// What a command printed and how it ended.
@@ -70,7 +119,8 @@ impl Project {
     pub fn new(pipeline: &str) -> Project {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("pipeline.ron"), pipeline).unwrap();
-        Project { folder }
+        let user = None;
+        Project { folder, user }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -90,7 +140,16 @@ impl Project {
 
     /// The program, to be run in the folder.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fig6"));
+        let mut command = match self.user.as_ref().and_then(|user| user.program.as_ref()) {
+            Some(folder) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .args(NOBODY_ARGUMENTS)
+                    .arg(folder.path().join("fig6"));
+                command
+            }
+            None => Command::new(env!("CARGO_BIN_EXE_fig6")),
+        };
         command
             .current_dir(self.folder.path())
             .env_remove("FIG6_MIRROR")

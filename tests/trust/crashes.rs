@@ -18,7 +18,7 @@ use super::trace::{self, Call};
 use super::{PIPELINE, number, recovered, set_aside};
 
 /// A run with a checkpoint after every iteration.
-fn run(project: &Project) -> Command {
+pub fn run(project: &Project) -> Command {
     let mut command = project.command();
     command.args(["reproduce", "--checkpoint-every", "0", "--jobs", "2"]);
     command

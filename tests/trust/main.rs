@@ -6,7 +6,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod crashes;
+mod damage;
 mod disk;
+mod faults;
+mod together;
 mod trace;
 
 use std::collections::BTreeSet;
