@@ -280,6 +280,7 @@ impl Project {
 
     /// Assesses the needed steps against the store.
     fn assess(&self, needed: &[bool], forced: &[bool]) -> Result<Vec<Option<Assessment>>> {
+        let _lock = self.store.share()?;
         plan::assess(&self.graph, needed, forced, &self.bases, &self.store)
     }
 

@@ -220,6 +220,7 @@ impl<'a> Run<'a> {
     /// Makes the readable views show all results that are used as they are.
     fn show_all(&self, plan: &[Option<Assessment>]) -> Result<()> {
         let (graph, store) = (self.graph, self.store);
+        let _lock = store.share()?;
         let show = |(id, assessment): (StepId, &Option<Assessment>)| {
             let entry = assessment.as_ref().and_then(Assessment::result);
             entry.map_or(Ok(()), |entry| store.show(&graph.step(id).name, entry))
@@ -293,6 +294,7 @@ impl<'a> Run<'a> {
 
     /// Decides about a step all of whose producers have their results.
     fn assess(&mut self, id: StepId) -> Result<()> {
+        let _lock = self.store.share()?;
         let made = |producer: StepId| self.made(producer);
         let forced = self.forced[id.index()];
         let Assessment { state, key } = assess_step(
@@ -305,6 +307,7 @@ impl<'a> Run<'a> {
         )?;
         match (state, key) {
             (State::UpToDate(entry), _) => {
+                self.store.rely_on(&[entry.key])?;
                 self.store.show(&self.name(id), &entry)?;
                 self.use_result(id, entry);
             }
@@ -360,6 +363,8 @@ impl<'a> Run<'a> {
     fn start(&mut self, id: StepId, work: Work, hands: &Hands<'_, 'a>) -> Result<()> {
         let Work { key, reasons } = work;
         let step = self.name(id);
+        let _lock = self.store.share()?;
+        self.store.rely_on(&[key])?;
         let claim = match self.store.claim(&key)? {
             Claimed::Ours(claim) => claim,
             Claimed::Busy(lock) => {
@@ -444,6 +449,7 @@ impl<'a> Run<'a> {
             self.skip(id, "interrupted".to_owned());
             return Ok(());
         }
+        let _lock = self.store.share()?;
         match ended.and_then(|finished| self.commit(id, &job, finished)) {
             Ok((entry, same_bytes)) => {
                 self.store.show(&step, &entry)?;

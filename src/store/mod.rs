@@ -9,6 +9,8 @@
 //!   work/<key>/            a step under way: its task, outputs so far, checkpoints
 //!   by-step/<step>/…       links to the newest outputs, manifest and log of each step, for people
 //!   set-aside/             contents and manifests that were found damaged
+//!   runs/…                 which results each run uses, or used
+//!   lock                   keeps a collection of garbage and those who use results apart
 //!   index                  what was read of all these, and how the files looked then
 //! ```
 //!
@@ -19,7 +21,9 @@ mod claim;
 mod disk;
 mod history;
 mod index;
+mod lock;
 mod manifest;
+mod runs;
 mod table;
 
 use std::ffi::OsString;
@@ -33,7 +37,9 @@ use anyhow::{Context as _, Result, ensure};
 pub use claim::{Claim, Claimed, wait};
 pub use disk::{write_by, write_whole};
 pub use history::Earlier;
+pub use lock::Lock;
 pub use manifest::{Entry, Manifest, Output, RunRecord};
+pub use runs::Run;
 
 use crate::key::{Digest, Listing};
 use history::Results;
@@ -48,6 +54,8 @@ pub struct Store {
     root: PathBuf,
     index: Index,
     results: OnceLock<Results>,
+    holding: lock::Holding,
+    own_run: runs::OwnRun,
     paranoid: bool,
 }
 
@@ -72,6 +80,8 @@ impl Store {
             // As it was given: a shorter path is looked up faster.
             root: root.to_owned(),
             results: OnceLock::new(),
+            holding: lock::Holding::default(),
+            own_run: runs::OwnRun::default(),
             paranoid,
         }
     }
@@ -296,6 +306,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn save_index(&self) -> Result<()> {
+        let _lock = self.share()?;
         self.index.save()
     }
 
