@@ -2,11 +2,14 @@
 //!
 //! A report holds nothing that is not in the store, so it can be deleted at any time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use walkdir::WalkDir;
 
+use crate::key::Digest;
 use crate::plan::Graph;
 use crate::run::Outcome;
 use crate::store::{Store, write_whole};
@@ -59,4 +62,22 @@ pub fn publish(
         }
     }
     Ok(files)
+}
+
+/// Digests of all files below the folder of reports, which need not exist.
+///
+/// # Errors
+/// If a folder or file cannot be read.
+pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
+    let mut contents = BTreeSet::new();
+    if !reports.exists() {
+        return Ok(contents);
+    }
+    for entry in WalkDir::new(reports) {
+        let entry = entry.context("cannot read the reports")?;
+        if entry.file_type().is_file() {
+            contents.extend(store.content(entry.path())?);
+        }
+    }
+    Ok(contents)
 }

@@ -5,6 +5,7 @@ mod devices;
 mod evaluate;
 mod explain;
 mod export;
+mod gc;
 mod inspect;
 mod out;
 mod reproduce;
@@ -63,6 +64,9 @@ enum Command {
     Graph(inspect::GraphArguments),
     /// Show the log of a step's newest run.
     Log(inspect::LogArguments),
+    /// Remove results that neither the pipeline nor a report nor one of the last runs needs; look first
+    /// with --dry-run.
+    Gc(gc::Arguments),
     /// Train one network by itself, without pipeline and artifacts.
     Train(train::Arguments),
     /// Give the test error of weights in a file: fig6's, other safetensors, or PyTorch's.
@@ -202,6 +206,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Explain(arguments) => explain::run(&arguments, &mut out)?,
         Command::Graph(arguments) => inspect::graph(&arguments, &mut out)?,
         Command::Log(arguments) => inspect::log(&arguments, &mut out)?,
+        Command::Gc(arguments) => gc::run(&arguments, &mut out)?,
         Command::Devices(arguments) => devices::run(&arguments, &mut out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -121,7 +121,7 @@ fn make_readable(file: &File) -> io::Result<()> {
 }
 
 /// Flushes a folder's entries, so that a rename in it survives a power loss.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

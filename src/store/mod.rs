@@ -19,12 +19,14 @@
 
 mod claim;
 mod disk;
+mod gc;
 mod history;
 mod index;
 mod lock;
 mod manifest;
 mod runs;
 mod table;
+mod tree;
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -36,6 +38,7 @@ use anyhow::{Context as _, Result, ensure};
 
 pub use claim::{Claim, Claimed, wait};
 pub use disk::{write_by, write_whole};
+pub use gc::{Artifact, Fate, Interrupted, Limits, Needs, Survey, Why};
 pub use history::Earlier;
 pub use lock::Lock;
 pub use manifest::{Entry, Manifest, Output, RunRecord};
@@ -306,6 +309,9 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn save_index(&self) -> Result<()> {
+        if !self.index.has_changed() {
+            return Ok(());
+        }
         let _lock = self.share()?;
         self.index.save()
     }
