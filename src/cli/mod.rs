@@ -5,6 +5,7 @@ mod devices;
 mod evaluate;
 mod explain;
 mod export;
+mod fsck;
 mod gc;
 mod inspect;
 mod out;
@@ -67,6 +68,8 @@ enum Command {
     /// Remove results that neither the pipeline nor a report nor one of the last runs needs; look first
     /// with --dry-run.
     Gc(gc::Arguments),
+    /// Read all artifacts, hold them against what they should be, and set aside what is damaged.
+    Fsck(fsck::Arguments),
     /// Train one network by itself, without pipeline and artifacts.
     Train(train::Arguments),
     /// Give the test error of weights in a file: fig6's, other safetensors, or PyTorch's.
@@ -199,6 +202,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let mut out = Out::new(cli.quiet);
     match cli.command {
         Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
+        Command::Fsck(arguments) => return fsck::run(&arguments, &mut out),
         Command::Train(arguments) => return train::run(&arguments, &mut out),
         Command::Evaluate(arguments) => return evaluate::run(&arguments, &mut out),
         Command::Export(arguments) => return export::run(&arguments, &mut out),

@@ -43,17 +43,15 @@ pub fn in_use(
 pub fn usable(graph: &Graph, anywhere: &Bases, store: &Store) -> Result<BTreeSet<Digest>> {
     let all = vec![true; graph.steps().len()];
     let none = vec![false; all.len()];
-    let mut keys = BTreeSet::new();
-    let mut add = |bases: &Bases| -> Result<()> {
-        let plan = assess(graph, &all, &none, bases, store)?;
-        keys.extend(in_use(graph, &plan, bases, store));
-        Ok(())
-    };
-    add(anywhere)?;
-    // What `--device` may ask for.
+    let plan = assess(graph, &all, &none, anywhere, store)?;
+    let mut keys = BTreeSet::from_iter(in_use(graph, &plan, anywhere, store));
+    // What `--device` may ask for is kept if it is there; what might do is a matter of the first plan.
     for backend in Backend::ALL {
-        add(&Bases::only(&backend))?;
-        add(&Bases::any(&backend))?;
+        for bases in [Bases::only(&backend), Bases::any(&backend)] {
+            let plan = assess(graph, &all, &none, &bases, store)?;
+            let results = plan.iter().flatten().filter_map(Assessment::result);
+            keys.extend(results.map(|entry| entry.key));
+        }
     }
     Ok(keys)
 }

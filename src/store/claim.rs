@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Moves a damaged file out of the way, where a person can look at it.
-    fn set_aside(&self, path: &Path) -> Result<()> {
+    pub(super) fn set_aside(&self, path: &Path) -> Result<()> {
         let folder = self.root.join("set-aside");
         disk::create_folder(&folder)?;
         let relative = path.strip_prefix(&self.root).unwrap_or(path);

@@ -19,6 +19,7 @@
 
 mod claim;
 mod disk;
+mod fsck;
 mod gc;
 mod history;
 mod index;
@@ -38,6 +39,7 @@ use anyhow::{Context as _, Result, ensure};
 
 pub use claim::{Claim, Claimed, wait};
 pub use disk::{write_by, write_whole};
+pub use fsck::{Checkup, Finding, Harm, Mended};
 pub use gc::{Artifact, Fate, Interrupted, Limits, Needs, Survey, Why};
 pub use history::Earlier;
 pub use lock::Lock;

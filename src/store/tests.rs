@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::key::{Basis, KeyInputs, SCHEMA};
 
-fn inputs(seed: u32) -> KeyInputs {
+pub(super) fn inputs(seed: u32) -> KeyInputs {
     KeyInputs {
         basis: Arc::new(Basis {
             schema: SCHEMA,
@@ -34,7 +34,7 @@ fn run_record() -> RunRecord {
     }
 }
 
-fn claim(store: &Store, key: &Digest) -> Claim {
+pub(super) fn claim(store: &Store, key: &Digest) -> Claim {
     match store.claim(key).unwrap() {
         Claimed::Ours(claim) => {
             store.begin(&claim, "train/a/seed0").unwrap();
@@ -45,7 +45,7 @@ fn claim(store: &Store, key: &Digest) -> Claim {
 }
 
 /// Commits a result with one output and returns its key.
-fn commit(store: &Store, seed: u32, content: &str) -> Digest {
+pub(super) fn commit(store: &Store, seed: u32, content: &str) -> Digest {
     let key_inputs = inputs(seed);
     let key = key_inputs.key();
     let claim = claim(store, &key);
@@ -63,13 +63,13 @@ fn commit(store: &Store, seed: u32, content: &str) -> Digest {
     key
 }
 
-fn store(folder: &Path) -> Store {
+pub(super) fn store(folder: &Path) -> Store {
     let store = Store::at(folder, false);
     store.prepare().unwrap();
     store
 }
 
-fn found(store: &Store, key: &Digest) -> Arc<Entry> {
+pub(super) fn found(store: &Store, key: &Digest) -> Arc<Entry> {
     match store.lookup(key).unwrap() {
         Lookup::Found(entry) => entry,
         other => panic!("{other:?}"),
