@@ -2,11 +2,14 @@
 //!
 //! A report holds nothing that is not in the store, so it can be deleted at any time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use walkdir::WalkDir;
 
+use crate::key::Digest;
 use crate::plan::Graph;
 use crate::run::Outcome;
 use crate::store::{Store, sweep, write_whole};
@@ -39,6 +42,7 @@ pub fn publish(
     store: &Store,
     folder: &Path,
 ) -> Result<Vec<PathBuf>> {
+    sweep(folder);
     let mut files = Vec::new();
     for step in graph
         .steps()
@@ -50,7 +54,6 @@ pub fn publish(
         };
         for (name, output) in &entry.outputs {
             let path = folder.join(name);
-            sweep(&path);
             if store.content(&path).ok().flatten() != Some(output.digest) {
                 write_whole(&path, &store.read(output)?)?;
                 // Known from now on without reading it.
@@ -60,4 +63,22 @@ pub fn publish(
         }
     }
     Ok(files)
+}
+
+/// Digests of all files below the folder of reports, which need not exist.
+///
+/// # Errors
+/// If a folder or file cannot be read.
+pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
+    let mut contents = BTreeSet::new();
+    if !reports.exists() {
+        return Ok(contents);
+    }
+    for entry in WalkDir::new(reports) {
+        let entry = entry.context("cannot read the reports")?;
+        if entry.file_type().is_file() {
+            contents.extend(store.content(entry.path())?);
+        }
+    }
+    Ok(contents)
 }

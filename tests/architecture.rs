@@ -43,7 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("report", &["plan", "run", "store"]),
+    ("report", &["key", "plan", "run", "store"]),
     ("results", &[]),
     ("run", &["key", "nn", "plan", "steps", "store"]),
     (
@@ -73,6 +73,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("plotters", &["steps/plot/", "steps/plot.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
+    ("bytesize", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("console", &["cli/"]),
     ("ureq", &["steps/download/"]),

@@ -5,6 +5,8 @@ mod devices;
 mod evaluate;
 mod explain;
 mod export;
+mod fsck;
+mod gc;
 mod inspect;
 mod out;
 mod reproduce;
@@ -64,6 +66,11 @@ enum Command {
     Graph(inspect::GraphArguments),
     /// Show the log of a step's newest run.
     Log(inspect::LogArguments),
+    /// Remove results that neither the pipeline nor a report nor one of the last runs needs; look first
+    /// with --dry-run.
+    Gc(gc::Arguments),
+    /// Read all artifacts, hold them against what they should be, and set aside what is damaged.
+    Fsck(fsck::Arguments),
     /// Train one network by itself, without pipeline and artifacts.
     Train(train::Arguments),
     /// Give the test error of weights in a file: fig6's, other safetensors, or PyTorch's.
@@ -204,6 +211,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let mut out = Out::new(cli.quiet);
     match cli.command {
         Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
+        Command::Fsck(arguments) => return fsck::run(&arguments, &mut out),
         Command::Train(arguments) => return train::run(&arguments, &mut out),
         Command::Evaluate(arguments) => return evaluate::run(&arguments, &mut out),
         Command::Export(arguments) => return export::run(&arguments, &mut out),
@@ -211,6 +219,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Explain(arguments) => explain::run(&arguments, &mut out)?,
         Command::Graph(arguments) => inspect::graph(&arguments, &mut out)?,
         Command::Log(arguments) => inspect::log(&arguments, &mut out)?,
+        Command::Gc(arguments) => gc::run(&arguments, &mut out)?,
         Command::Devices(arguments) => devices::run(&arguments, &mut out)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -295,6 +304,7 @@ impl Project {
 
     /// Assesses the needed steps against the store.
     fn assess(&self, needed: &[bool], forced: &[bool]) -> Result<Vec<Option<Assessment>>> {
+        let _lock = self.store.share()?;
         plan::assess(&self.graph, needed, forced, &self.bases, &self.store)
     }
 

@@ -63,6 +63,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             *wanted |= also;
         }
     }
+    let lock = project.store.share()?;
     let plan = project.assess(&wanted, &forced)?;
     if arguments.dry_run {
         inspect::show(project, &plan, arguments.json, out)?;
@@ -76,10 +77,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         .all(|assessment| assessment.result().is_some());
     if !idle {
         report::prepare(&folder)?;
+        let keys = plan::in_use(&project.graph, &plan, &project.bases, &project.store);
+        project.store.begin_run(&project.experiment.profile, keys)?;
         if !arguments.json {
             out.remark(&forecast_in_words(&project.forecast(&plan)));
         }
     }
+    // A run that has something to do relies on its list from here on; one that has not is soon over.
+    let lock = idle.then_some(lock);
     // Counting cores means reading files; a run that finds nothing to do spares that.
     let cores = match idle {
         true => 1,
@@ -127,13 +132,19 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         let steps = graph.steps().iter();
         let wanted: Vec<bool> = steps.map(|step| names.contains(&*step.name)).collect();
         let none = vec![false; wanted.len()];
+        let lock = project.store.share()?;
         let plan = plan::assess(&graph, &wanted, &none, &project.bases, &project.store)?;
+        let keys = plan::in_use(&graph, &plan, &project.bases, &project.store);
+        project.store.rely_on(&keys)?;
+        drop(lock);
         let second = carry_out(&graph, plan, &none)?;
         files = files.and_then(|_| report::publish(&graph, &second, &project.store, &folder));
         outcome = outcome.completed_by(second, &project.graph);
     }
     view.close();
     project.save_index();
+    project.store.end_run(outcome.word())?;
+    drop(lock);
     let files = files?;
     let seconds = started.elapsed().as_secs_f64();
     if arguments.json {

@@ -9,6 +9,7 @@ mod estimate;
 mod explain;
 mod graph;
 mod keys;
+mod needs;
 mod reason;
 
 pub use assess::{Assessment, Inputs, MANY, State, assess, assess_step};
@@ -17,6 +18,7 @@ pub use estimate::Estimates;
 pub use explain::{Cause, Compared, Explanation, explain};
 pub use graph::{Graph, Input, Step, StepId};
 pub use keys::Bases;
+pub use needs::{in_use, usable};
 pub use reason::Reason;
 
 #[cfg(test)]

@@ -70,6 +70,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// How the run ended, in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            _ if self.interrupted => "interrupted",
+            _ if !self.failed.is_empty() => "failed",
+            _ => "done",
+        }
+    }
+
     /// With what a further run, of a part of the steps of this graph, has brought.
     #[must_use]
     pub fn completed_by(self, further: Outcome, graph: &Graph) -> Outcome {

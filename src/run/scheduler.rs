@@ -196,6 +196,17 @@ impl<'a> Run<'a> {
         self.phases.resize_with(plan.len(), || Phase::Unneeded);
         let graph = self.graph;
         self.show_all(&plan)?;
+        if self.store.is_paranoid() {
+            // Nothing is computed from them, so nobody else would see that they are gone.
+            for (step, _) in graph
+                .steps()
+                .iter()
+                .zip(&plan)
+                .filter(|(_, plan)| plan.is_some())
+            {
+                self.keep_listings(step.params.kind())?;
+            }
+        }
         for (id, assessment) in graph.ids().zip(plan) {
             let Some(Assessment { state, key }) = assessment else {
                 continue;
@@ -222,6 +233,7 @@ impl<'a> Run<'a> {
     /// Makes the readable views show all results that are used as they are.
     fn show_all(&self, plan: &[Option<Assessment>]) -> Result<()> {
         let (graph, store) = (self.graph, self.store);
+        let _lock = store.share()?;
         let show = |(id, assessment): (StepId, &Option<Assessment>)| {
             let entry = assessment.as_ref().and_then(Assessment::result);
             entry.map_or(Ok(()), |entry| store.show(&graph.step(id).name, entry))
@@ -295,6 +307,7 @@ impl<'a> Run<'a> {
 
     /// Decides about a step all of whose producers have their results.
     fn assess(&mut self, id: StepId) -> Result<()> {
+        let _lock = self.store.share()?;
         let made = |producer: StepId| self.made(producer);
         let forced = self.forced[id.index()];
         let Assessment { state, key } = assess_step(
@@ -307,6 +320,7 @@ impl<'a> Run<'a> {
         )?;
         match (state, key) {
             (State::UpToDate(entry), _) => {
+                self.store.rely_on(&[entry.key])?;
                 self.store.show(&self.name(id), &entry)?;
                 self.use_result(id, entry);
             }
@@ -362,6 +376,8 @@ impl<'a> Run<'a> {
     fn start(&mut self, id: StepId, work: Work, hands: &Hands<'_, 'a>) -> Result<()> {
         let Work { key, reasons } = work;
         let step = self.name(id);
+        let _lock = self.store.share()?;
+        self.store.rely_on(&[key])?;
         let claim = match self.store.claim(&key)? {
             Claimed::Ours(claim) => claim,
             Claimed::Busy(lock) => {
@@ -460,6 +476,7 @@ impl<'a> Run<'a> {
             self.skip(id, "interrupted".to_owned());
             return Ok(());
         }
+        let _lock = self.store.share()?;
         match ended.and_then(|finished| self.commit(id, &job, finished)) {
             Ok((entry, same_bytes)) => {
                 self.store.show(&step, &entry)?;
@@ -505,13 +522,18 @@ impl<'a> Run<'a> {
         finished: Finished,
     ) -> Result<(Arc<Entry>, Option<bool>)> {
         let step = self.graph.step(id);
-        let kind = step.params.kind();
+        self.keep_listings(step.params.kind())?;
+        job.commit(step, finished, self.store)
+    }
+
+    /// Keeps what the digests of this kind's code and crates stand for.
+    fn keep_listings(&mut self, kind: &'static str) -> Result<()> {
         if self.listed.insert(kind) {
             for listing in self.options.bases.listings_of(kind) {
-                self.store.keep_listing(&job.claim, listing)?;
+                self.store.keep_listing(listing)?;
             }
         }
-        job.commit(step, finished, self.store)
+        Ok(())
     }
 
     fn skip(&mut self, id: StepId, because: String) {

@@ -127,11 +127,11 @@ impl Store {
         Ok(entry)
     }
 
-    /// Keeps a listing that the basis of the claimed result refers to.
+    /// Keeps a listing that the basis of results refers to.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn keep_listing(&self, claim: &Claim, text: &str) -> Result<()> {
+    pub fn keep_listing(&self, text: &str) -> Result<()> {
         let digest = Listing::digest(text);
         if self.listing(&digest).is_some() {
             return Ok(());
@@ -140,11 +140,7 @@ impl Store {
         if path.symlink_metadata().is_ok() {
             self.set_aside(&path)?;
         }
-        disk::write_by(
-            &claim.folder.join("listing.partial"),
-            &path,
-            text.as_bytes(),
-        )
+        disk::write_whole(&path, text.as_bytes())
     }
 
     /// Drops what a step under way has written.
@@ -167,11 +163,12 @@ impl Store {
         self.set_aside(&claim.output())
     }
 
-    /// Removes what processes have left that were killed between adding a result and tidying up after it:
-    /// folders and locks of keys that nobody works on. What an interrupted step can go on from stays, and
-    /// so does the log of a failed one.
+    /// Removes what processes have left that were killed amid a write, or between adding a result and
+    /// tidying up after it: folders and locks of keys that nobody works on. What an interrupted step can
+    /// go on from stays, and so does the log of a failed one.
     pub fn tidy(&self) {
-        disk::sweep(&self.root.join("index"));
+        disk::sweep(&self.root);
+        disk::sweep(&self.root.join("listings"));
         let entries = fs::read_dir(self.root.join("work"));
         for entry in entries.into_iter().flatten().flatten() {
             let name = entry.file_name();

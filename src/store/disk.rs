@@ -3,7 +3,7 @@
 //!
 //! Unaware of what the files mean.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -63,17 +63,22 @@ fn partial_name(path: &Path) -> io::Result<PathBuf> {
     Ok(path.with_file_name(partial))
 }
 
-/// Removes what a process that was killed amid [`write_whole`] has left, if it did. A cleaner's errors
-/// are none: the file does no harm.
-pub fn sweep(path: &Path) {
-    let Ok(partial) = partial_name(path) else {
-        return;
-    };
-    if partial.symlink_metadata().is_ok()
-        && let Ok(Some(_lock)) = locked(&partial, File::try_lock)
-    {
-        let _ = fs::remove_file(&partial);
+/// Removes from a folder what processes have left that were killed amid [`write_whole`]. What cannot be
+/// removed does no harm.
+pub fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if is_partial(&entry.file_name())
+            && let Ok(Some(_lock)) = locked(&entry.path(), File::try_lock)
+        {
+            let _ = fs::remove_file(entry.path());
+        }
     }
+}
+
+/// Whether [`write_whole`] gives such a name to a file that it writes.
+pub fn is_partial(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(b".partial")
 }
 
 /// As [`write_whole`], with a given name for the file that is written first. Only one process at a time
@@ -141,7 +146,7 @@ pub fn wait_for(file: &File) -> Result<(), TryLockError> {
 }
 
 /// What a lock's error means, where it means that there are none.
-fn without_locks(error: io::Error) -> io::Error {
+pub fn without_locks(error: io::Error) -> io::Error {
     let none = matches!(error.kind(), io::ErrorKind::Unsupported)
         || [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP]
             .map(|errno| Some(errno.raw_os_error()))
@@ -225,7 +230,7 @@ pub fn link(target: &Path, link: &Path) -> Result<bool> {
 }
 
 /// Flushes a folder's entries, so that a rename in it survives a power loss.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

@@ -5,7 +5,7 @@
 //! entry counts only while its file looks exactly as it did. So it is as right on another machine,
 //! or after a copy that gave every file a new time stamp, where it merely says nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
@@ -139,6 +139,8 @@ struct Learnt {
     objects: HashMap<Digest, Option<Seen>>,
     views: HashMap<Digest, (Seen, u64)>,
     files: HashMap<Digest, (Seen, Digest)>,
+    /// Results of which what the file says counts for nothing.
+    forgotten: HashSet<Digest>,
     /// Whether the file says something else.
     changed: bool,
 }
@@ -158,7 +160,7 @@ impl Index {
         if let Some((seen, entry)) = self.learnt().results.get(key) {
             return (seen.stat == manifest).then(|| entry.clone());
         }
-        let row = self.saved().get(|tables| &tables.results, key)?;
+        let row = self.saved_result(key)?;
         manifest.begins(row).then(|| self.saved().entry(row))?
     }
 
@@ -167,7 +169,7 @@ impl Index {
         if let Some((_, entry)) = self.learnt().results.get(key) {
             return Some(entry.clone());
         }
-        let row = self.saved().get(|tables| &tables.results, key)?;
+        let row = self.saved_result(key)?;
         self.saved().entry(row)
     }
 
@@ -207,14 +209,24 @@ impl Index {
         self.learn().objects.insert(*digest, None);
     }
 
+    /// Forgets a result, and which folder of links shows it.
+    pub fn forget_result(&self, key: &Digest) {
+        let mut learnt = self.learn();
+        learnt.results.remove(key);
+        learnt.views.remove(key);
+        learnt.forgotten.insert(*key);
+    }
+
     /// Whether the folder of links of this step showed this key when it looked like this.
     pub fn is_shown(&self, key: &Digest, step: &str, folder: Stat) -> bool {
         let step = short_name(step);
         if let Some((seen, name)) = self.learnt().views.get(key) {
             return (seen.stat, *name) == (folder, step);
         }
+        let forgotten = self.learnt().forgotten.contains(key);
         let row = self.saved().get(|tables| &tables.views, key);
-        row.is_some_and(|row| folder.begins(row) && row[Stat::WIDTH..] == step.to_le_bytes())
+        row.filter(|_| !forgotten)
+            .is_some_and(|row| folder.begins(row) && row[Stat::WIDTH..] == step.to_le_bytes())
     }
 
     /// Notes that the folder of links of this step was found to show this key after it looked like
@@ -264,6 +276,26 @@ impl Index {
         let mut learnt = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
         learnt.changed = false;
         Ok(())
+    }
+
+    /// Whether there is something to save.
+    pub fn has_changed(&self) -> bool {
+        self.learnt().changed
+    }
+
+    /// Whether the file can be used, if it is there.
+    pub fn is_whole(&self) -> bool {
+        match std::fs::read(&self.path) {
+            Ok(bytes) => Saved::parse(bytes).is_some(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
+    }
+
+    /// What the file says of a result.
+    fn saved_result(&self, key: &Digest) -> Option<&[u8]> {
+        let forgotten = self.learnt().forgotten.contains(key);
+        let row = self.saved().get(|tables| &tables.results, key);
+        row.filter(|_| !forgotten)
     }
 
     fn saved(&self) -> &Saved {
@@ -342,7 +374,8 @@ impl Saved {
     fn with(&self, learnt: &Learnt) -> Result<Vec<u8>> {
         let settled = |seen: &Seen, rest: &[u8]| seen.lasts().then(|| row(&seen.stat, rest));
 
-        let old = self.rows(|tables| &tables.results);
+        let lasts = |(key, _): &(Digest, &[u8])| !learnt.forgotten.contains(key);
+        let old = self.rows(|tables| &tables.results).filter(lasts);
         let old = old.filter_map(|(key, row)| {
             let (looks, entry) = (&row[..Stat::WIDTH], self.entry_bytes(row)?);
             Some((key, [looks, entry].concat()))
@@ -365,7 +398,7 @@ impl Saved {
         let new = new.map(|(digest, stat)| (*digest, stat.and_then(|stat| settled(&stat, &[]))));
         let objects = merged(old.map(owned), new);
 
-        let old = self.rows(|tables| &tables.views);
+        let old = self.rows(|tables| &tables.views).filter(lasts);
         let new = learnt.views.iter();
         let new = new.map(|(key, (seen, step))| (*key, settled(seen, &step.to_le_bytes())));
         let views = merged(old.map(owned), new);

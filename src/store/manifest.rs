@@ -156,6 +156,11 @@ impl Manifest {
     }
 }
 
+/// Whether a file holds a manifest that another version of fig6 has written.
+pub(super) fn is_of_another_version(bytes: &[u8]) -> bool {
+    schema(bytes).is_some_and(|found| found != u64::from(SCHEMA))
+}
+
 /// The schema version of a manifest of any version, as far as it can be made out.
 fn schema(bytes: &[u8]) -> Option<u64> {
     let file: Value = serde_json::from_slice(bytes).ok()?;

@@ -9,6 +9,8 @@
 //!   work/<key>/            a step under way: its task, log, outputs so far, checkpoints
 //!   by-step/<step>/…       links to the newest outputs, manifest and log of each step, for people
 //!   set-aside/             contents and manifests that were found damaged
+//!   runs/…                 which results each run uses, or used
+//!   lock                   keeps a collection of garbage and those who use results apart
 //!   index                  what was read of all these, and how the files looked then
 //! ```
 //!
@@ -17,10 +19,15 @@
 
 mod claim;
 mod disk;
+mod fsck;
+mod gc;
 mod history;
 mod index;
+mod lock;
 mod manifest;
+mod runs;
 mod table;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -34,8 +41,12 @@ use rustix::io::Errno;
 
 pub use claim::{Claim, Claimed, wait, work_in};
 pub use disk::{sweep, write_by, write_whole};
+pub use fsck::{Checkup, Finding, Harm, Mended};
+pub use gc::{Artifact, Fate, Interrupted, Limits, Needs, Survey, Why};
 pub use history::Earlier;
+pub use lock::Lock;
 pub use manifest::{Entry, Manifest, Output, RunRecord};
+pub use runs::Run;
 
 use crate::key::{Digest, Listing};
 use history::Results;
@@ -50,6 +61,8 @@ pub struct Store {
     root: PathBuf,
     index: Index,
     results: OnceLock<Results>,
+    holding: lock::Holding,
+    own_run: runs::OwnRun,
     paranoid: bool,
 }
 
@@ -74,8 +87,15 @@ impl Store {
             // As it was given: a shorter path is looked up faster.
             root: root.to_owned(),
             results: OnceLock::new(),
+            holding: lock::Holding::default(),
+            own_run: runs::OwnRun::default(),
             paranoid,
         }
+    }
+
+    /// Whether contents are read again instead of trusting sizes and time stamps.
+    pub fn is_paranoid(&self) -> bool {
+        self.paranoid
     }
 
     /// Makes sure that results can be written, and tidies up after processes that were killed.
@@ -377,6 +397,10 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn save_index(&self) -> Result<()> {
+        if !self.index.has_changed() {
+            return Ok(());
+        }
+        let _lock = self.share()?;
         self.clear_for_file(&self.root.join("index"))?;
         self.index.save()
     }

@@ -1,0 +1,273 @@
+//! `fig6 gc`: removes what nobody needs any more.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bytesize::ByteSize;
+use clap::Args;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use console::style;
+use serde_json::{Value, json};
+
+use super::out::Out;
+use super::view::duration;
+use crate::key::Listing;
+use crate::nn::checkpoint;
+use crate::nn::device::Request;
+use crate::pipeline::Pipeline;
+use crate::plan::{self, Bases, Graph};
+use crate::report;
+use crate::steps::Params;
+use crate::store::{Artifact, Fate, Interrupted, Limits, Needs, Store, Survey, Why};
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The pipeline file: what any of its profiles can use is kept.
+    #[arg(long, value_name = "FILE", default_value = "pipeline.ron")]
+    pipeline: PathBuf,
+    /// The folder of artifacts.
+    #[arg(long, value_name = "DIR", default_value = "artifacts")]
+    artifacts: PathBuf,
+    /// The folder of reports: what led to a file in it is kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    reports: PathBuf,
+    /// Say what would go and what would stay, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Keep what this many of the last runs used.
+    #[arg(long, value_name = "N", default_value = "10")]
+    keep_runs: usize,
+    /// Make room until results take no more than this (20GB, 500MB, 1GiB), the cheapest to compute again
+    /// going first.
+    #[arg(long, value_name = "SIZE")]
+    max_size: Option<ByteSize>,
+    /// Also remove checkpoints and half downloads that interrupted runs have left.
+    #[arg(long)]
+    interrupted: bool,
+    /// Also remove damaged files that were set aside.
+    #[arg(long)]
+    set_aside: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
+    let pipeline = Pipeline::load(&arguments.pipeline)?;
+    let artifacts = &arguments.artifacts;
+    let store = Store::at(artifacts, false);
+    let limits = Limits {
+        runs: arguments.keep_runs,
+        max_bytes: arguments.max_size.map(|size| size.as_u64()),
+        interrupted: arguments.interrupted,
+        set_aside: arguments.set_aside,
+    };
+    // Files that have to be read are read while others may go on.
+    let lock = store.share()?;
+    let needs = needs(&pipeline, &arguments.reports, &store)?;
+    if arguments.dry_run || !artifacts.exists() {
+        let survey = store.survey(&needs, &limits)?;
+        return show(&survey, arguments, out);
+    }
+    let _ = store.save_index();
+    drop((lock, store));
+
+    let store = Store::at(artifacts, false);
+    let alone = store.exclude(&mut || out.remark("waiting for another fig6 to plan its run"))?;
+    let needs = self::needs(&pipeline, &arguments.reports, &store)?;
+    let survey = store.survey(&needs, &limits)?;
+    survey.remove(&store, &alone)?;
+    drop(alone);
+    show(&survey, arguments, out)
+}
+
+/// What the pipeline's profiles and the reports need.
+fn needs(pipeline: &Pipeline, reports: &Path, store: &Store) -> Result<Needs> {
+    let anywhere = Bases::any(&Request::Auto.resolve()?);
+    let mut keys = HashSet::new();
+    for profile in pipeline.profiles() {
+        let graph = Graph::of(pipeline.experiment(Some(profile))?)?;
+        keys.extend(plan::usable(&graph, &anywhere, store)?);
+    }
+    let kinds = Params::KINDS.into_iter();
+    let listings = kinds.flat_map(|kind| anywhere.listings_of(kind));
+    Ok(Needs {
+        keys,
+        contents: report::contents(reports, store)?,
+        listings: listings.map(Listing::digest).collect(),
+    })
+}
+
+fn show(survey: &Survey, arguments: &Arguments, out: &mut Out) -> Result<()> {
+    if arguments.json {
+        return Ok(out.line(&serde_json::to_string(&record(survey, arguments))?)?);
+    }
+    if arguments.dry_run {
+        out.line(&table(survey))?;
+    }
+    let (would, verb) = match arguments.dry_run {
+        true => ("would ", "remove"),
+        false => ("", "removed"),
+    };
+    let (count, all) = (survey.removed().count(), survey.artifacts.len());
+    out.line(&format!(
+        "{would}{verb} {count} of {all} results: {} of {}",
+        size(survey.bytes - survey.bytes_kept),
+        size(survey.bytes)
+    ))?;
+    if survey.others() > 0 {
+        out.remark(&format!(
+            "{would}{verb} {} other files that nobody needs",
+            survey.others()
+        ));
+    }
+    let kept: Vec<String> = survey
+        .kept()
+        .into_iter()
+        .map(|(why, count)| format!("{count} {}", in_words(why)))
+        .collect();
+    if !kept.is_empty() {
+        out.remark(&format!("kept: {}", kept.join(", ")));
+    }
+    if survey.under_way > 0 {
+        out.remark(&format!("kept: {} steps under way", survey.under_way));
+    }
+    for left in &survey.interrupted {
+        out.line(&interrupted(left, arguments))?;
+    }
+    let (count, bytes) = survey.set_aside;
+    if count > 0 && !arguments.set_aside {
+        let files = format!(
+            "{count} damaged files that were set aside ({})",
+            size(bytes)
+        );
+        out.remark(&format!("kept: {files}; --set-aside removes them"));
+    }
+    if let Some(most) = arguments
+        .max_size
+        .filter(|most| survey.bytes_kept > most.as_u64())
+    {
+        let (kept, most) = (size(survey.bytes_kept), size(most.as_u64()));
+        let mark = style("warning:").yellow();
+        out.line(&format!(
+            "{mark} {kept} are left, more than {most}: runs under way use them, or their manifests are damaged"
+        ))?;
+    }
+    Ok(())
+}
+
+/// All results, those that go first.
+fn table(survey: &Survey) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["step", "result", "size", "age", "cost", ""]);
+    for artifact in &survey.artifacts {
+        let fate = match artifact.fate {
+            Fate::Unneeded => style("goes: nobody needs it".to_owned()).yellow(),
+            Fate::Evicted => style("goes: to make room".to_owned()).yellow(),
+            Fate::Kept(why) => style(format!("stays: {}", in_words(why))),
+        };
+        table.add_row([
+            artifact.step.clone(),
+            artifact.key.short(),
+            size(artifact.bytes),
+            age(artifact).map_or_else(|| "?".to_owned(), duration),
+            format!("{:.1} s", artifact.seconds),
+            fate.to_string(),
+        ]);
+    }
+    for column in [2, 3, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+fn in_words(why: Why) -> &'static str {
+    match why {
+        Why::Live => "used by a run under way",
+        Why::Pipeline => "needed by the pipeline",
+        Why::Report => "led to a report",
+        Why::Run => "used by one of the last runs",
+        Why::Damaged => "with a damaged manifest (see fig6 fsck)",
+    }
+}
+
+/// What an interrupted run has left, and what becomes of it.
+fn interrupted(left: &Interrupted, arguments: &Arguments) -> String {
+    let what = match checkpoint::newest_iteration(&left.scratch) {
+        Some(iteration) => format!("checkpoint after iteration {iteration}"),
+        None if left.goes && !arguments.dry_run => "what an interrupted run had left".to_owned(),
+        None => "what an interrupted run has left".to_owned(),
+    };
+    let (step, bytes, age) = (&left.step, size(left.bytes), duration(left.age));
+    let fate = match (left.goes, arguments.dry_run) {
+        (false, _) => "kept; --interrupted removes it",
+        (true, true) => "would go",
+        (true, false) => "removed",
+    };
+    format!("{step}: {what} ({bytes}, {age} old): {fate}")
+}
+
+/// Everything for programs.
+fn record(survey: &Survey, arguments: &Arguments) -> Value {
+    let artifacts: Vec<Value> = survey
+        .artifacts
+        .iter()
+        .map(|artifact| {
+            let (fate, why) = match artifact.fate {
+                Fate::Unneeded => ("removed", "unneeded".into()),
+                Fate::Evicted => ("removed", "max_size".into()),
+                Fate::Kept(why) => ("kept", json!(why)),
+            };
+            json!({
+                "step": artifact.step,
+                "key": artifact.key,
+                "bytes": artifact.bytes,
+                "age_seconds": age(artifact),
+                "seconds": artifact.seconds,
+                "fate": fate,
+                "why": why,
+            })
+        })
+        .collect();
+    let interrupted: Vec<Value> = survey
+        .interrupted
+        .iter()
+        .map(|left| {
+            json!({
+                "step": left.step,
+                "key": left.key,
+                "bytes": left.bytes,
+                "age_seconds": left.age,
+                "iteration": checkpoint::newest_iteration(&left.scratch),
+                "removed": left.goes,
+            })
+        })
+        .collect();
+    json!({
+        "dry_run": arguments.dry_run,
+        "bytes": survey.bytes,
+        "bytes_removed": survey.bytes - survey.bytes_kept,
+        "artifacts": artifacts,
+        "interrupted": interrupted,
+        "under_way": survey.under_way,
+        "runs_kept": survey.runs_kept,
+        "set_aside": { "files": survey.set_aside.0, "bytes": survey.set_aside.1 },
+        "other_files_removed": survey.others(),
+    })
+}
+
+/// Seconds since the step began that made it.
+fn age(artifact: &Artifact) -> Option<f64> {
+    let started: jiff::Timestamp = artifact.started.parse().ok()?;
+    Some(jiff::Timestamp::now().duration_since(started).as_secs_f64())
+}
+
+fn size(bytes: u64) -> String {
+    ByteSize::b(bytes).display().si().to_string()
+}

@@ -1,0 +1,66 @@
+//! Which results are of use: to a plan that is about to be carried out, or to a graph at all, whatever
+//! device it will be asked to compute on. What a store must not lose.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::assess::{Assessment, assess};
+use super::graph::{Graph, Step};
+use super::keys::Bases;
+use crate::key::Digest;
+use crate::nn::device::Backend;
+use crate::store::Store;
+
+/// Keys of the results that a plan uses, and of those that it may use: the latter of steps whose inputs
+/// are still to be made and may come out as they were.
+pub fn in_use(
+    graph: &Graph,
+    plan: &[Option<Assessment>],
+    bases: &Bases,
+    store: &Store,
+) -> Vec<Digest> {
+    let mut keys = Vec::new();
+    for (step, assessment) in graph.steps().iter().zip(plan) {
+        match assessment {
+            None => {}
+            Some(assessment) => match (assessment.result(), assessment.key) {
+                (Some(entry), _) => keys.push(entry.key),
+                (None, Some(key)) => keys.push(key),
+                (None, None) => keys.extend(may_do(step, bases, store)),
+            },
+        }
+    }
+    keys
+}
+
+/// Keys of all results that steps of this graph may use under today's code: those that are up to date,
+/// and those that differ in nothing but inputs that cannot be told as long as their producers lack a
+/// result. `anywhere` counts results of every backend.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn usable(graph: &Graph, anywhere: &Bases, store: &Store) -> Result<BTreeSet<Digest>> {
+    let all = vec![true; graph.steps().len()];
+    let none = vec![false; all.len()];
+    let plan = assess(graph, &all, &none, anywhere, store)?;
+    let mut keys = BTreeSet::from_iter(in_use(graph, &plan, anywhere, store));
+    // What `--device` may ask for is kept if it is there; what might do is a matter of the first plan.
+    for backend in Backend::ALL {
+        for bases in [Bases::only(&backend), Bases::any(&backend)] {
+            let plan = assess(graph, &all, &none, &bases, store)?;
+            let results = plan.iter().flatten().filter_map(Assessment::result);
+            keys.extend(results.map(|entry| entry.key));
+        }
+    }
+    Ok(keys)
+}
+
+/// Keys of earlier results that differ in nothing but their inputs.
+fn may_do(step: &Step, bases: &Bases, store: &Store) -> Vec<Digest> {
+    let settings = bases.settings(&step.params);
+    let settings = settings.map(|settings| Digest::from_bytes(*settings.finalize().as_bytes()));
+    let manifests =
+        settings.flat_map(|settings| store.with_settings(&settings).collect::<Vec<_>>());
+    manifests.map(|manifest| manifest.key).collect()
+}

@@ -1,0 +1,89 @@
+//! Takes what is damaged out of the way.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::{Cure, Finding, Mended};
+use crate::store::index::Stat;
+use crate::store::{Lock, Store, disk};
+
+impl Store {
+    /// Applies the cures, as far as the files still look as they did when they were found damaged.
+    pub(super) fn mend(&self, findings: &mut [Finding], _alone: &Lock) {
+        for finding in findings {
+            let path = self.root.join(&finding.path);
+            finding.mended = match self.cure(&path, finding) {
+                Ok(mended) => mended,
+                Err(error) => Mended::Failed(format!("{error:#}")),
+            };
+        }
+    }
+
+    fn cure(&self, path: &Path, finding: &Finding) -> Result<Mended> {
+        let looks = path.symlink_metadata().ok().map(|found| Stat::of(&found));
+        if matches!(finding.cure, Cure::SetAside | Cure::Remove) && looks != finding.looks {
+            return Ok(Mended::Changed);
+        }
+        Ok(match &finding.cure {
+            Cure::Nothing => Mended::Nothing,
+            Cure::SetAside => {
+                if let Some(digest) = self.object_at(path) {
+                    self.index.forget_object(&digest);
+                }
+                if let Some(key) = key_of(path) {
+                    self.index.forget_result(&key);
+                }
+                self.set_aside(path)?;
+                Mended::SetAside
+            }
+            Cure::Remove => {
+                disk::remove_file(path)?;
+                Mended::Removed
+            }
+            Cure::Show(step, entry) => {
+                self.index.forget_result(&entry.key);
+                self.show(step, entry)?;
+                Mended::Linked
+            }
+            Cure::Hide => {
+                hide(path)?;
+                Mended::Removed
+            }
+        })
+    }
+
+    /// A lock that cannot be locked is set aside before anything else is done.
+    pub(super) fn clear_the_lock(&self, mend: bool) -> Result<()> {
+        let path = self.path(&["lock"]);
+        let found = path.symlink_metadata();
+        if mend && found.is_ok_and(|found| !found.is_file()) {
+            self.set_aside(&path)?;
+        }
+        Ok(())
+    }
+}
+
+/// The key of the result whose manifest lies here.
+fn key_of(path: &Path) -> Option<crate::key::Digest> {
+    path.file_name()?
+        .to_str()?
+        .strip_suffix(".json")?
+        .parse()
+        .ok()
+}
+
+/// Removes the links of a step's folder, and the folder if nothing else is in it.
+fn hide(folder: &Path) -> Result<()> {
+    let cannot = || format!("cannot clear {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        if path.is_symlink() && (!path.ends_with("log") || !path.exists()) {
+            disk::remove_file(&path)?;
+        }
+    }
+    // Only if it is empty.
+    let _ = fs::remove_dir(folder);
+    Ok(())
+}

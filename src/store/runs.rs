@@ -1,0 +1,272 @@
+//! Which results each run uses, on a list that the run adds to as it goes.
+//!
+//! ```text
+//! artifacts/runs/
+//!   20261124T114320.123Z-4711.open   a run under way, which holds a lock on it, or one that was killed
+//!   20261124T101500.000Z-4660.run    a run that came to its end
+//! ```
+//!
+//! A line is a piece of JSON behind a part of its digest. Only the last line of an open list can be
+//! torn; its run was killed. A key is on the list before the lock of the store is given back under
+//! which its result was found, so whoever holds that lock alone knows all results that are in use.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::{Store, disk, lock};
+use crate::key::Digest;
+
+/// The folder of lists.
+pub(super) const FOLDER: &str = "runs";
+/// What the list of a run is called that has not come to its end.
+const OPEN: &str = "open";
+/// What it is called afterwards.
+const ENDED: &str = "run";
+/// Hexadecimal digits of a line's digest.
+const DIGITS: usize = 16;
+
+/// The run that this process is, if it has a list.
+#[derive(Debug, Default)]
+pub(super) struct OwnRun(Mutex<Option<List>>);
+
+/// The list of a run under way.
+#[derive(Debug)]
+struct List {
+    /// Locked.
+    file: File,
+    path: PathBuf,
+    keys: HashSet<Digest>,
+    length: u64,
+}
+
+/// A line of a list.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Begin { profile: String, started: String },
+    Keys(Vec<Digest>),
+    End { ended: String, outcome: String },
+}
+
+/// What the list of a run says.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    pub path: PathBuf,
+    /// Whether the run is under way.
+    pub live: bool,
+    pub profile: String,
+    /// UTC, RFC 3339.
+    pub started: String,
+    /// Absent for a run that is under way or was killed.
+    pub outcome: Option<String>,
+    /// Keys of all results that it uses.
+    pub keys: HashSet<Digest>,
+    /// What is wrong with the list, if anything.
+    pub damage: Option<String>,
+}
+
+impl Store {
+    /// Begins the list of this process's run with the results that it has found. To be called under
+    /// the lock under which they were found: once that is given back, results that are on no list may
+    /// be removed.
+    ///
+    /// # Errors
+    /// If the store cannot be written to or locked.
+    pub fn begin_run(&self, profile: &str, keys: impl IntoIterator<Item = Digest>) -> Result<()> {
+        self.prepare()?;
+        let lock = self.share()?;
+        ensure!(
+            lock.is_held(),
+            "cannot write {}",
+            self.path(&["lock"]).display()
+        );
+        let folder = self.path(&[FOLDER]);
+        disk::create_folder(&folder)?;
+        let keys: HashSet<Digest> = keys.into_iter().collect();
+        let now = jiff::Timestamp::now();
+        let started = now.strftime("%Y%m%dT%H%M%S%.3fZ");
+        let path = folder.join(format!("{started}-{}.{OPEN}", std::process::id()));
+        let begin = || -> io::Result<List> {
+            // Between the file's creation and its lock nobody looks, for the store's lock is held.
+            let file = File::options().write(true).create_new(true).open(&path)?;
+            file.lock().map_err(disk::without_locks)?;
+            Ok(List {
+                file,
+                path: path.clone(),
+                keys,
+                length: 0,
+            })
+        };
+        let mut list =
+            begin().with_context(|| format!("cannot begin the list {}", path.display()))?;
+        list.add(&Line::Begin {
+            profile: profile.to_owned(),
+            started: format!("{now:.3}"),
+        })?;
+        let keys = list.keys.iter().copied().collect();
+        list.add(&Line::Keys(keys))?;
+        *self.own_run() = Some(list);
+        Ok(())
+    }
+
+    /// Puts a result on the list of this process's run, if it has one. To be called under the lock
+    /// under which the result was found, or before it is made.
+    ///
+    /// # Errors
+    /// If the list cannot be written.
+    pub fn rely_on(&self, keys: &[Digest]) -> Result<()> {
+        let mut run = self.own_run();
+        let Some(list) = &mut *run else {
+            return Ok(());
+        };
+        let new = keys.iter().filter(|key| !list.keys.contains(key));
+        let new: Vec<Digest> = new.copied().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        list.keys.extend(&new);
+        list.add(&Line::Keys(new))
+    }
+
+    /// Ends the list of this process's run, if it has one.
+    ///
+    /// # Errors
+    /// If it cannot be written; it then looks like that of a run that was killed.
+    pub fn end_run(&self, outcome: &str) -> Result<()> {
+        let _lock = self.share()?;
+        let Some(mut list) = self.own_run().take() else {
+            return Ok(());
+        };
+        list.add(&Line::End {
+            ended: format!("{:.3}", jiff::Timestamp::now()),
+            outcome: outcome.to_owned(),
+        })?;
+        let end = || {
+            list.file.sync_all()?;
+            fs::rename(&list.path, list.path.with_extension(ENDED))
+        };
+        end().with_context(|| format!("cannot end {}", list.path.display()))
+    }
+
+    /// The lists of all runs, newest first. One that is damaged has what can be read of it.
+    ///
+    /// # Errors
+    /// If the folder cannot be read, or the file system has no locks.
+    pub fn runs(&self) -> Result<Vec<Run>> {
+        let folder = self.path(&[FOLDER]);
+        let cannot = || format!("cannot read {}", folder.display());
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(cannot),
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry.with_context(cannot)?.path();
+            if is_open(&path) || is_ended(&path) {
+                paths.push(path);
+            }
+        }
+        paths.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
+        Ok(paths.into_iter().map(|path| Run::read(path)).collect())
+    }
+
+    fn own_run(&self) -> MutexGuard<'_, Option<List>> {
+        // What a panic leaves behind is a list that has a key too few, of a run that ends with it.
+        self.own_run
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_open(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == OPEN)
+}
+
+fn is_ended(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == ENDED)
+}
+
+impl List {
+    /// Adds a line; what a full disk lets through of it is taken back.
+    fn add(&mut self, line: &Line) -> Result<()> {
+        let text = line.sealed();
+        let added = self.file.write_all_at(text.as_bytes(), self.length);
+        if added.is_err() {
+            // The line counts for nothing, whole or not, as the run ends with this error.
+            let _ = self.file.set_len(self.length);
+        }
+        added.with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.length += text.len() as u64;
+        Ok(())
+    }
+}
+
+impl Line {
+    /// The line with its digest and its end.
+    fn sealed(&self) -> String {
+        let json = serde_json::to_string(self).expect("plain data has a JSON form");
+        format!(
+            "{} {json}\n",
+            &Digest::of(json.as_bytes()).to_hex()[..DIGITS]
+        )
+    }
+
+    /// A line without its end, if it is what its digest says.
+    fn parse(line: &str) -> Option<Line> {
+        let (digest, json) = line.split_at_checked(DIGITS)?;
+        let json = json.strip_prefix(' ')?;
+        (Digest::of(json.as_bytes()).to_hex()[..DIGITS] == *digest)
+            .then(|| serde_json::from_str(json).ok())?
+    }
+}
+
+impl Run {
+    fn read(path: PathBuf) -> Run {
+        let mut run = Run::default();
+        match lock::is_locked(&path) {
+            Ok(live) => run.live = live,
+            Err(error) => run.damage = Some(format!("{error:#}")),
+        }
+        match fs::read(&path) {
+            Ok(bytes) => run.take(&bytes, is_ended(&path)),
+            Err(error) => run.damage = Some(format!("cannot be read: {error}")),
+        }
+        run.path = path;
+        run
+    }
+
+    /// Takes over what the lines say that are whole.
+    fn take(&mut self, bytes: &[u8], ended: bool) {
+        let text = String::from_utf8_lossy(bytes);
+        let mut begun = false;
+        let count = text.split_inclusive('\n').count();
+        for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+            match line.strip_suffix('\n').and_then(Line::parse) {
+                Some(Line::Begin { profile, started }) => {
+                    begun = true;
+                    (self.profile, self.started) = (profile, started);
+                }
+                Some(Line::Keys(keys)) => self.keys.extend(keys),
+                Some(Line::End { outcome, .. }) => self.outcome = Some(outcome),
+                // Cut short when its run was killed.
+                None if number == count && !ended && !line.ends_with('\n') => {}
+                None => self.damage = Some(format!("line {number} is cut short or altered")),
+            }
+        }
+        if self.damage.is_none() && (!begun || ended && self.outcome.is_none()) {
+            self.damage = Some("it is cut short".to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
