@@ -143,7 +143,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     }
     view.close();
     project.save_index();
-    project.store.end_run(outcome.word())?;
+    // Where this fails the run counts as one that was killed, which is no reason to call it failed.
+    let _ = project.store.end_run(outcome.word());
     drop(lock);
     let files = files?;
     let seconds = started.elapsed().as_secs_f64();

@@ -148,10 +148,6 @@ impl Store {
     /// # Errors
     /// If it cannot be removed.
     pub fn discard(&self, claim: &Claim) -> Result<()> {
-        // Without its log a folder is known to be of no more use; see `tidy`.
-        if claim.log().exists() {
-            disk::remove_file(&claim.log())?;
-        }
         disk::remove_folder(&claim.folder)
     }
 
@@ -164,8 +160,8 @@ impl Store {
     }
 
     /// Removes what processes have left that were killed amid a write, or between adding a result and
-    /// tidying up after it: folders and locks of keys that nobody works on. What an interrupted step can
-    /// go on from stays, and so does the log of a failed one.
+    /// tidying up after it: folders of keys that nobody works on and that have their result, and locks.
+    /// What an interrupted step can go on from stays, and so does the log of a failed one.
     pub fn tidy(&self) {
         disk::sweep(&self.root);
         disk::sweep(&self.root.join("listings"));
@@ -179,7 +175,6 @@ impl Store {
             // Whatever fails here is tried again by the next run.
             if let Some(key) = key
                 && let Ok(Claimed::Ours(claim)) = self.claim(&key)
-                && !claim.log().exists()
                 && let Ok(Lookup::Found(_)) = self.lookup(&key)
             {
                 let _ = self.discard(&claim);

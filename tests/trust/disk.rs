@@ -83,6 +83,16 @@ impl Disk {
                 }
             },
             Call::Write { path, bytes } => self.file(path).now.extend(bytes),
+            Call::WriteAt {
+                path,
+                offset,
+                bytes,
+            } => {
+                let content = &mut self.file(path).now;
+                let end = offset + bytes.len();
+                content.resize(content.len().max(end), 0);
+                content[*offset..end].copy_from_slice(bytes);
+            }
             Call::SetLength { path, length } => self.file(path).now.resize(*length, 0),
             Call::SetMode { path, mode } => self.file(path).read_only = mode & 0o200 == 0,
             Call::Sync { path } => match self.now.get(path) {

@@ -135,11 +135,14 @@ fn every_system_call_that_fails_is_one_error_and_the_next_run_goes_on() {
         return;
     }
     let stride = number("FIG6_TRUST_STRIDE", 8) * 2;
-    let changes = trace::CHANGES.strip_prefix("write,").unwrap();
+    let changes = trace::CHANGES.strip_prefix("write,pwrite64,").unwrap();
     // From some call on, nothing can be changed any more; a single write fails, for the error is written
     // as well.
     let mut failed = 0;
-    for (number, (calls, more)) in [(changes, "+"), ("write", "")].into_iter().enumerate() {
+    for (number, (calls, more)) in [(changes, "+"), ("write,pwrite64", "")]
+        .into_iter()
+        .enumerate()
+    {
         for (count, place) in (1 + number..).step_by(stride).enumerate() {
             let (error, cause) = ERRORS[count % ERRORS.len()];
             let project = Project::new(PIPELINE);

@@ -18,6 +18,11 @@ pub enum Call {
         path: PathBuf,
         bytes: Vec<u8>,
     },
+    WriteAt {
+        path: PathBuf,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
     SetLength {
         path: PathBuf,
         length: usize,
@@ -47,13 +52,13 @@ pub enum Call {
 
 /// The calls that [`record`] looks at. Any other one that changes files is traced as well, and is an error
 /// of the test: the model of the disk would not know it.
-const KNOWN: &str = "openat,write,writev,fsync,fdatasync,rename,renameat,symlink,unlink,unlinkat,ftruncate,mkdir,rmdir,fchmod,chmod";
-const UNKNOWN: &str = "open,creat,pwrite64,pwritev,pwritev2,copy_file_range,sendfile,splice,link,linkat,\
+const KNOWN: &str = "openat,write,writev,pwrite64,fsync,fdatasync,rename,renameat,symlink,unlink,unlinkat,ftruncate,mkdir,rmdir,fchmod,chmod";
+const UNKNOWN: &str = "open,creat,pwritev,pwritev2,copy_file_range,sendfile,splice,link,linkat,\
                        symlinkat,renameat2,truncate,mkdirat,fallocate,fchmodat,mknod,mknodat,sync_file_range";
 
 /// What strace is asked to stop at, or to spoil: the calls that change the disk, without opening files,
 /// for that cannot be told from reading.
-pub const CHANGES: &str = "write,fsync,fdatasync,rename,renameat,symlink,unlink,unlinkat,ftruncate,mkdir,rmdir,fchmod,chmod";
+pub const CHANGES: &str = "write,pwrite64,fsync,fdatasync,rename,renameat,symlink,unlink,unlinkat,ftruncate,mkdir,rmdir,fchmod,chmod";
 
 /// Whether strace is there and may trace; says so if not.
 pub fn possible() -> bool {
@@ -176,6 +181,11 @@ fn call(line: &str, folder: &Path) -> Option<Call> {
                 bytes: pieces.flatten().collect(),
             }
         }
+        "pwrite64" => Call::WriteAt {
+            path: file(0)?,
+            bytes: bytes(arguments[1]),
+            offset: arguments[3].parse().unwrap(),
+        },
         "fsync" | "fdatasync" => Call::Sync { path: file(0)? },
         "rename" => Call::Rename {
             from: plain(0)?,
