@@ -287,7 +287,7 @@ fn certificates_are_checked_against_those_that_the_environment_names() {
     let start = Instant::now();
     let failed = run(&project(&url), &[]);
     assert_eq!(failed.code, 1);
-    let words = format!("{url}: no secure connection: invalid peer certificate");
+    let words = format!("{url}: no connection can be agreed on: invalid peer certificate");
     assert!(failed.err.contains(&words), "{}", failed.err);
     assert!(
         failed.err.contains("SSL_CERT_FILE=<file>"),
@@ -334,6 +334,6 @@ fn a_server_that_does_not_speak_tls_is_told_from_one_that_is_down() {
         }
     });
     let failed = run(&project(&url), &[]);
-    let words = format!("{url}: no secure connection: ");
+    let words = format!("{url}: no connection can be agreed on: ");
     assert!(failed.err.contains(&words), "{}", failed.err);
 }

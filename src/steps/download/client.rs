@@ -215,13 +215,13 @@ impl Client {
                 Failure::transient(anyhow!("no connection within {connect} s"))
             }
             ureq::Error::Timeout(_) => Failure::transient(anyhow!("silence for {stall} s")),
-            // What TLS does not accept comes as invalid data, and will not be better next time.
+            // What TLS or SOCKS does not accept: it will not be better next time.
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 let hint = match error.to_string().contains("certificate") {
-                    true => " (one that is not the system's is trusted by SSL_CERT_FILE=<file>)",
+                    true => " (SSL_CERT_FILE=<file> trusts one that the system does not know)",
                     false => "",
                 };
-                Failure::Place(anyhow!("no secure connection: {error}{hint}"))
+                Failure::Place(anyhow!("no connection can be agreed on: {error}{hint}"))
             }
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Failure::transient(anyhow!("the connection was closed"))

@@ -1,5 +1,8 @@
 //! Downloads through proxies.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use super::relay::Relay;
 use super::*;
 
@@ -126,4 +129,20 @@ fn a_proxy_that_is_not_there_or_makes_no_sense_is_named_with_its_variable() {
         assert!(error.contains(words), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
+}
+
+#[test]
+fn a_proxy_that_does_not_speak_socks_is_told_from_one_that_is_down() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("socks5h://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map(Result::unwrap) {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let mut download = Download::with(&[("all_proxy", &proxy)]);
+    let error = download.refused(&[source("http://127.0.0.1:2/d")], &[]);
+    let words = format!("through the proxy {proxy} (all_proxy): no connection can be agreed on");
+    assert!(error.contains(&words), "{error}");
 }
