@@ -77,6 +77,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("indicatif", &["cli/"]),
     ("console", &["cli/"]),
     ("ureq", &["steps/download/"]),
+    ("rustls_native_certs", &["steps/download/"]),
     ("image", &["steps/preprocess/"]),
 ];
 

@@ -2,6 +2,11 @@
 //! for the smoke profile, generated. An archive is known by its size and digest alone, so where
 //! it comes from can change without anything after it becoming invalid.
 //!
+//! Servers are reached as curl reaches them: through the proxies that `http_proxy`, `https_proxy`,
+//! `all_proxy` and `no_proxy` name, trusting the system's certificates or those of `SSL_CERT_FILE`
+//! and `SSL_CERT_DIR` ([`proxy`], [`client`]). What arrives is a partial file in the scratch folder
+//! until its digest is right; only then does it get its name.
+//!
 //! Unaware of what is inside an archive that it fetches.
 
 use std::fs;
@@ -12,11 +17,15 @@ use serde::{Deserialize, Serialize};
 use crate::steps::count::grouped;
 use crate::steps::{Context, Progress};
 
+pub mod client;
 pub mod fetch;
+pub mod forward;
 pub mod generate;
 pub mod http;
 pub mod place;
+pub mod proxy;
 pub mod scenes;
+pub mod url;
 
 /// The files that this step writes.
 pub const OUTPUTS: &[&str] = &["archive"];
@@ -99,7 +108,8 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
                 places: place::places(&sources, &context.environment.mirrors),
                 scratch: &context.scratch,
                 target: &context.output.join(OUTPUTS[0]),
-                limits: fetch::Limits::default(),
+                limits: client::Limits::default(),
+                proxies: proxy::Proxies::from_environment(),
             };
             let found = fetch::fetch(&job, context.progress)?;
             let id = &found.id;

@@ -13,8 +13,10 @@ use std::time::Duration;
 use crate::steps::Progress;
 use crate::steps::digest::{self, Hasher};
 use crate::steps::download::ArchiveId;
-use crate::steps::download::http::{self, Failure};
+use crate::steps::download::client::{Client, Failure, Limits};
+use crate::steps::download::http;
 use crate::steps::download::place::{Location, Place};
+use crate::steps::download::proxy::Proxies;
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 
 /// What to fetch, from where and to where.
@@ -26,30 +28,7 @@ pub struct Job<'a> {
     /// The file to put in place.
     pub target: &'a Path,
     pub limits: Limits,
-}
-
-/// How patient a download is.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// For finding the host, and for the connection.
-    pub connect: Duration,
-    /// For silence of the server, at the start or in the middle.
-    pub stall: Duration,
-    /// Attempts in a row that bring the download no further, per place.
-    pub attempts: u32,
-    /// Pause before the second attempt; doubles with each further one.
-    pub pause: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            connect: Duration::from_secs(20),
-            stall: Duration::from_secs(60),
-            attempts: 4,
-            pause: Duration::from_secs(1),
-        }
-    }
+    pub proxies: Proxies,
 }
 
 /// Puts the archive of the first place that has it at the target, and returns that place.
@@ -58,12 +37,12 @@ impl Default for Limits {
 /// If no place has it: one error that lists each place and why it failed, and says how to supply
 /// the file by hand. If the disk refuses: that error, at once.
 pub fn fetch(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Place> {
-    let agent = http::agent(job.limits.connect, job.limits.stall);
+    let client = Client::new(job.limits, job.proxies.clone());
     let mut failures: Vec<(&Place, Error)> = Vec::new();
     for place in &job.places {
         let outcome = match &place.location {
             Location::File(path) => copy(job, place, path, progress),
-            Location::Http(url) => download(job, place, &agent, url, progress),
+            Location::Http(url) => download(job, place, &client, url, progress),
             Location::Unsupported(_) => Err(Failure::Place(anyhow!(
                 "expected an https:, http: or file: URL with an absolute path"
             ))),
@@ -77,7 +56,7 @@ pub fn fetch(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Place> {
                 return Ok(place.clone());
             }
             Err(Failure::Here(error)) => return Err(error),
-            Err(Failure::Place(error) | Failure::Transient(error)) => {
+            Err(Failure::Place(error) | Failure::Transient(error, _)) => {
                 progress(Progress::Note(format!("{place}: {error:#}")));
                 failures.push((place, error));
             }
@@ -112,7 +91,7 @@ fn all_failed(failures: &[(&Place, Error)]) -> String {
 fn download(
     job: &Job,
     place: &Place,
-    agent: &ureq::Agent,
+    client: &Client,
     url: &str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Failure> {
@@ -134,35 +113,43 @@ fn download(
     let gain = (id.bytes / 32).max(1);
     let mut reached = http::length(&part)?;
     let mut attempt = 1;
+    let mut anew = false;
     loop {
         let before = http::length(&part)?;
         let outcome = if before == id.bytes {
-            Ok(())
+            Ok(String::new())
         } else {
-            http::transfer(agent, url, id.bytes, &mut part, &mut |done| {
+            http::transfer(client, url, id.bytes, &mut part, &mut |done| {
                 progress(Progress::Bytes {
                     done,
                     total: id.bytes,
                 });
             })
         };
-        let error = match outcome {
-            Ok(()) => match verify(&mut part, id) {
+        let (error, wait) = match outcome {
+            Ok(kind) => match verify(&mut part, id, &kind) {
                 Ok(()) => {
                     drop(part);
                     return put(&path, job, id).map_err(Failure::Here);
                 }
-                // The beginning may come from another place or time, so it is to blame first.
+                // The beginning may come from another place or time, so it is to blame first. All
+                // is to be done again, with all patience; but not again and again.
                 Err(Failure::Place(error)) if before > 0 => {
                     http::clear(&part)?;
-                    error.context("what an earlier attempt had left does not fit")
+                    let error = error.context("what an earlier attempt had left does not fit");
+                    if !anew {
+                        progress(Progress::Note(format!("{place}: {error:#}; starting anew")));
+                        (anew, reached, attempt) = (true, 0, 1);
+                        continue;
+                    }
+                    (error, Duration::ZERO)
                 }
                 Err(failure) => {
                     http::clear(&part)?;
                     return Err(failure);
                 }
             },
-            Err(Failure::Transient(error)) => error,
+            Err(Failure::Transient(error, wait)) => (error, wait),
             // What is there stays: another place may go on from it.
             Err(failure) => return Err(failure),
         };
@@ -172,11 +159,11 @@ fn download(
             attempt = 1;
         }
         if attempt >= job.limits.attempts {
-            return Err(Failure::Transient(
+            return Err(Failure::transient(
                 error.context(format!("gave up after {attempt} attempts")),
             ));
         }
-        let pause = job.limits.pause * 2_u32.saturating_pow(attempt - 1);
+        let pause = wait.max(job.limits.pause * 2_u32.saturating_pow(attempt - 1));
         progress(Progress::Note(format!(
             "{place}: attempt {attempt} of {}: {error:#}; trying again in {} s",
             job.limits.attempts,
@@ -187,22 +174,22 @@ fn download(
     }
 }
 
-/// Reads a whole file and compares its digest.
-fn verify(file: &mut File, id: &ArchiveId) -> Result<(), Failure> {
+/// Reads a whole file and compares its digest; `kind` is what its server calls it.
+fn verify(file: &mut File, id: &ArchiveId, kind: &str) -> Result<(), Failure> {
     let found = file
         .seek(SeekFrom::Start(0))
         .and_then(|_| digest::of_reader(file))
         .context("cannot read back the download")
         .map_err(Failure::Here)?;
-    check(&found, id).map_err(Failure::Place)
+    check(&found, id, kind).map_err(Failure::Place)
 }
 
-fn check(found: &str, id: &ArchiveId) -> Result<()> {
+fn check(found: &str, id: &ArchiveId, kind: &str) -> Result<()> {
     if found.eq_ignore_ascii_case(&id.sha256) {
         return Ok(());
     }
     bail!(
-        "wrong digest: expected sha256 {}, found {found}, for {} bytes",
+        "wrong digest: expected sha256 {}, found {found}, for {} bytes{kind}",
         id.sha256,
         id.bytes
     )
@@ -273,7 +260,7 @@ fn copy_checked(
             .map_err(Failure::Here)?;
         progress(done);
     }
-    check(&hasher.finish(), id).map_err(Failure::Place)
+    check(&hasher.finish(), id, "").map_err(Failure::Place)
 }
 
 fn reading(error: io::Error) -> Error {
@@ -292,7 +279,7 @@ fn put(path: &Path, job: &Job, id: &ArchiveId) -> Result<()> {
     let beside = job.target.with_extension("copy");
     let moved = copy_checked(path, &beside, id, &mut |_| {})
         .map_err(|failure| match failure {
-            Failure::Here(error) | Failure::Place(error) | Failure::Transient(error) => error,
+            Failure::Here(error) | Failure::Place(error) | Failure::Transient(error, _) => error,
         })
         .and_then(|()| Ok(fs::rename(&beside, job.target)?));
     if moved.is_err() {

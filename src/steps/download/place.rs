@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::steps::download::url::shown;
 use crate::steps::download::{ArchiveId, Source};
 
 /// A file or URL that may hold the archive with identity `id`.
@@ -32,7 +33,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {
             Location::File(path) => write!(f, "{}", path.display()),
-            Location::Http(url) | Location::Unsupported(url) => write!(f, "{url}"),
+            Location::Http(url) | Location::Unsupported(url) => f.write_str(&shown(url)),
         }
     }
 }
@@ -113,7 +114,7 @@ fn raw_name(url: &str) -> &str {
 }
 
 /// Percent-decoding. Text that is no valid encoding stays as it is.
-fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
