@@ -26,7 +26,11 @@ const PIPELINE: &str = include_str!("../pipelines/one.ron");
 const EDITS: [(&str, &[&str]); 6] = [
     (
         "learning_rate: 0.1,",
-        &["learning_rate: 0.1,", "learning_rate: 0.05,"],
+        &[
+            "learning_rate: 0.1,",
+            "learning_rate: 0.05,",
+            "learning_rate: 0.2,",
+        ],
     ),
     (
         "iterations: 3,",
@@ -34,7 +38,12 @@ const EDITS: [(&str, &[&str]); 6] = [
     ),
     (
         "seeds: [0]",
-        &["seeds: [0]", "seeds: [0, 1]", "seeds: [0, 1, 2, 3]"],
+        &[
+            "seeds: [0]",
+            "seeds: [0, 1]",
+            "seeds: [1, 2, 3, 4]",
+            "seeds: [0, 1, 2, 3, 4, 5, 6, 7]",
+        ],
     ),
     (
         "title: \"residual nets\"",
@@ -113,7 +122,7 @@ impl Soak {
     }
 
     fn damage(&mut self) {
-        if self.below(2) == 0 {
+        if self.below(3) == 0 {
             return;
         }
         let files: Vec<PathBuf> = files(&self.project.path("artifacts"));
@@ -153,13 +162,13 @@ impl Soak {
 
     /// Starts one or two runs and ends them at a random moment, or lets them end.
     fn disturb(&mut self) {
-        for _ in 0..self.below(3) {
+        for _ in 0..1 + self.below(2) {
             let mut runs = vec![self.start()];
             if self.below(4) == 0 {
                 runs.push(self.start());
             }
             for mut run in runs {
-                std::thread::sleep(Duration::from_millis(self.below(300) as u64));
+                std::thread::sleep(Duration::from_millis(self.below(500) as u64));
                 if self.below(6) == 0 {
                     self.collect();
                 }
