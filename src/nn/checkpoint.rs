@@ -147,7 +147,10 @@ pub fn clear(folder: &Path) -> Result<()> {
     }
     for path in paths {
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
+            // A folder under such a name is none of ours, and it is in nobody's way.
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) =>
+            {
                 return Err(error).with_context(|| format!("cannot remove {}", path.display()));
             }
             _ => {}
@@ -189,6 +192,9 @@ impl Checkpoint {
     /// # Errors
     /// If it cannot be read, is cut short or damaged, or was written by another version.
     pub fn read(path: &Path) -> Result<Checkpoint> {
+        // Before it is opened, which would wait for someone to write into a pipe.
+        let about = fs::metadata(path).context("cannot read it")?;
+        ensure!(about.is_file(), "it is no regular file");
         Checkpoint::from_bytes(&fs::read(path).context("cannot read it")?)
     }
 

@@ -1,0 +1,186 @@
+//! Runs one parser on many inputs and holds it to its bounds.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::ALLOCATOR;
+use super::dice::Dice;
+
+/// The allocator counts for the whole process, so one target runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Inputs per target unless `FIG6_FUZZ_CASES` says something else.
+const CASES: u64 = 400;
+
+/// Most time for one small input, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longest message beyond what it cites of the input.
+const MESSAGE: usize = 4000;
+
+/// What memory a parser may take: a constant, and so much for each byte of its input.
+#[derive(Clone, Copy)]
+pub struct Bound {
+    pub fixed: usize,
+    pub per_byte: usize,
+}
+
+impl Bound {
+    fn of(self, length: usize) -> usize {
+        self.fixed + self.per_byte * length
+    }
+}
+
+pub const KB: usize = 1 << 10;
+pub const MB: usize = 1 << 20;
+
+/// A parser under fire.
+pub struct Target<'a> {
+    pub name: &'static str,
+    pub bound: Bound,
+    pub seeds: Vec<Vec<u8>>,
+    /// Damages a seed; the last is another one to borrow from.
+    pub damage: &'a dyn Fn(&mut Dice, &mut Vec<u8>, &[u8]),
+    /// Parses the input, which also lies in the file; whether it was accepted, or why not.
+    pub parse: &'a dyn Fn(&Path, &[u8]) -> anyhow::Result<()>,
+}
+
+/// What happened over all inputs of a target.
+#[derive(Default)]
+struct Tally {
+    accepted: u64,
+    refused: u64,
+    /// Largest share of the bound that an input took, in percent, and the most memory.
+    share: usize,
+    peak: usize,
+    slowest: Duration,
+    longest: usize,
+}
+
+/// Alone among all tests while the guard lives: what others allocate would count as well.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A folder in memory where there is one: inputs are many, and some are flushed to the disk.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let prefix = "fig6-hostile-";
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(prefix);
+    builder
+        .tempdir_in(memory)
+        .or_else(|_| builder.tempdir())
+        .unwrap()
+}
+
+/// What the work gives, and the most memory that it took beyond what was taken before.
+pub fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    let result = work();
+    (result, ALLOCATOR.peak_usage().saturating_sub(before))
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    let text = std::env::var(variable);
+    text.map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// The inputs of the repository's corpus for a target.
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus")
+        .join(name);
+    let Ok(entries) = fs::read_dir(&folder) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+impl Target<'_> {
+    /// Gives the parser its seeds as they are, those of the corpus, and then damaged ones.
+    pub fn run(mut self) {
+        self.seeds.extend(corpus(self.name));
+        self.fire();
+    }
+
+    fn fire(&self) {
+        let (seed, first) = (number("FIG6_FUZZ_SEED", 0), number("FIG6_FUZZ_FIRST", 0));
+        let cases = number("FIG6_FUZZ_CASES", CASES);
+        let folder = folder();
+        // Where a crash leaves it that no test survives (a stack overflow, an abort).
+        let path = folder.path().join("input");
+        println!("{}: the input under way is {}", self.name, path.display());
+        let mut tally = Tally::default();
+        for input in &self.seeds {
+            self.one(&path, input, "a seed as it is", &mut tally);
+        }
+        for case in first..first + cases {
+            let mut dice = Dice::new(seed, self.name, case);
+            let mut input = dice.pick(&self.seeds).clone();
+            let other = dice.pick(&self.seeds);
+            (self.damage)(&mut dice, &mut input, other);
+            let address = format!("FIG6_FUZZ_SEED={seed} FIG6_FUZZ_FIRST={case} FIG6_FUZZ_CASES=1");
+            self.one(&path, &input, &address, &mut tally);
+        }
+        println!(
+            "fuzz {} cases {} accepted {} refused {} peak_kb {} bound_percent {} slowest_ms {} message {}",
+            self.name,
+            tally.accepted + tally.refused,
+            tally.accepted,
+            tally.refused,
+            tally.peak / KB,
+            tally.share,
+            tally.slowest.as_millis(),
+            tally.longest,
+        );
+    }
+
+    fn one(&self, path: &Path, input: &[u8], address: &str, tally: &mut Tally) {
+        fs::write(path, input).unwrap();
+        let started = Instant::now();
+        let (outcome, peak) =
+            measured(|| catch_unwind(AssertUnwindSafe(|| (self.parse)(path, input))));
+        let took = started.elapsed();
+        let bound = self.bound.of(input.len());
+        let fail = |why: String| -> ! {
+            let kept = std::env::temp_dir().join(format!("fig6-hostile-{}.input", self.name));
+            fs::write(&kept, input).unwrap();
+            panic!(
+                "{}: {why}; the input is kept in {}; again with {address}",
+                self.name,
+                kept.display()
+            )
+        };
+        match outcome {
+            Err(_) => fail("the parser panicked".to_owned()),
+            Ok(Ok(())) => tally.accepted += 1,
+            Ok(Err(error)) => {
+                let message = format!("{error:#}");
+                tally.longest = tally.longest.max(message.len());
+                if message.len() > MESSAGE + 4 * input.len() {
+                    fail(format!("the error has {} bytes", message.len()));
+                }
+                tally.refused += 1;
+            }
+        }
+        if peak > bound {
+            let length = input.len();
+            fail(format!("{peak} bytes for {length} of input, above {bound}"));
+        }
+        if took > PATIENCE {
+            fail(format!("it took {took:?}"));
+        }
+        tally.peak = tally.peak.max(peak);
+        tally.share = tally.share.max(100 * peak / bound);
+        tally.slowest = tally.slowest.max(took);
+    }
+}
