@@ -68,7 +68,7 @@ fn archives_whatever_they_hold_are_read_or_refused_and_nothing_is_unpacked() {
         name: "archive",
         // Members as they are, twice while one grows; unpacked, a byte may be a thousand.
         bound: Bound {
-            fixed: 40 * MB,
+            fixed: 2 * MB,
             per_byte: 1000,
         },
         seeds: tars(),

@@ -28,7 +28,7 @@ const NUMBERS: [u64; 18] = [
     u64::MAX,
 ];
 
-/// Numbers as texts write them.
+/// Numbers as texts write them, and other values behind them.
 const WORDS: [&str; 24] = [
     "0",
     "-1",
@@ -55,6 +55,9 @@ const WORDS: [&str; 24] = [
     "true",
     "\"\\u0000\"",
 ];
+
+/// How many of [`WORDS`] are numbers.
+const NUMERIC: usize = 16;
 
 /// Pieces of pickles: containers, marks, memo, calls, numbers that claim lengths.
 const OPERATIONS: [&[u8]; 32] = [
@@ -185,14 +188,19 @@ impl Dice {
     /// As [`Dice::damage`], for texts with brackets: whole values are exchanged too.
     pub fn damage_text(&mut self, bytes: &mut Vec<u8>, other: &[u8]) {
         for _ in 0..1 << self.below(3) {
-            match self.below(4) {
-                0 => self.once(bytes, other),
-                1 => {
-                    let word = self.pick(&WORDS).as_bytes().to_vec();
+            match self.below(16) {
+                0 | 1 => self.once(bytes, other),
+                2..=8 => {
                     let value = self.value(bytes);
+                    // A number for a number: what is of another type is refused at once.
+                    let is_number = bytes[value.clone()]
+                        .iter()
+                        .all(|byte| byte.is_ascii_digit() || b" .e-".contains(byte));
+                    let words = if is_number { &WORDS[..NUMERIC] } else { &WORDS };
+                    let word = self.pick(words).as_bytes().to_vec();
                     bytes.splice(value, word);
                 }
-                2 => {
+                9..=14 => {
                     let (from, to) = (self.value(other), self.value(bytes));
                     bytes.splice(to, other[from].iter().copied());
                 }
@@ -231,10 +239,14 @@ impl Dice {
         bytes.truncate(1 << 20);
     }
 
-    /// Where a value stands in a text: between delimiters.
+    /// Where a value stands in a text: between delimiters, often behind a colon.
     fn value(&mut self, bytes: &[u8]) -> std::ops::Range<usize> {
         let delimits = |byte: &u8| b",:()[]{}\n".contains(byte);
-        let at = self.below(bytes.len());
+        let mut at = self.below(bytes.len());
+        if self.one_in(2) {
+            let colon = bytes[at..].iter().position(|&byte| byte == b':');
+            at += colon.map_or(0, |colon| colon + 1);
+        }
         let start = bytes[..at]
             .iter()
             .rposition(delimits)

@@ -6,10 +6,10 @@ use fig6::steps::preprocess::decode;
 use super::seeds::{pictures, png, seal_png, zlib};
 use super::target::{Bound, MB, Target, alone, measured};
 
-/// What the decoders may take: [`decode`]'s own limit for what an image allocates, as much again for
-/// the coefficients of a JPEG, and a copy of the file.
+/// What the decoders may take: [`decode`]'s own limit for what an image allocates, a megabyte for what
+/// the limit does not count, and copies of the file.
 const BOUND: Bound = Bound {
-    fixed: 32 * MB,
+    fixed: 17 * MB,
     per_byte: 8,
 };
 

@@ -9,7 +9,7 @@ use fig6::steps::preprocess::archive::Limits;
 use fig6::steps::preprocess::layout::{self, Data};
 
 use super::seeds::{meta, python2, python3, records};
-use super::target::{Bound, MB, Target, alone, folder};
+use super::target::{Bound, KB, Target, alone, folder};
 
 /// Reads a folder or an archive.
 pub fn read(path: &Path) -> Result<Data> {
@@ -35,7 +35,7 @@ fn records_whatever_they_hold_are_images_or_refused() {
     Target {
         name: "records",
         bound: Bound {
-            fixed: MB,
+            fixed: 64 * KB,
             per_byte: 8,
         },
         seeds: vec![records(&[3]), records(&[0, 9, 5])],
@@ -74,7 +74,7 @@ fn pickled_batches_whatever_they_hold_are_images_or_refused() {
         name: "pickle",
         // A byte is an operation at best, and that a value, a place on the stack and in the memo.
         bound: Bound {
-            fixed: MB,
+            fixed: 64 * KB,
             per_byte: 300,
         },
         seeds: vec![python2(), python3(), meta()],

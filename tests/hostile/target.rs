@@ -1,11 +1,13 @@
 //! Runs one parser on many inputs and holds it to its bounds.
 
+use std::collections::HashMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use tempfile::TempDir;
 
 use super::ALLOCATOR;
@@ -19,6 +21,9 @@ const CASES: u64 = 400;
 
 /// Most time for one small input, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longest input that is kept for the corpus.
+const LONGEST_KEPT: usize = 1500;
 
 /// Longest message beyond what it cites of the input.
 const MESSAGE: usize = 4000;
@@ -47,12 +52,14 @@ pub struct Target<'a> {
     /// Damages a seed; the last is another one to borrow from.
     pub damage: &'a dyn Fn(&mut Dice, &mut Vec<u8>, &[u8]),
     /// Parses the input, which also lies in the file; whether it was accepted, or why not.
-    pub parse: &'a dyn Fn(&Path, &[u8]) -> anyhow::Result<()>,
+    pub parse: &'a dyn Fn(&Path, &[u8]) -> Result<()>,
 }
 
 /// What happened over all inputs of a target.
 #[derive(Default)]
 struct Tally {
+    /// Kinds of answer, each with the length of the shortest input that leads to it.
+    kinds: HashMap<String, usize>,
     accepted: u64,
     refused: u64,
     /// Largest share of the bound that an input took, in percent, and the most memory.
@@ -160,6 +167,9 @@ impl Target<'_> {
                 kept.display()
             )
         };
+        if let Some(folder) = std::env::var_os("FIG6_FUZZ_KEEP") {
+            tally.keep(&Path::new(&folder).join(self.name), path, input, &outcome);
+        }
         match outcome {
             Err(_) => fail("the parser panicked".to_owned()),
             Ok(Ok(())) => tally.accepted += 1,
@@ -182,5 +192,39 @@ impl Target<'_> {
         tally.peak = tally.peak.max(peak);
         tally.share = tally.share.max(100 * peak / bound);
         tally.slowest = tally.slowest.max(took);
+    }
+}
+
+impl Tally {
+    /// Keeps the shortest input for each kind of answer: this is how most of the corpus was made.
+    fn keep(
+        &mut self,
+        folder: &Path,
+        path: &Path,
+        input: &[u8],
+        outcome: &std::thread::Result<Result<()>>,
+    ) {
+        let message = match outcome {
+            Ok(Err(error)) => error.root_cause().to_string(),
+            _ => "accepted".to_owned(),
+        };
+        let message = message.replace(&path.display().to_string(), "");
+        // Without what is cited of the input, which may be anything.
+        let mut words = message.split(|letter: char| "\"'`\u{201c}".contains(letter));
+        let mut kind = String::new();
+        while let Some(word) = words.next() {
+            kind.extend(word.chars().filter(|letter| letter.is_ascii_lowercase()));
+            words.next();
+        }
+        kind.truncate(40);
+        if kind.is_empty() {
+            kind.push_str("other");
+        }
+        let known = self.kinds.get(&kind).copied().unwrap_or(LONGEST_KEPT + 1);
+        if input.len() < known {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join(&kind), input).unwrap();
+            self.kinds.insert(kind, input.len());
+        }
     }
 }

@@ -10,13 +10,15 @@ use fig6::key::{Basis, Digest, KeyInputs, Numeric, SCHEMA};
 use fig6::nn::device::Backend;
 use fig6::pipeline::Pipeline;
 use fig6::plan::{Bases, Format, Graph, draw};
+use fig6::results::parse_metrics;
 use fig6::run::Task;
-use fig6::steps::Environment;
+use fig6::steps::{Environment, plot};
 use fig6::store::{Claimed, Lookup, Manifest, RunRecord, Store};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::dice::Dice;
-use super::target::{Bound, KB, MB, Target, alone, folder};
+use super::target::{Bound, KB, Target, alone, folder};
 
 /// Small, and has every kind of entry.
 const PIPELINE: &str = r#"(
@@ -64,7 +66,7 @@ fn pipeline_files_whatever_they_hold_are_planned_or_refused() {
     Target {
         name: "pipeline",
         bound: Bound {
-            fixed: 2 * MB,
+            fixed: 512 * KB,
             per_byte: 60,
         },
         seeds: fixtures.map(|text| text.as_bytes().to_vec()).to_vec(),
@@ -141,9 +143,11 @@ fn manifest_file(root: &Path, key: &Digest) -> std::path::PathBuf {
 
 /// A damaged manifest that fits its key and its checksum, if it is still one.
 fn seal(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut file: Value = serde_json::from_slice(bytes).ok()?;
-    let manifest = file.get_mut("manifest")?.take();
-    let mut manifest: Manifest = serde_json::from_value(manifest).ok()?;
+    #[derive(Deserialize)]
+    struct Sealed {
+        manifest: Manifest,
+    }
+    let Sealed { mut manifest } = serde_json::from_slice(bytes).ok()?;
     manifest.key = manifest.key_inputs.key();
     let text = serde_json::to_string(&manifest).unwrap();
     let checksum = Digest::of(text.as_bytes());
@@ -177,7 +181,7 @@ fn manifests_whatever_they_hold_are_used_or_refused() {
     Target {
         name: "manifest",
         bound: Bound {
-            fixed: MB,
+            fixed: 128 * KB,
             per_byte: 60,
         },
         seeds: vec![seed],
@@ -219,7 +223,7 @@ fn indices_whatever_they_hold_are_used_or_passed_over() {
     Target {
         name: "index",
         bound: Bound {
-            fixed: MB,
+            fixed: 128 * KB,
             per_byte: 60,
         },
         seeds: vec![seed],
@@ -240,6 +244,48 @@ fn indices_whatever_they_hold_are_used_or_passed_over() {
             let outcome = ask(&store, &key);
             store.save_index()?;
             outcome
+        },
+    }
+    .run();
+}
+
+#[test]
+fn metrics_whatever_they_hold_are_drawn_or_refused() {
+    let _alone = alone();
+    let line = r#"{"iteration":7,"epoch":0,"learning_rate":0.1,"train_loss":2.3,"train_error":90.0,"validation_error":null,"test_error":88.5}"#;
+    let lines = [0, 2, 40, 64_000].map(|iteration| {
+        let said = format!("\"iteration\":{iteration}");
+        line.replace("\"iteration\":7", &said) + "\n"
+    });
+    let figure = |iterations| plot::Params {
+        panels: vec![plot::Panel {
+            title: "panel".into(),
+            curves: vec![plot::Curve {
+                model: "m".into(),
+                label: "M".into(),
+                layers: 8,
+                seeds: vec![0],
+            }],
+        }],
+        iterations,
+        note: None,
+    };
+    Target {
+        name: "metrics",
+        // The figure is most of it.
+        bound: Bound {
+            fixed: 256 * KB,
+            per_byte: 100,
+        },
+        seeds: vec![line.into(), lines.concat().into()],
+        damage: &Dice::damage_text,
+        parse: &|path, bytes| {
+            let text = std::str::from_utf8(bytes)?;
+            let metrics = parse_metrics(text, path)?;
+            for iterations in [4, 64_000, u64::MAX] {
+                plot::figure(&figure(iterations), |_| Ok(metrics.clone()))?;
+            }
+            Ok(())
         },
     }
     .run();
@@ -273,7 +319,7 @@ fn tasks_whatever_they_hold_are_read_or_refused() {
     Target {
         name: "task",
         bound: Bound {
-            fixed: 256 * KB,
+            fixed: 128 * KB,
             per_byte: 60,
         },
         seeds: tasks.collect(),

@@ -14,7 +14,8 @@ use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType};
 
-/// How much an archive may unpack to.
+/// How much an archive may unpack to. This bounds memory as well: a data set takes what is wanted of
+/// its files and once more the images made of them, three times `total` while those grow.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes in all, the tar's own included.
