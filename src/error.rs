@@ -6,8 +6,8 @@ use std::fmt;
 /// Longest message, in bytes.
 const LONGEST: usize = 4000;
 
-/// Longest name that is compared with others, in bytes: comparing takes time and memory by the
-/// product of both lengths.
+/// Longest name that is compared with others, in bytes: comparing takes time by the product
+/// of both lengths.
 const COMPARED: usize = 200;
 
 /// A wrong pipeline file, or a profile, target or device that does not exist.

@@ -114,12 +114,11 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
 
 impl Target<'_> {
     /// Gives the parser its seeds as they are, those of the corpus, and then damaged ones.
-    pub fn run(mut self) {
-        self.seeds.extend(corpus(self.name));
-        self.fire();
+    pub fn run(self) {
+        self.fire(&corpus(self.name));
     }
 
-    fn fire(&self) {
+    fn fire(&self, corpus: &[Vec<u8>]) {
         let (seed, first) = (number("FIG6_FUZZ_SEED", 0), number("FIG6_FUZZ_FIRST", 0));
         let cases = number("FIG6_FUZZ_CASES", CASES);
         let folder = folder();
@@ -127,13 +126,17 @@ impl Target<'_> {
         let path = folder.path().join("input");
         println!("{}: the input under way is {}", self.name, path.display());
         let mut tally = Tally::default();
-        for input in &self.seeds {
+        for input in self.seeds.iter().chain(corpus) {
             self.one(&path, input, "a seed as it is", &mut tally);
         }
         for case in first..first + cases {
             let mut dice = Dice::new(seed, self.name, case);
-            let mut input = dice.pick(&self.seeds).clone();
-            let other = dice.pick(&self.seeds);
+            // What is sound gets further before it is refused.
+            let mut pick = || match corpus.is_empty() || !dice.one_in(8) {
+                true => dice.pick(&self.seeds),
+                false => dice.pick(corpus),
+            };
+            let (mut input, other) = (pick().clone(), pick());
             (self.damage)(&mut dice, &mut input, other);
             let address = format!("FIG6_FUZZ_SEED={seed} FIG6_FUZZ_FIRST={case} FIG6_FUZZ_CASES=1");
             self.one(&path, &input, &address, &mut tally);
