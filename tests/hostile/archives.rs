@@ -8,7 +8,7 @@ use super::seeds::{gzip, headers, seal_tar, tars};
 use super::target::{Bound, MB, Target, alone};
 
 /// Kinds of member that tar knows, and some that it does not.
-const KINDS: &[u8] = b"\0012345678KLNSVXgxZ\xff";
+const KINDS: &[u8] = b"\x00012345678KLNSVXgxZ\xff";
 
 /// Paths that lead somewhere else, or are none.
 const PATHS: [&[u8]; 9] = [

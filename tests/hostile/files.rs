@@ -206,7 +206,7 @@ fn strange_files_in_an_image_folder_are_refused_or_passed_over_and_never_waited_
     assert!(error(&project, &arguments, 1).contains("expected at most 536870912 for one file"));
     fs::remove_file(&place).unwrap();
     let closed = data.join("c/train/dog");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read it all the same.
     let answer = fig6(&project, &arguments);
     assert!(

@@ -44,13 +44,15 @@ impl Bound {
 pub const KB: usize = 1 << 10;
 pub const MB: usize = 1 << 20;
 
+/// Damages an input; the last argument is another one to borrow from.
+type Damage = dyn Fn(&mut Dice, &mut Vec<u8>, &[u8]);
+
 /// A parser under fire.
 pub struct Target<'a> {
     pub name: &'static str,
     pub bound: Bound,
     pub seeds: Vec<Vec<u8>>,
-    /// Damages a seed; the last is another one to borrow from.
-    pub damage: &'a dyn Fn(&mut Dice, &mut Vec<u8>, &[u8]),
+    pub damage: &'a Damage,
     /// Parses the input, which also lies in the file; whether it was accepted, or why not.
     pub parse: &'a dyn Fn(&Path, &[u8]) -> Result<()>,
 }
