@@ -253,6 +253,40 @@ fn no_archive_makes_the_program_write_outside() {
 }
 
 #[test]
+fn an_experiment_whose_record_is_a_pipe_or_a_device_is_refused_at_once() {
+    let _alone = alone();
+    let project = Project::new(PIPELINE);
+    pictures(&project.path("."), 20, 20);
+    let folder = project.path("experiments/e");
+    fs::create_dir_all(&folder).unwrap();
+    let record = folder.join("experiment.json");
+    let train = [
+        "train",
+        "--n",
+        "1",
+        "--batch-size",
+        "4",
+        "--exp-name",
+        "e",
+        "--data-dir",
+        "data",
+    ];
+    pipe(&record);
+    let said = error(&project, &train, 1);
+    assert!(
+        said.contains("experiment.json is no regular file"),
+        "{said}"
+    );
+    fs::remove_file(&record).unwrap();
+    symlink("/dev/zero", &record).unwrap();
+    let said = error(&project, &train, 1);
+    assert!(
+        said.contains("experiment.json is no regular file"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_checkpoint_that_is_a_pipe_or_a_folder_is_set_aside() {
     let _alone = alone();
     let project = Project::new(PIPELINE);

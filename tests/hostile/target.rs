@@ -233,3 +233,33 @@ impl Tally {
         }
     }
 }
+
+#[test]
+fn a_parser_that_panics_or_takes_or_says_too_much_is_caught() {
+    let _alone = alone();
+    let caught = |parse: &dyn Fn(&Path, &[u8]) -> Result<()>| {
+        let target = Target {
+            name: "itself",
+            bound: Bound {
+                fixed: MB,
+                per_byte: 1,
+            },
+            seeds: vec![b"seed".to_vec()],
+            damage: &Dice::damage,
+            parse,
+        };
+        let failure = catch_unwind(AssertUnwindSafe(|| target.run())).unwrap_err();
+        failure.downcast::<String>().unwrap()
+    };
+    assert!(caught(&|_, _| panic!("on purpose")).contains("the parser panicked"));
+    let greedy = |_: &Path, _: &[u8]| {
+        std::hint::black_box(vec![0_u8; 2 * MB]);
+        Ok(())
+    };
+    assert!(caught(&greedy).contains("2097152 bytes for 4 of input, above 1048580"));
+    let wordy = |_: &Path, _: &[u8]| anyhow::bail!("word ".repeat(1000));
+    assert!(caught(&wordy).contains("the error has 5000 bytes"));
+    let kept = std::env::temp_dir().join("fig6-hostile-itself.input");
+    assert_eq!(fs::read(&kept).unwrap(), b"seed");
+    fs::remove_file(kept).unwrap();
+}
