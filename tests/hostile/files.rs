@@ -287,6 +287,19 @@ fn an_experiment_whose_record_is_a_pipe_or_a_device_is_refused_at_once() {
 }
 
 #[test]
+fn a_log_that_is_a_pipe_is_not_waited_for() {
+    let _alone = alone();
+    let project = Project::new(PIPELINE);
+    assert_eq!(fig6(&project, &["reproduce", "download"]).code, 0);
+    let log = project.path("artifacts/by-step/download/log");
+    let log = log.canonicalize().unwrap();
+    fs::remove_file(&log).unwrap();
+    pipe(&log);
+    let said = error(&project, &["log", "download"], 1);
+    assert!(said.contains("download/log is no regular file"), "{said}");
+}
+
+#[test]
 fn a_checkpoint_that_is_a_pipe_or_a_folder_is_set_aside() {
     let _alone = alone();
     let project = Project::new(PIPELINE);

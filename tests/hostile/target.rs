@@ -17,7 +17,7 @@ use super::dice::Dice;
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Inputs per target unless `FIG6_FUZZ_CASES` says something else.
-const CASES: u64 = 400;
+const CASES: u64 = 250;
 
 /// Most time for one small input, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
