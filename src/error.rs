@@ -3,14 +3,28 @@
 
 use std::fmt;
 
+/// Longest message, in bytes.
+const LONGEST: usize = 4000;
+
+/// Longest name that is compared with others, in bytes: comparing takes time by the product
+/// of both lengths.
+const COMPARED: usize = 200;
+
 /// A wrong pipeline file, or a profile, target or device that does not exist.
 #[derive(Debug)]
 pub struct Invalid(String);
 
 impl Invalid {
-    /// An error that says `message` to the user.
+    /// An error that says `message` to the user. It may cite a file, whose names can be of any
+    /// length: of a message that nobody would read the beginning is kept.
     pub fn new(message: impl Into<String>) -> Invalid {
-        Invalid(message.into())
+        let mut message = message.into();
+        let end = message.floor_char_boundary(LONGEST);
+        if end < message.len() {
+            message.truncate(end);
+            message.push('…');
+        }
+        Invalid(message)
     }
 
     /// An error for a `name` that is not among the `known` ones: `unknown profile "smok"; did you
@@ -21,7 +35,7 @@ impl Invalid {
         known: impl IntoIterator<Item = &'a str>,
     ) -> Invalid {
         let known: Vec<&str> = known.into_iter().collect();
-        Invalid(match nearest(name, known.iter().copied()) {
+        Invalid::new(match nearest(name, known.iter().copied()) {
             Some(near) => format!("unknown {what} {name:?}; did you mean {near:?}?"),
             None => format!("unknown {what} {name:?}; known: {}", known.join(", ")),
         })
@@ -36,10 +50,15 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// The candidate that `name` is most likely a misspelling of, if one is near enough.
+/// The candidate that `name` is most likely a misspelling of, if one is near enough. Names of more
+/// than 200 bytes are misspellings of nothing.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > COMPARED {
+        return None;
+    }
     candidates
         .into_iter()
+        .filter(|candidate| candidate.len() <= COMPARED)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|&(distance, candidate)| {
             distance <= 2.max(name.len() / 3) && distance < candidate.len()
@@ -60,5 +79,14 @@ mod tests {
             Some("resnet20")
         );
         assert_eq!(nearest("zebra", ["smoke", "quick"]), None);
+    }
+
+    #[test]
+    fn endless_names_are_neither_compared_nor_cited_to_their_end() {
+        let long = "ä".repeat(1 << 20);
+        assert_eq!(nearest(&long, [&long[2..]]), None);
+        let error = Invalid::unknown("profile", &long, ["smoke"]).to_string();
+        assert!(error.starts_with("unknown profile \"ää") && error.ends_with("ä…"));
+        assert!(error.len() < LONGEST + 4, "{}", error.len());
     }
 }

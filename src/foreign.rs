@@ -9,7 +9,7 @@
 //! | its names → fig6's names | `names`; unknown names: `structure` |
 //!
 //! Memory: a file has at most 2 GiB, and so has what an archive unpacks to; a pickle makes at most
-//! two million objects. Only tensors whose shapes are the net's are ever read, one at a time.
+//! two million objects, which take less than 600 MB. Only tensors whose shapes are the net's are ever read, one at a time.
 //!
 //! Unaware of networks that compute: that the shortcuts fit the weights only the caller can say,
 //! for shortcuts without weights leave no trace in them.

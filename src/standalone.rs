@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::error::Invalid;
@@ -340,8 +340,14 @@ fn code() -> Digest {
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+    // Before it is opened, which would wait for someone to write into a pipe.
+    let text = fs::metadata(path).and_then(|about| match about.is_file() {
+        true => fs::read_to_string(path).map(Some),
+        false => Ok(None),
+    });
+    match text {
+        Ok(None) => bail!("{} is no regular file: remove it", path.display()),
+        Ok(text) => Ok(text),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }

@@ -230,6 +230,9 @@ pub fn log(arguments: &LogArguments, out: &mut Out) -> Result<()> {
         return Err(Invalid::unknown("step", name, names).into());
     }
     let path = Store::at(&arguments.place.artifacts, false).newest_log(name);
+    // Before it is opened, which would wait for someone to write into a pipe.
+    let is_other = path.metadata().is_ok_and(|about| !about.is_file());
+    anyhow::ensure!(!is_other, "{} is no regular file", path.display());
     match std::fs::read(&path) {
         Ok(log) => Ok(out.result(&String::from_utf8_lossy(&log))?),
         Err(error) if error.kind() == ErrorKind::NotFound => {

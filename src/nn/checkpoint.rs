@@ -32,6 +32,8 @@ const VERSION: &str = "1";
 const PARTIAL: &str = "checkpoint.partial";
 /// The extension of one that cannot be used.
 const UNUSABLE: &str = "unusable";
+/// No training counts further; beyond, sums could overflow.
+const MOST: u64 = 1 << 52;
 /// How many files are kept: the newest, and one for the case that it is damaged.
 const KEPT: usize = 2;
 
@@ -147,7 +149,10 @@ pub fn clear(folder: &Path) -> Result<()> {
     }
     for path in paths {
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
+            // A folder under such a name is none of ours, and it is in nobody's way.
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) =>
+            {
                 return Err(error).with_context(|| format!("cannot remove {}", path.display()));
             }
             _ => {}
@@ -187,8 +192,11 @@ impl Checkpoint {
     /// Reads a file that [`Checkpoints::write`] has written.
     ///
     /// # Errors
-    /// If it cannot be read, is cut short or damaged, or was written by another version.
+    /// If it cannot be read, is cut short, damaged or altered, or was written by another version.
     pub fn read(path: &Path) -> Result<Checkpoint> {
+        // Before it is opened, which would wait for someone to write into a pipe.
+        let about = fs::metadata(path).context("cannot read it")?;
+        ensure!(about.is_file(), "it is no regular file");
         Checkpoint::from_bytes(&fs::read(path).context("cannot read it")?)
     }
 
@@ -240,12 +248,37 @@ impl Checkpoint {
                 None => tensors.insert(name, tensor),
             };
         }
-        Ok(Checkpoint {
+        let checkpoint = Checkpoint {
             identity,
             progress,
             weights: tensors,
             velocities,
-        })
+        };
+        checkpoint.check()?;
+        Ok(checkpoint)
+    }
+
+    /// Refuses what no training has written, whatever its digest says.
+    fn check(&self) -> Result<()> {
+        for (name, velocity) in &self.velocities {
+            let weights = self.weights.get(name).map(|tensor| tensor.values.len());
+            ensure!(
+                weights == Some(velocity.values.len()),
+                "altered: its momentum of {name} does not fit its weights"
+            );
+        }
+        let Progress {
+            iteration,
+            watch,
+            window,
+            ..
+        } = &self.progress;
+        let largest = watch.largest_count().max(*iteration);
+        ensure!(
+            largest.max(window.images).max(window.errors) <= MOST,
+            "altered: it counts further than any training does"
+        );
+        Ok(())
     }
 
     /// The checkpoint, if it is one of this training.

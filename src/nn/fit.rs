@@ -222,6 +222,10 @@ impl<'a> Training<'a> {
                 ..
             }) => {
                 let done = progress.iteration;
+                ensure!(
+                    done <= iterations,
+                    "a checkpoint says that {done} of {iterations} iterations are done: it was altered; remove it to start over"
+                );
                 note(format!(
                     "resumes after iteration {done} of {iterations}, from a checkpoint"
                 ));

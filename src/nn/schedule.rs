@@ -111,6 +111,13 @@ pub struct Watch {
     window_images: u64,
 }
 
+impl Watch {
+    /// The largest number that it has counted to.
+    pub fn largest_count(&self) -> u64 {
+        self.window_errors.max(self.window_images)
+    }
+}
+
 /// A schedule on its way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pace {

@@ -10,9 +10,11 @@ mod locate;
 mod resolve;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::error::{Invalid, nearest};
 use crate::nn::recipe::Recipe;
@@ -21,6 +23,10 @@ use crate::steps::download::Source;
 
 pub use file::{PublishedError, PublishedRow};
 use locate::Segment;
+
+/// Longest pipeline file, in bytes: a hundred times ours. What is read takes half a megabyte and 60
+/// bytes for each of the file's own, so that memory is bounded for any file.
+const LONGEST: u64 = 1 << 20;
 
 /// A pipeline file of which every profile was checked.
 #[derive(Debug)]
@@ -108,9 +114,10 @@ impl Pipeline {
     /// Reads and checks a pipeline file.
     ///
     /// # Errors
-    /// If it cannot be read; an [`Invalid`] with file, line and column if it is wrong.
+    /// If it cannot be read, is no regular file or longer than 1 MiB; an [`Invalid`] with file, line
+    /// and column if it is wrong.
     pub fn load(path: &Path) -> Result<Pipeline> {
-        let text = std::fs::read_to_string(path).with_context(|| {
+        let text = text_of(path).with_context(|| {
             format!(
                 "cannot read the pipeline file {}; name another with --pipeline",
                 path.display()
@@ -159,6 +166,25 @@ impl Pipeline {
             .find(|experiment| experiment.profile == name)
             .ok_or_else(|| Invalid::unknown("profile", name, self.profiles()))
     }
+}
+
+/// A file's text.
+fn text_of(path: &Path) -> Result<String> {
+    // Before it is opened, which would wait for someone to write into a pipe.
+    ensure!(
+        path.metadata()?.is_file(),
+        "it is no regular file but a folder, a pipe or a device"
+    );
+    let mut text = String::new();
+    // One byte more than allowed, whatever the file says of its length.
+    File::open(path)?
+        .take(LONGEST + 1)
+        .read_to_string(&mut text)?;
+    ensure!(
+        text.len() as u64 <= LONGEST,
+        "it has more than {LONGEST} bytes: expected a pipeline"
+    );
+    Ok(text)
 }
 
 /// An error of RON itself, with the place, the offending text and the nearest known name.

@@ -75,6 +75,25 @@ fn a_file_cut_anywhere_or_with_any_bit_flipped_is_refused() {
 }
 
 #[test]
+fn what_no_training_has_written_is_refused_though_its_digest_is_right() {
+    let refusal = |checkpoint: Checkpoint| {
+        let bytes = checkpoint.to_bytes().unwrap();
+        Checkpoint::from_bytes(&bytes).unwrap_err().to_string()
+    };
+    let mut foreign = checkpoint(7);
+    foreign
+        .velocities
+        .insert("bn1.running_var".to_owned(), values(&[1.0, 2.0]));
+    let said = "momentum of bn1.running_var does not fit its weights";
+    assert!(refusal(foreign).contains(said));
+    let mut counted = checkpoint(7);
+    counted.progress.window.images = u64::MAX;
+    for altered in [checkpoint(u64::MAX), counted] {
+        assert!(refusal(altered).contains("counts further than any training does"));
+    }
+}
+
+#[test]
 fn two_checkpoints_are_kept_and_the_newest_is_used() {
     let (_guard, checkpoints) = folder();
     let identity = checkpoint(0).identity;

@@ -328,6 +328,20 @@ fn a_damaged_checkpoint_is_skipped_with_a_word_for_the_one_before_it() {
 }
 
 #[test]
+fn a_checkpoint_from_beyond_the_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = || Short::with_checkpoints(Backend::Flex, folder.path());
+    short().stopped_after(2).train().0.err().unwrap();
+    let (_, newest) = checkpoint::list(folder.path()).unwrap().remove(0);
+    let mut altered = Checkpoint::read(&newest).unwrap();
+    altered.progress.iteration = 8;
+    let checkpoints = short().checkpoints.unwrap();
+    checkpoints.write(&altered).unwrap();
+    let error = short().train().0.err().unwrap().to_string();
+    assert!(error.contains("8 of 7 iterations are done"), "{error}");
+}
+
+#[test]
 fn where_no_checkpoint_is_whole_training_begins_anew_and_keeps_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let short = || Short::with_checkpoints(Backend::Flex, folder.path());

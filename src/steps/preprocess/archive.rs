@@ -14,7 +14,8 @@ use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType};
 
-/// How much an archive may unpack to.
+/// How much an archive may unpack to. This bounds memory as well: a data set takes what is wanted of
+/// its files and once more the images made of them, three times `total` while those grow.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes in all, the tar's own included.
@@ -38,6 +39,8 @@ impl Default for Limits {
 
 /// Bytes that may stand between two members: the next one's header, with any long name.
 const HEADERS: u64 = 1 << 20;
+/// Longest path of a member, in bytes: the longest that Linux takes.
+const PATH: usize = 4096;
 /// How often progress goes out, in members.
 const REPORT_EVERY: u64 = 1000;
 
@@ -72,7 +75,7 @@ fn is_tar(head: &[u8]) -> bool {
 ///
 /// # Errors
 /// If the file is neither a gzip'd tar nor a tar, or is cut short or damaged; if a member has an
-/// absolute path, leads outside, is a link or a device; if a limit is passed; if `visit` fails.
+/// absolute path or one of more than 4 KiB, leads outside, is a link or a device; if a limit is passed; if `visit` fails.
 pub fn members(
     path: &Path,
     limits: Limits,
@@ -191,7 +194,13 @@ fn take(
 
 /// A member's path without empty components and `.`.
 fn safe(bytes: &[u8]) -> Result<String> {
-    let shown = bytes.escape_ascii();
+    // In a message there is no room for more.
+    let shown = bytes[..bytes.len().min(200)].escape_ascii();
+    ensure!(
+        bytes.len() <= PATH,
+        "the member \"{shown}…\" has a name of {} bytes: expected at most {PATH}",
+        bytes.len()
+    );
     let path = std::str::from_utf8(bytes)
         .map_err(|_| anyhow!("the member \"{shown}\" has a name that is not UTF-8"))?;
     ensure!(

@@ -1,4 +1,5 @@
-//! One PNG or JPEG file into one CIFAR image.
+//! One PNG or JPEG file into one CIFAR image. Whatever the file says of its size, that takes no more
+//! memory than [`ALLOCATION`] and copies of the file.
 //!
 //! Unaware of archives, labels and order.
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 
 use crate::steps::preprocess::archive::{self, Limits};
 use crate::steps::preprocess::collection::{Collection, shortened};
@@ -21,7 +21,7 @@ pub use crate::steps::preprocess::collection::Data;
 /// bytes read and bytes in all. The caller names `path` in the error.
 ///
 /// # Errors
-/// Those of [`archive::members`] and [`folder::list`]; if no layout or several are found; if a
+/// Those of [`archive::members`] and [`folder::list`]; if it is a pipe or a device; if no layout or several are found; if a
 /// file is not as its layout wants it, with its path; if a batch, a class or all images of a split
 /// are missing.
 pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
@@ -31,6 +31,11 @@ pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> 
         }
         _ => Error::new(error).context("cannot open it"),
     })?;
+    // Before it is opened, which would wait for someone to write into a pipe.
+    ensure!(
+        metadata.is_dir() || metadata.is_file(),
+        "it is a pipe or a device: expected an archive or a folder with the images"
+    );
     if !metadata.is_dir() {
         return unpack(path, limits, progress);
     }

@@ -1,6 +1,7 @@
 //! Python's pickles (protocols 2 to 5) as a table of values. A pickle is a program that may call
 //! anything; here no call is ever made: one that it asks for becomes a list of the name, the
-//! arguments and the state. Memory is bounded by [`OPERATIONS`]; strings stay where they are.
+//! arguments and the state. Memory is bounded by [`OPERATIONS`] (less than 200 MB); strings stay
+//! where they are.
 //!
 //! Unaware of numpy, of CIFAR and of what a call would do.
 
