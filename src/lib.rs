@@ -39,7 +39,7 @@
 //! | [`plan`] | the graph, what must run, why, and how long it takes | processes, how steps work |
 //! | [`key`], [`fingerprint`] | keys; the code's part in them, as `build.rs` found it | the graph, files |
 //! | `build/` | what code and which crates a kind of step reaches | disk, cargo, what steps do |
-//! | [`store`] | objects, manifests, locks, atomic writes, an index | the graph, what steps do |
+//! | [`store`] | objects, manifests, locks, durable writes, an index; what is damaged or of no more use | the graph, what steps do |
 //! | [`run`] | scheduler, executors, the step's process, events | what steps do, the terminal |
 //! | [`steps`] | download, preprocess, train, evaluate, aggregate, plot, table | store, graph, profiles |
 //! | [`nn`] | networks, initial weights, augmentation, schedule, training, checkpoints, devices | pipelines, stores, steps |
@@ -57,8 +57,10 @@
 //! 3. A key holds what a step reads, and nothing else: no time stamps, no paths, no job counts. Code
 //!    that cannot be followed counts as reached.
 //! 4. A step's process never writes to the store, dies with its parent, and its result is committed
-//!    whole or not at all.
-//! 5. Objects are never changed; a damaged one is noticed, set aside and made again.
+//!    whole or not at all, after its inputs were seen to be what they were when it began.
+//! 5. Objects are never changed; a damaged one is noticed, set aside and made again. A file has its
+//!    final name only once it is whole and flushed; a manifest comes after all that it names, and goes
+//!    before it.
 //! 6. The library never prints; only [`cli`] does, and only it knows clap.
 //! 7. Only [`nn`] names burn, only `nn::device` names backends, only the plot names plotters.
 //! 8. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.

@@ -12,6 +12,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use rustix::io::Errno;
 
+/// Reads a file, but nothing that only has its name: a pipe would be waited for, and a device might never
+/// end.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    expect_file(path)?;
+    fs::read(path)
+}
+
+/// Makes sure that what lies there, through links, is a file.
+pub fn expect_file(path: &Path) -> io::Result<()> {
+    match fs::metadata(path)? {
+        found if found.is_file() => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
+    }
+}
+
 /// Creates a folder and its parents.
 pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))

@@ -285,7 +285,7 @@ impl Index {
 
     /// Whether the file can be used, if it is there.
     pub fn is_whole(&self) -> bool {
-        match std::fs::read(&self.path) {
+        match disk::read(&self.path) {
             Ok(bytes) => Saved::parse(bytes).is_some(),
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         }
@@ -300,7 +300,7 @@ impl Index {
 
     fn saved(&self) -> &Saved {
         self.saved.get_or_init(|| {
-            let bytes = std::fs::read(&self.path).unwrap_or_default();
+            let bytes = disk::read(&self.path).unwrap_or_default();
             Saved::parse(bytes).unwrap_or_default()
         })
     }

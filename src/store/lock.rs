@@ -80,6 +80,11 @@ impl Store {
         lock: impl Fn(&File) -> io::Result<()>,
     ) -> Result<Lock> {
         let path = self.path(&["lock"]);
+        if path.symlink_metadata().is_ok() {
+            disk::expect_file(&path).with_context(|| {
+                format!("cannot lock {}; `fig6 fsck` sets it aside", path.display())
+            })?;
+        }
         let file = open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         if let Some(file) = &file {
             while let Err(error) = lock(file) {
@@ -136,7 +141,7 @@ fn open_alone(path: &Path) -> io::Result<Option<File>> {
 /// If it cannot be opened, or the file system has no locks.
 pub(super) fn is_locked(path: &Path) -> Result<bool> {
     let look = || -> io::Result<bool> {
-        let file = match File::open(path) {
+        let file = match disk::expect_file(path).and_then(|()| File::open(path)) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),

@@ -3,7 +3,7 @@
 //! without it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,23 @@ pub struct Entry {
     pub host: String,
 }
 
+impl Entry {
+    /// An output's name that would lead out of the step's folder, if there is one.
+    pub(super) fn strange_name(&self) -> Option<&str> {
+        let mut names = self.outputs.keys().map(String::as_str);
+        names.find(|name| !is_plain(name))
+    }
+}
+
+/// Whether a name is that of a file in a folder, and nothing else.
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let first = parts
+        .next()
+        .is_some_and(|part| matches!(part, Component::Normal(plain) if plain == name));
+    first && parts.next().is_none() && !name.contains('\0')
+}
+
 impl From<&Manifest> for Entry {
     fn from(manifest: &Manifest) -> Entry {
         let basis = &manifest.key_inputs.basis;
@@ -147,6 +164,12 @@ impl Manifest {
         ensure!(
             manifest.key == *key && manifest.key_inputs.key() == *key,
             "it belongs to another key"
+        );
+        let strange = manifest.outputs.keys().find(|name| !is_plain(name));
+        ensure!(
+            strange.is_none(),
+            "{:?} is no output's name",
+            strange.map_or("", String::as_str)
         );
         Ok(manifest)
     }

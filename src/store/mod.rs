@@ -154,6 +154,9 @@ impl Store {
 
     /// A result, if all its outputs are there and intact.
     fn checked(&self, entry: Arc<Entry>) -> Result<Lookup> {
+        if let Some(name) = entry.strange_name() {
+            return Ok(Lookup::Damaged(format!("{name:?} is no output's name")));
+        }
         for (name, output) in &entry.outputs {
             if let Some(problem) = self.check(output)? {
                 return Ok(Lookup::Damaged(format!("{name} {problem}")));
@@ -173,7 +176,7 @@ impl Store {
     /// If it is there and cannot be read.
     fn read_manifest(&self, key: &Digest) -> Result<Option<Result<Manifest>>> {
         let path = self.manifest_path(key);
-        let bytes = match fs::read(&path) {
+        let bytes = match disk::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if is_damage(&error) => {
@@ -380,7 +383,7 @@ impl Store {
             return Ok(Some(digest));
         }
         // Not mapped into memory, for others may write to it.
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = disk::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let digest = Digest::of(&bytes);
         self.index.note_content(path, stat, digest);
         Ok(Some(digest))
@@ -388,7 +391,8 @@ impl Store {
 
     /// A listing that was kept, if it is there and intact.
     pub fn listing(&self, digest: &Digest) -> Option<Listing> {
-        let text = fs::read_to_string(self.listing_path(digest)).ok()?;
+        let text = disk::read(&self.listing_path(digest)).ok()?;
+        let text = String::from_utf8(text).ok()?;
         (Listing::digest(&text) == *digest).then(|| Listing::parse(&text))?
     }
 
@@ -484,7 +488,8 @@ fn is_damage(error: &io::Error) -> bool {
         Errno::NXIO,
         Errno::UCLEAN,
     ];
-    error.kind() == io::ErrorKind::PermissionDenied
+    let of_file = [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput];
+    of_file.contains(&error.kind())
         || on_disk
             .map(|errno| Some(errno.raw_os_error()))
             .contains(&error.raw_os_error())

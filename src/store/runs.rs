@@ -236,7 +236,7 @@ impl Run {
             Ok(live) => run.live = live,
             Err(error) => run.damage = Some(format!("{error:#}")),
         }
-        match fs::read(&path) {
+        match disk::read(&path) {
             Ok(bytes) => run.take(&bytes, is_ended(&path)),
             Err(error) => run.damage = Some(format!("cannot be read: {error}")),
         }

@@ -402,3 +402,59 @@ fn an_index_with_any_byte_altered_or_cut_off_says_nothing_wrong() {
         Some(right)
     );
 }
+
+#[test]
+fn a_manifest_whose_output_would_lie_outside_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let key = commit(&store, 0, "curve");
+    let manifest = store.manifest(&key).unwrap();
+    for name in ["../evil", "..", ".", "a/b", "/evil", "", "a/", "./a", "a\0"] {
+        let mut forged = manifest.clone();
+        let output = forged.outputs.remove("metrics.jsonl").unwrap();
+        forged.outputs.insert(name.to_owned(), output);
+        let path = store.manifest_path(&key);
+        forged.write(&folder.path().join("partial"), &path).unwrap();
+        let said = damage(&Store::at(folder.path(), false), &key);
+        assert!(said.contains("is no output's name"), "{name:?}: {said}");
+    }
+}
+
+#[test]
+fn pipes_and_devices_in_the_place_of_files_are_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = store(folder.path());
+    let key = commit(&first, 0, "curve");
+    let listing = "fn a\t1\n";
+    first.keep_listing(listing).unwrap();
+    let manifest = first.manifest_path(&key);
+    let object = first.object_path(&found(&first, &key).outputs["metrics.jsonl"].digest);
+    let places = [
+        folder.path().join("index"),
+        first.listing_path(&Listing::digest(listing)),
+        object,
+        manifest,
+    ];
+    for (number, place) in places.iter().enumerate() {
+        let _ = fs::remove_file(place);
+        match number % 2 {
+            0 => std::os::unix::fs::symlink("/dev/zero", place).unwrap(),
+            _ => assert!(
+                std::process::Command::new("mkfifo")
+                    .arg(place)
+                    .status()
+                    .unwrap()
+                    .success()
+            ),
+        }
+        let store = Store::at(folder.path(), false);
+        assert_eq!(
+            store.listing(&Listing::digest(listing)),
+            None.or(Listing::parse(listing)).filter(|_| number == 0)
+        );
+        match number {
+            0 | 1 => drop(found(&store, &key)),
+            _ => assert!(damage(&store, &key).contains("no file")),
+        }
+    }
+}

@@ -124,6 +124,7 @@ fn store(root: &Path) -> Digest {
             host: "here".into(),
             cpu: "some".into(),
             fig6: "0.1.0".into(),
+            log: None,
         },
     };
     let entry = store.commit(&claim, &manifest).unwrap();
