@@ -118,9 +118,11 @@ impl Store {
         let relative = path.strip_prefix(&self.root).unwrap_or(path);
         let flat = relative.to_string_lossy().replace('/', "-");
         let kept = folder.join(flat);
-        // A rename replaces a file that was set aside before, but not a folder.
+        // A rename replaces a file that was set aside before by a file, but not a folder.
         if kept.is_dir() {
             disk::remove_folder(&kept)?;
+        } else if path.is_dir() && kept.exists() {
+            disk::remove_file(&kept)?;
         }
         fs::rename(path, &kept).with_context(|| format!("cannot set {} aside", path.display()))
     }

@@ -199,7 +199,9 @@ impl Store {
         };
 
         let mut artifacts = self.artifacts(&sizes)?;
-        choice::keep(&mut artifacts, needs, &keys(&live), &keys(last));
+        let mut in_use = keys(&live);
+        in_use.extend(live.iter().flat_map(|run| &run.perhaps));
+        choice::keep(&mut artifacts, needs, &in_use, &keys(last));
         if let Some(most) = limits.max_bytes {
             choice::evict(&mut artifacts, &sizes, most);
         }
@@ -212,7 +214,7 @@ impl Store {
         let stays = |artifact: &&Artifact| matches!(artifact.fate, Fate::Kept(_));
         let mut needed: HashSet<Digest> = HashSet::new();
         let mut listings = needs.listings.clone();
-        let mut logs = keys(&live);
+        let mut logs = in_use;
         logs.extend(keys(last));
         for artifact in artifacts.iter().filter(stays) {
             needed.extend(&artifact.contents);

@@ -52,9 +52,17 @@ struct List {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Begin { profile: String, started: String },
+    Begin {
+        profile: String,
+        started: String,
+    },
     Keys(Vec<Digest>),
-    End { ended: String, outcome: String },
+    /// Results that the run may use.
+    Perhaps(Vec<Digest>),
+    End {
+        ended: String,
+        outcome: String,
+    },
 }
 
 /// What the list of a run says.
@@ -70,6 +78,8 @@ pub struct Run {
     pub outcome: Option<String>,
     /// Keys of all results that it uses.
     pub keys: HashSet<Digest>,
+    /// Keys of results that it may come to use, of no interest once it is over.
+    pub perhaps: HashSet<Digest>,
     /// What is wrong with the list, if anything.
     pub damage: Option<String>,
 }
@@ -146,6 +156,18 @@ impl Store {
         }
         list.keys.extend(&new);
         list.add(&Line::Keys(new))
+    }
+
+    /// Notes results that this process's run may come to use, if it has a list: they are kept as long as
+    /// it lives. To be called under the lock under which they were found.
+    ///
+    /// # Errors
+    /// If the list cannot be written.
+    pub fn may_rely_on(&self, keys: Vec<Digest>) -> Result<()> {
+        match &mut *self.own_run() {
+            Some(list) if !keys.is_empty() => list.add(&Line::Perhaps(keys)),
+            _ => Ok(()),
+        }
     }
 
     /// Ends the list of this process's run, if it has one.
@@ -269,6 +291,7 @@ impl Run {
                     (self.profile, self.started) = (profile, started);
                 }
                 Some(Line::Keys(keys)) => self.keys.extend(keys),
+                Some(Line::Perhaps(keys)) => self.perhaps.extend(keys),
                 Some(Line::End { outcome, .. }) => self.outcome = Some(outcome),
                 // Cut short when its run was killed.
                 None if number == count && !ended && !line.ends_with('\n') => {}
