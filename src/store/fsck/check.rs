@@ -183,6 +183,8 @@ impl Check<'_> {
             Some((key, read_manifest(file, &key)))
         };
         let manifests: Vec<_> = files.par_iter().map(read).collect();
+        let mut shown = HashMap::new();
+        steps_by_key(&self.store.root.join("by-step"), "", &mut shown);
         for (file, manifest) in files.iter().zip(manifests) {
             match manifest {
                 None => self.note(&file.path, "does not belong here", LOOK),
@@ -190,7 +192,9 @@ impl Check<'_> {
                 Some((_, Err((true, what)))) => self.note(&file.path, what, COLLECT),
                 Some((key, Err((false, what)))) => {
                     self.broken.insert(key);
-                    let steps = Vec::from_iter(step_in(&file.path));
+                    // What the text says may be what was altered.
+                    let step = shown.get(&key).cloned().or_else(|| step_in(&file.path));
+                    let steps = Vec::from_iter(step);
                     self.find(&file.path, what, RUN, Cure::SetAside).steps = steps;
                 }
             }
@@ -414,12 +418,7 @@ impl Check<'_> {
         let (folders, files): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|found| found.metadata.is_dir());
         for below in folders {
-            let name = below.name();
-            let step = if step.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{step}/{name}")
-            };
+            let step = step_below(step, below.name());
             self.views(&below.path, &step);
         }
         if files.is_empty() {
@@ -480,6 +479,27 @@ impl Check<'_> {
                 self.note(&file.path, "does not belong here", LOOK);
             }
         }
+    }
+}
+
+/// Adds the steps whose folders lie in this one, which is that of `step`, by the keys that they show.
+fn steps_by_key(folder: &Path, step: &str, steps: &mut HashMap<Digest, String>) {
+    let shown = fs::read_link(folder.join(SHOWN)).ok();
+    if let Some(key) = shown.as_deref().and_then(key_in) {
+        steps.insert(key, step.to_owned());
+    }
+    for below in list(folder).unwrap_or_default() {
+        if below.metadata.is_dir() {
+            steps_by_key(&below.path, &step_below(step, below.name()), steps);
+        }
+    }
+}
+
+/// The step or group of steps whose folder has this name in that of another.
+fn step_below(step: &str, name: &str) -> String {
+    match step {
+        "" => name.to_owned(),
+        step => format!("{step}/{name}"),
     }
 }
 
