@@ -210,7 +210,7 @@ impl Store {
             }
         }
         paths.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
-        Ok(paths.into_iter().map(|path| Run::read(path)).collect())
+        Ok(paths.into_iter().map(Run::read).collect())
     }
 
     fn own_run(&self) -> MutexGuard<'_, Option<List>> {

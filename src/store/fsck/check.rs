@@ -178,7 +178,7 @@ impl Check<'_> {
 
     fn manifests(&mut self) {
         let files = self.list(&self.store.root.join("manifests"));
-        let read = |file: &Found| -> Option<(Digest, Result<Manifest, (bool, String)>)> {
+        let read = |file: &Found| {
             let key = file.digest(".json")?;
             Some((key, read_manifest(file, &key)))
         };
