@@ -77,8 +77,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         .all(|assessment| assessment.result().is_some());
     if !idle {
         report::prepare(&folder)?;
-        let keys = plan::in_use(&project.graph, &plan, &project.bases, &project.store);
-        project.store.begin_run(&project.experiment.profile, keys)?;
+        let used = plan::in_use(&project.graph, &plan, &project.bases, &project.store);
+        let profile = &project.experiment.profile;
+        project.store.begin_run(profile, used.keys)?;
+        project.store.may_rely_on(used.perhaps)?;
         if !arguments.json {
             out.remark(&forecast_in_words(&project.forecast(&plan)));
         }
@@ -134,8 +136,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         let none = vec![false; wanted.len()];
         let lock = project.store.share()?;
         let plan = plan::assess(&graph, &wanted, &none, &project.bases, &project.store)?;
-        let keys = plan::in_use(&graph, &plan, &project.bases, &project.store);
-        project.store.rely_on(&keys)?;
+        let used = plan::in_use(&graph, &plan, &project.bases, &project.store);
+        project.store.rely_on(&used.keys)?;
+        project.store.may_rely_on(used.perhaps)?;
         drop(lock);
         let second = carry_out(&graph, plan, &none)?;
         files = files.and_then(|_| report::publish(&graph, &second, &project.store, &folder));

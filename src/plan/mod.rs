@@ -18,7 +18,7 @@ pub use estimate::Estimates;
 pub use explain::{Cause, Compared, Explanation, explain};
 pub use graph::{Graph, Input, Step, StepId};
 pub use keys::Bases;
-pub use needs::{in_use, usable};
+pub use needs::{InUse, in_use, usable};
 pub use reason::Reason;
 
 #[cfg(test)]

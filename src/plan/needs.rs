@@ -12,26 +12,30 @@ use crate::key::Digest;
 use crate::nn::device::Backend;
 use crate::store::Store;
 
-/// Keys of the results that a plan uses, and of those that it may use: the latter of steps whose inputs
-/// are still to be made and may come out as they were.
-pub fn in_use(
-    graph: &Graph,
-    plan: &[Option<Assessment>],
-    bases: &Bases,
-    store: &Store,
-) -> Vec<Digest> {
-    let mut keys = Vec::new();
+/// Results that a plan has to do with.
+#[derive(Debug, Default)]
+pub struct InUse {
+    /// Keys of those that it uses or makes.
+    pub keys: Vec<Digest>,
+    /// Keys of those of steps whose inputs are still to be made: they will be used if these come out as
+    /// they were.
+    pub perhaps: Vec<Digest>,
+}
+
+/// Results that a plan uses, and those that it may use.
+pub fn in_use(graph: &Graph, plan: &[Option<Assessment>], bases: &Bases, store: &Store) -> InUse {
+    let mut used = InUse::default();
     for (step, assessment) in graph.steps().iter().zip(plan) {
-        match assessment {
-            None => {}
-            Some(assessment) => match (assessment.result(), assessment.key) {
-                (Some(entry), _) => keys.push(entry.key),
-                (None, Some(key)) => keys.push(key),
-                (None, None) => keys.extend(may_do(step, bases, store)),
-            },
+        let Some(assessment) = assessment else {
+            continue;
+        };
+        match (assessment.result(), assessment.key) {
+            (Some(entry), _) => used.keys.push(entry.key),
+            (None, Some(key)) => used.keys.push(key),
+            (None, None) => used.perhaps.extend(may_do(step, bases, store)),
         }
     }
-    keys
+    used
 }
 
 /// Keys of all results that steps of this graph may use under today's code: those that are up to date,
@@ -44,7 +48,8 @@ pub fn usable(graph: &Graph, anywhere: &Bases, store: &Store) -> Result<BTreeSet
     let all = vec![true; graph.steps().len()];
     let none = vec![false; all.len()];
     let plan = assess(graph, &all, &none, anywhere, store)?;
-    let mut keys = BTreeSet::from_iter(in_use(graph, &plan, anywhere, store));
+    let InUse { keys, perhaps } = in_use(graph, &plan, anywhere, store);
+    let mut keys: BTreeSet<Digest> = keys.into_iter().chain(perhaps).collect();
     // What `--device` may ask for is kept if it is there; what might do is a matter of the first plan.
     for backend in Backend::ALL {
         for bases in [Bases::only(&backend), Bases::any(&backend)] {

@@ -8,6 +8,7 @@
 
 mod check;
 mod mend;
+mod views;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -127,7 +128,7 @@ impl Store {
         check_left: CheckLeft,
         watch: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Checkup> {
-        self.clear_the_lock(mend)?;
+        let lock = self.clear_the_lock(mend)?;
         let started = Instant::now();
         let mut checkup = {
             // Nothing is removed meanwhile.
@@ -135,6 +136,7 @@ impl Store {
             self.check_everything(check_left, watch)?
         };
         checkup.seconds = started.elapsed().as_secs_f64();
+        checkup.findings.extend(lock);
         // Also where nothing is to be mended: size and time stamps must not vouch for it any more.
         for digest in &checkup.altered {
             self.index.forget_object(digest);

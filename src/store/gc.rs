@@ -17,7 +17,6 @@ mod choice;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -27,7 +26,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::tree::{Found, files_below};
-use super::{Manifest, Run, Store, lock, manifest};
+use super::{Manifest, Run, Store, disk, lock, manifest};
 use crate::key::Digest;
 
 /// What others need of the store.
@@ -199,7 +198,9 @@ impl Store {
         };
 
         let mut artifacts = self.artifacts(&sizes)?;
-        choice::keep(&mut artifacts, needs, &keys(&live), &keys(last));
+        let mut in_use = keys(&live);
+        in_use.extend(live.iter().flat_map(|run| &run.perhaps));
+        choice::keep(&mut artifacts, needs, &in_use, &keys(last));
         if let Some(most) = limits.max_bytes {
             choice::evict(&mut artifacts, &sizes, most);
         }
@@ -212,7 +213,7 @@ impl Store {
         let stays = |artifact: &&Artifact| matches!(artifact.fate, Fate::Kept(_));
         let mut needed: HashSet<Digest> = HashSet::new();
         let mut listings = needs.listings.clone();
-        let mut logs = keys(&live);
+        let mut logs = in_use;
         logs.extend(keys(last));
         for artifact in artifacts.iter().filter(stays) {
             needed.extend(&artifact.contents);
@@ -258,7 +259,7 @@ impl Store {
         let files = self.list("manifests")?;
         let artifacts = files.par_iter().filter_map(|file| {
             let key = file.digest(".json")?;
-            let mut artifact = match fs::read(&file.path) {
+            let mut artifact = match disk::read(&file.path) {
                 Ok(bytes) => match Manifest::parse(&bytes, &key) {
                     Ok(manifest) => Artifact::of(manifest),
                     Err(_) => Artifact::illegible(key, &bytes),
@@ -386,7 +387,7 @@ impl Artifact {
 
 /// The name of the step that was to be computed in this folder.
 fn step_of_task(folder: &Path) -> String {
-    let task = fs::read(folder.join("task.json")).unwrap_or_default();
+    let task = disk::read(&folder.join("task.json")).unwrap_or_default();
     let task: Value = serde_json::from_slice(&task).unwrap_or_default();
     task["step"].as_str().unwrap_or("unknown step").to_owned()
 }

@@ -50,9 +50,17 @@ struct List {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Begin { profile: String, started: String },
+    Begin {
+        profile: String,
+        started: String,
+    },
     Keys(Vec<Digest>),
-    End { ended: String, outcome: String },
+    /// Results that the run may use.
+    Perhaps(Vec<Digest>),
+    End {
+        ended: String,
+        outcome: String,
+    },
 }
 
 /// What the list of a run says.
@@ -68,6 +76,8 @@ pub struct Run {
     pub outcome: Option<String>,
     /// Keys of all results that it uses.
     pub keys: HashSet<Digest>,
+    /// Keys of results that it may come to use, of no interest once it is over.
+    pub perhaps: HashSet<Digest>,
     /// What is wrong with the list, if anything.
     pub damage: Option<String>,
 }
@@ -135,6 +145,18 @@ impl Store {
         list.add(&Line::Keys(new))
     }
 
+    /// Notes results that this process's run may come to use, if it has a list: they are kept as long as
+    /// it lives. To be called under the lock under which they were found.
+    ///
+    /// # Errors
+    /// If the list cannot be written.
+    pub fn may_rely_on(&self, keys: Vec<Digest>) -> Result<()> {
+        match &mut *self.own_run() {
+            Some(list) if !keys.is_empty() => list.add(&Line::Perhaps(keys)),
+            _ => Ok(()),
+        }
+    }
+
     /// Ends the list of this process's run, if it has one.
     ///
     /// # Errors
@@ -175,7 +197,7 @@ impl Store {
             }
         }
         paths.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
-        Ok(paths.into_iter().map(|path| Run::read(path)).collect())
+        Ok(paths.into_iter().map(Run::read).collect())
     }
 
     fn own_run(&self) -> MutexGuard<'_, Option<List>> {
@@ -256,6 +278,7 @@ impl Run {
                     (self.profile, self.started) = (profile, started);
                 }
                 Some(Line::Keys(keys)) => self.keys.extend(keys),
+                Some(Line::Perhaps(keys)) => self.perhaps.extend(keys),
                 Some(Line::End { outcome, .. }) => self.outcome = Some(outcome),
                 // Cut short when its run was killed.
                 None if number == count && !ended && !line.ends_with('\n') => {}

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
 
+use super::views::steps_by_key;
 use super::{CheckLeft, Checkup, Cure, Finding, Harm, Mended};
 use crate::key::Digest;
 use crate::store::index::Stat;
 use crate::store::tree::{Found, files_below, list};
-use crate::store::{Entry, Manifest, SHOWN, Store, lock, manifest};
+use crate::store::{Manifest, Store, disk, lock, manifest};
 
 /// The store's folders.
 const FOLDERS: [&str; 8] = [
@@ -45,17 +45,17 @@ const LOG: &str = "nothing depends on a log";
 const LIST: &str = "`fig6 gc` knows less of what that run used";
 const RESUME: &str =
     "run `fig6 reproduce`: the step goes on from an older checkpoint, or begins anew";
-const LINK: &str = "the next `fig6 reproduce` of this step makes the links again";
-const LOOK: &str = "nobody uses it; remove it if it is of no use to you";
+pub(super) const LINK: &str = "the next `fig6 reproduce` of this step makes the links again";
+pub(super) const LOOK: &str = "nobody uses it; remove it if it is of no use to you";
 
 /// What was found so far.
-struct Check<'s> {
-    store: &'s Store,
-    checkup: Checkup,
+pub(super) struct Check<'s> {
+    pub(super) store: &'s Store,
+    pub(super) checkup: Checkup,
     /// Manifests that are in order, by key.
-    manifests: BTreeMap<Digest, Manifest>,
+    pub(super) manifests: BTreeMap<Digest, Manifest>,
     /// Manifests that are damaged.
-    broken: HashSet<Digest>,
+    pub(super) broken: HashSet<Digest>,
     /// Contents that are in order.
     intact: HashSet<Digest>,
     /// Contents that are there and damaged.
@@ -99,7 +99,7 @@ impl Store {
 }
 
 impl Check<'_> {
-    fn find(
+    pub(super) fn find(
         &mut self,
         path: &Path,
         what: impl Into<String>,
@@ -124,12 +124,12 @@ impl Check<'_> {
             .expect("one was just added")
     }
 
-    fn note(&mut self, path: &Path, what: impl Into<String>, advice: &'static str) {
+    pub(super) fn note(&mut self, path: &Path, what: impl Into<String>, advice: &'static str) {
         self.find(path, what, advice, Cure::Nothing).harm = Harm::Note;
     }
 
     /// What lies in a folder and is not there by mistake; says so of the rest.
-    fn list(&mut self, folder: &Path) -> Vec<Found> {
+    pub(super) fn list(&mut self, folder: &Path) -> Vec<Found> {
         match list(folder) {
             Ok(mut found) => {
                 found.retain(|found| {
@@ -180,11 +180,13 @@ impl Check<'_> {
 
     fn manifests(&mut self) {
         let files = self.list(&self.store.root.join("manifests"));
-        let read = |file: &Found| -> Option<(Digest, Result<Manifest, (bool, String)>)> {
+        let read = |file: &Found| {
             let key = file.digest(".json")?;
             Some((key, read_manifest(file, &key)))
         };
         let manifests: Vec<_> = files.par_iter().map(read).collect();
+        let mut shown = HashMap::new();
+        steps_by_key(&self.store.root.join("by-step"), "", &mut shown);
         for (file, manifest) in files.iter().zip(manifests) {
             match manifest {
                 None => self.note(&file.path, "does not belong here", LOOK),
@@ -192,7 +194,9 @@ impl Check<'_> {
                 Some((_, Err((true, what)))) => self.note(&file.path, what, COLLECT),
                 Some((key, Err((false, what)))) => {
                     self.broken.insert(key);
-                    let steps = Vec::from_iter(step_in(&file.path));
+                    // What the text says may be what was altered.
+                    let step = shown.get(&key).cloned().or_else(|| step_in(&file.path));
+                    let steps = Vec::from_iter(step);
                     self.find(&file.path, what, RUN, Cure::SetAside).steps = steps;
                 }
             }
@@ -413,85 +417,6 @@ impl Check<'_> {
         }
         Ok(())
     }
-
-    /// Whether the links in a folder, which is that of this step, and below it show what they should.
-    fn views(&mut self, folder: &Path, step: &str) {
-        let found = self.list(folder);
-        let (folders, files): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|found| found.metadata.is_dir());
-        for below in folders {
-            let name = below.name();
-            let step = if step.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{step}/{name}")
-            };
-            self.views(&below.path, &step);
-        }
-        if files.is_empty() {
-            return;
-        }
-        self.checkup.views += 1;
-        let steps = vec![step.to_owned()];
-        let shown = fs::read_link(folder.join(SHOWN)).ok();
-        let key = shown.as_deref().and_then(key_in);
-        let manifest = key.and_then(|key| self.manifests.get(&key).cloned());
-        let Some(manifest) = manifest else {
-            let outputs = files
-                .iter()
-                .filter(|file| file.name() != "log" || !file.path.exists());
-            let known = key.is_some_and(|key| self.broken.contains(&key));
-            if outputs.count() > 0 {
-                let cure = Cure::Hide;
-                let what = match key {
-                    Some(key) => format!("shows the result {}, which is not there", key.short()),
-                    None => "does not say which result it shows".to_owned(),
-                };
-                let finding = self.find(folder, what, LINK, cure);
-                finding.steps = steps;
-                if known {
-                    // Follows from what was said of the manifest.
-                    finding.what = "shows a result that is damaged".to_owned();
-                    finding.harm = Harm::Note;
-                }
-            }
-            return;
-        };
-        let up = "../".repeat(step.split('/').count() + 1);
-        let mut wrong = Vec::new();
-        for (name, output) in &manifest.outputs {
-            let object = self.store.object_path(&output.digest);
-            let object = object
-                .strip_prefix(&self.store.root)
-                .unwrap_or(&object)
-                .to_owned();
-            let found = fs::read_link(folder.join(name)).ok();
-            if found != Some(Path::new(&up).join(object)) {
-                wrong.push(name.clone());
-            }
-        }
-        let log = fs::read_link(folder.join("log")).ok();
-        if log.as_deref().and_then(key_in).is_none() {
-            wrong.push("log".to_owned());
-        }
-        if !wrong.is_empty() {
-            let what = format!("{} does not lead where it should", wrong.join(", "));
-            let entry = Arc::new(Entry::from(&manifest));
-            let cure = Cure::Show(step.to_owned(), entry);
-            self.find(folder, what, LINK, cure).steps = steps;
-        }
-        for file in files {
-            let name = file.name();
-            if name != "log" && name != SHOWN && !manifest.outputs.contains_key(name) {
-                self.note(&file.path, "does not belong here", LOOK);
-            }
-        }
-    }
-}
-
-/// The key of the manifest or log that a link leads to.
-fn key_in(target: &Path) -> Option<Digest> {
-    target.file_stem()?.to_str()?.parse().ok()
 }
 
 /// Reads a manifest, or says what is wrong and whether it is merely of another version.
@@ -500,7 +425,7 @@ fn read_manifest(file: &Found, key: &Digest) -> Result<Manifest, (bool, String)>
         return Err((false, what));
     }
     let bytes =
-        fs::read(&file.path).map_err(|error| (false, format!("cannot be read: {error}")))?;
+        disk::read(&file.path).map_err(|error| (false, format!("cannot be read: {error}")))?;
     Manifest::parse(&bytes, key).map_err(|error| {
         (
             manifest::is_of_another_version(&bytes),
@@ -565,7 +490,7 @@ fn read_digest(path: &Path, bytes: u64, advance: &dyn Fn(usize)) -> io::Result<D
 
 /// The name of the step that a damaged manifest or a task gives, as far as it can be made out.
 fn step_in(path: &Path) -> Option<String> {
-    let text = String::from_utf8_lossy(&fs::read(path).ok()?).into_owned();
+    let text = String::from_utf8_lossy(&disk::read(path).ok()?).into_owned();
     let (_, rest) = text.split_once("\"step\": \"")?;
     let (step, _) = rest.split_once('"')?;
     Some(step.to_owned())

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::{Cure, Finding, Mended};
+use super::{Cure, Finding, Harm, Mended};
 use crate::store::index::Stat;
 use crate::store::{Lock, Store, disk};
 
 impl Store {
     /// Applies the cures, as far as the files still look as they did when they were found damaged.
     pub(super) fn mend(&self, findings: &mut [Finding], _alone: &Lock) {
-        for finding in findings {
+        let curable = |finding: &&mut Finding| !matches!(finding.cure, Cure::Nothing);
+        for finding in findings.iter_mut().filter(curable) {
             let path = self.root.join(&finding.path);
             finding.mended = match self.cure(&path, finding) {
                 Ok(mended) => mended,
@@ -55,13 +56,23 @@ impl Store {
     }
 
     /// A lock that cannot be locked is set aside before anything else is done.
-    pub(super) fn clear_the_lock(&self, mend: bool) -> Result<()> {
+    pub(super) fn clear_the_lock(&self, mend: bool) -> Result<Option<Finding>> {
         let path = self.path(&["lock"]);
-        let found = path.symlink_metadata();
-        if mend && found.is_ok_and(|found| !found.is_file()) {
-            self.set_aside(&path)?;
+        let is_file = path.symlink_metadata().map(|found| found.is_file());
+        if !mend || is_file.unwrap_or(true) {
+            return Ok(None);
         }
-        Ok(())
+        self.set_aside(&path)?;
+        Ok(Some(Finding {
+            path: "lock".into(),
+            what: "is no file".to_owned(),
+            steps: Vec::new(),
+            harm: Harm::Damage,
+            advice: "nothing has to be done",
+            mended: Mended::SetAside,
+            cure: Cure::Nothing,
+            looks: None,
+        }))
     }
 }
 

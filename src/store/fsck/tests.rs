@@ -121,7 +121,7 @@ fn every_file_damaged_in_any_way_is_named_and_set_aside_and_then_nothing_is_wron
                 }
                 _ if only_kind(&file) => kind && !file.starts_with("work"),
                 // The end of the last line.
-                _ if file.starts_with("work") && kind => false,
+                _ if file.starts_with("work") && way == "folder" => false,
                 _ if way == "cut" && file.starts_with("manifests") => false,
                 _ => true,
             };

@@ -24,15 +24,17 @@ impl Survey {
             alone.is_held(),
             "nothing is removed without the store's lock"
         );
+        let kept = self.artifacts.iter();
+        let kept = kept.filter(|artifact| matches!(artifact.fate, Fate::Kept(_)));
+        let kept: HashSet<Digest> = kept.map(|artifact| artifact.key).collect();
+        // No link leads to nothing, at any moment.
+        clear_views(&store.root.join("by-step"), &kept, &self.logs)?;
         // No result may be found any more whose contents are going to be missing.
         for artifact in self.removed() {
             remove(&store.manifest_path(&artifact.key))?;
             store.index.forget_result(&artifact.key);
         }
         disk::sync_folder(&store.root.join("manifests"))?;
-        let kept = self.artifacts.iter();
-        let kept = kept.filter(|artifact| matches!(artifact.fate, Fate::Kept(_)));
-        let kept: HashSet<Digest> = kept.map(|artifact| artifact.key).collect();
         for path in &self.rubbish {
             remove(path)?;
         }
@@ -43,7 +45,6 @@ impl Survey {
             let _ = path.parent().map(fs::remove_dir);
             store.index.forget_object(digest);
         }
-        clear_views(&store.root.join("by-step"), &kept, &self.logs)?;
         for key in &self.work {
             // Nobody can have claimed it since; dropped, the claim removes its own file.
             if let Claimed::Ours(claim) = store.claim(key)? {

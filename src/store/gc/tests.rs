@@ -177,7 +177,7 @@ fn what_runs_under_way_and_the_last_ones_use_is_kept() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     first.begin_run("live", []).unwrap();
-    first.rely_on(&[keys[2]]).unwrap();
+    first.may_rely_on(vec![keys[2]]).unwrap();
     let limits = Limits {
         runs: 1,
         ..KEEP_NOTHING
@@ -190,6 +190,13 @@ fn what_runs_under_way_and_the_last_ones_use_is_kept() {
     assert_eq!(keys_in(folder.path()), BTreeSet::from([keys[1], keys[2]]));
     assert_eq!(first.runs().unwrap().len(), 2);
     first.end_run("done").unwrap();
+    // What a run may have used is of no interest once it is over.
+    collect(
+        folder.path(),
+        &Needs::default(),
+        Limits { runs: 2, ..limits },
+    );
+    assert_eq!(keys_in(folder.path()), BTreeSet::from([keys[1]]));
     collect(folder.path(), &Needs::default(), KEEP_NOTHING);
     assert!(keys_in(folder.path()).is_empty());
     assert_eq!(objects_in(folder.path()), 0);
