@@ -150,6 +150,7 @@ fn fill(graph: &Graph, folder: &Path) {
                         host: "here".to_owned(),
                         cpu: "any".to_owned(),
                         fig6: "0".to_owned(),
+                        log: None,
                     },
                 };
                 let entry = store
