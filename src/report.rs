@@ -71,10 +71,11 @@ pub fn publish(
 /// If a folder or file cannot be read.
 pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
     let mut contents = BTreeSet::new();
-    if !reports.exists() {
+    let there = reports.try_exists();
+    if !there.with_context(|| format!("cannot look at {}", reports.display()))? {
         return Ok(contents);
     }
-    for entry in WalkDir::new(reports) {
+    for entry in WalkDir::new(reports).follow_links(true) {
         let entry = entry.context("cannot read the reports")?;
         if entry.file_type().is_file() {
             contents.extend(store.content(entry.path())?);

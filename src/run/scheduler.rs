@@ -257,11 +257,13 @@ impl<'a> Run<'a> {
                     let step = self.name(id);
                     (self.emit)(Event::Progress { step, progress });
                 }
-                Message::Ended(id, ended) => self.end(id, ended)?,
+                Message::Ended(id, ended) => self.end(id, ended),
                 Message::Released(id, released) => {
-                    released?;
-                    self.assess(id)?;
-                    self.follow(id)?;
+                    match released {
+                        Ok(()) => self.assess(id),
+                        Err(error) => self.fail(id, &error),
+                    }
+                    self.follow(id);
                 }
                 Message::Stop if self.stopped => hands.executor.kill(),
                 Message::Stop => {
@@ -280,7 +282,7 @@ impl<'a> Run<'a> {
     }
 
     /// Draws the consequences of a step's end for those that wait for it, and so on.
-    fn follow(&mut self, ended: StepId) -> Result<()> {
+    fn follow(&mut self, ended: StepId) {
         let mut ends = vec![ended];
         while let Some(ended) = ends.pop() {
             let has_result = match self.phases[ended.index()] {
@@ -296,17 +298,23 @@ impl<'a> Run<'a> {
                     Phase::Waiting(left) if left > 1 || self.stopped => {
                         self.set(id, Phase::Waiting(left - 1));
                     }
-                    Phase::Waiting(_) => self.assess(id)?,
+                    Phase::Waiting(_) => self.assess(id),
                     _ => continue,
                 }
                 ends.push(id);
             }
         }
-        Ok(())
     }
 
-    /// Decides about a step all of whose producers have their results.
-    fn assess(&mut self, id: StepId) -> Result<()> {
+    /// Decides about a step all of whose producers have their results; where that cannot be done, it has
+    /// failed.
+    fn assess(&mut self, id: StepId) {
+        if let Err(error) = self.try_to_assess(id) {
+            self.fail(id, &error);
+        }
+    }
+
+    fn try_to_assess(&mut self, id: StepId) -> Result<()> {
         let _lock = self.store.share()?;
         let made = |producer: StepId| self.made(producer);
         let forced = self.forced[id.index()];
@@ -321,7 +329,7 @@ impl<'a> Run<'a> {
         match (state, key) {
             (State::UpToDate(entry), _) => {
                 self.store.rely_on(&[entry.key])?;
-                self.store.show(&self.name(id), &entry)?;
+                self.show(id, &entry);
                 self.use_result(id, entry);
             }
             (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
@@ -368,12 +376,20 @@ impl<'a> Run<'a> {
             let Phase::Ready(work) = self.take(id) else {
                 bail!("{} is not ready", self.name(id));
             };
-            self.start(id, *work, hands)?;
+            self.start(id, *work, hands);
         }
         Ok(())
     }
 
-    fn start(&mut self, id: StepId, work: Work, hands: &Hands<'_, 'a>) -> Result<()> {
+    /// Starts a step, unless it is done or under way elsewhere; where that cannot be done, it has failed.
+    fn start(&mut self, id: StepId, work: Work, hands: &Hands<'_, 'a>) {
+        if let Err(error) = self.try_to_start(id, work, hands) {
+            self.fail(id, &error);
+        }
+        self.follow(id);
+    }
+
+    fn try_to_start(&mut self, id: StepId, work: Work, hands: &Hands<'_, 'a>) -> Result<()> {
         let Work { key, reasons } = work;
         let step = self.name(id);
         let _lock = self.store.share()?;
@@ -393,17 +409,11 @@ impl<'a> Run<'a> {
         if !self.forced[id.index()]
             && let Lookup::Found(entry) = self.store.lookup(&key)?
         {
-            self.store.show(&step, &entry)?;
+            self.show(id, &entry);
             self.use_result(id, entry);
-            return self.follow(id);
+            return Ok(());
         }
-        let (task, inputs) = match self.prepare(id, key, &claim) {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                self.fail(id, &error);
-                return self.follow(id);
-            }
-        };
+        let (task, inputs) = self.prepare(id, key, &claim)?;
         let waiting = self.running + self.ready.len();
         let threads = (self.options.cores / waiting.clamp(1, self.options.jobs)).max(1);
         // The step's process may run elsewhere.
@@ -432,6 +442,15 @@ impl<'a> Run<'a> {
         };
         self.set(id, Phase::Running(Box::new(job)));
         Ok(())
+    }
+
+    /// Makes the readable view show a result. Where that fails nothing is lost but the view.
+    fn show(&mut self, id: StepId, entry: &Entry) {
+        let step = self.name(id);
+        if let Err(error) = self.store.show(&step, entry) {
+            let progress = Progress::Note(format!("{error:#}"));
+            (self.emit)(Event::Progress { step, progress });
+        }
     }
 
     /// Prepares the working folder of a claimed step; gives its task, and its inputs as they look now.
@@ -467,19 +486,17 @@ impl<'a> Run<'a> {
     }
 
     /// Commits or buries what a step's process left.
-    fn end(&mut self, id: StepId, ended: Result<Finished>) -> Result<()> {
+    fn end(&mut self, id: StepId, ended: Result<Finished>) {
         let Phase::Running(job) = self.take(id) else {
-            bail!("{} ended without running", self.name(id));
+            return;
         };
-        let step = self.name(id);
         if matches!(&ended, Err(error) if error.is::<Stopped>()) {
             self.skip(id, "interrupted".to_owned());
-            return Ok(());
+            return;
         }
-        let _lock = self.store.share()?;
-        match ended.and_then(|finished| self.commit(id, &job, finished)) {
+        match self.add(id, &job, ended) {
             Ok((entry, same_bytes)) => {
-                self.store.show(&step, &entry)?;
+                let step = self.name(id);
                 (self.emit)(Event::Finished {
                     step,
                     summary: entry.summary.clone(),
@@ -496,9 +513,27 @@ impl<'a> Run<'a> {
                     }),
                 );
             }
-            Err(error) => self.fail(id, &error),
+            Err(error) => {
+                // If its inputs are not what they should be, that is the cause.
+                let intact = self.store.expect_intact(&job.inputs);
+                self.fail(id, &intact.err().unwrap_or(error));
+            }
         }
-        self.follow(id)
+        self.follow(id);
+    }
+
+    /// Adds what a step has left to the store, and shows it.
+    fn add(
+        &mut self,
+        id: StepId,
+        job: &Job,
+        ended: Result<Finished>,
+    ) -> Result<(Arc<Entry>, Option<bool>)> {
+        let finished = ended?;
+        let _lock = self.store.share()?;
+        let (entry, same_bytes) = self.commit(id, job, finished)?;
+        self.show(id, &entry);
+        Ok((entry, same_bytes))
     }
 
     fn fail(&mut self, id: StepId, error: &Error) {

@@ -61,25 +61,27 @@ impl Store {
             lock_path,
             _lock: lock,
         };
+        // Whoever held the claim may be dead, and its step's process not quite.
+        let mark = claim.folder.join(MARK);
+        if mark.is_file() && open_lock(&mark, File::try_lock)?.is_none() {
+            return Ok(Claimed::Busy(mark));
+        }
         Ok(Claimed::Ours(claim))
     }
 
-    /// Prepares the work of the step of this name: an empty output folder and a fresh log. Waits for
-    /// the end of a step's process whose parent was killed.
+    /// Prepares the work of the step of this name: an empty output folder and a fresh log.
     ///
     /// # Errors
     /// If folder or log cannot be written.
     pub fn begin(&self, claim: &Claim, step: &str) -> Result<()> {
         self.clear_for_folder(&claim.scratch())?;
         disk::create_folder(&claim.scratch())?;
-        self.clear_for_file(&claim.folder.join(MARK))?;
-        drop(work_in(&claim.folder)?);
         // Whatever an earlier run has left but what it can go on from.
         let entries = fs::read_dir(&claim.folder);
         let cannot = || format!("cannot read {}", claim.folder.display());
         for entry in entries.with_context(cannot)? {
             let path = entry.with_context(cannot)?.path();
-            if path != claim.scratch() && path != claim.folder.join(MARK) {
+            if path != claim.scratch() {
                 disk::remove_folder(&path)?;
             }
         }
@@ -105,7 +107,7 @@ impl Store {
                 if self.check(output)?.is_none() {
                     continue;
                 }
-                self.set_aside(&object)?;
+                self.copy_aside(&object)?;
             }
             self.clear_for_folder(&object.with_file_name(""))?;
             disk::publish(&claim.output().join(name), &object)?;
@@ -148,6 +150,10 @@ impl Store {
     /// # Errors
     /// If it cannot be removed.
     pub fn discard(&self, claim: &Claim) -> Result<()> {
+        // Without its log a folder is known to be of no more use; see `tidy`.
+        if claim.log().exists() {
+            disk::remove_file(&claim.log())?;
+        }
         disk::remove_folder(&claim.folder)
     }
 
@@ -161,7 +167,8 @@ impl Store {
 
     /// Removes what processes have left that were killed amid a write, or between adding a result and
     /// tidying up after it: folders of keys that nobody works on and that have their result, and locks.
-    /// What an interrupted step can go on from stays, and so does the log of a failed one.
+    /// What an interrupted step can go on from stays, also one that was to run again; and so does the log
+    /// of a failed one without a result.
     pub fn tidy(&self) {
         disk::sweep(&self.root);
         disk::sweep(&self.root.join("listings"));
@@ -172,19 +179,56 @@ impl Store {
                 let key = name.strip_suffix(".lock").unwrap_or(name);
                 key.parse::<Digest>().ok()
             });
+            let Some(key) = key else { continue };
+            // Claimed only if there is something to do: another run might take it for work.
+            let folder = self.work_path(&key);
+            let finished = || matches!(self.lookup(&key), Ok(Lookup::Found(_)));
             // Whatever fails here is tried again by the next run.
-            if let Some(key) = key
+            if (!folder.exists() || finished())
                 && let Ok(Claimed::Ours(claim)) = self.claim(&key)
-                && let Ok(Lookup::Found(_)) = self.lookup(&key)
+                && finished()
+                && !(claim.log().exists() && is_filled(&claim.scratch()))
             {
                 let _ = self.discard(&claim);
             }
         }
     }
 
+    /// As [`Store::set_aside`], for what is about to be replaced: a file keeps its name until then, for
+    /// another process may have put a whole one there meanwhile.
+    fn copy_aside(&self, path: &Path) -> Result<()> {
+        let metadata = path.symlink_metadata();
+        if metadata.is_ok_and(|metadata| metadata.is_file()) {
+            let kept = self.place_aside(path)?;
+            // Some file systems have no second names; then nobody can look at it.
+            let _ = fs::hard_link(path, kept);
+            return Ok(());
+        }
+        self.set_aside(path).map(drop)
+    }
+
     /// Moves a damaged file out of the way, where a person can look at it; says where.
     pub(super) fn set_aside(&self, path: &Path) -> Result<PathBuf> {
+        let kept = self.place_aside(path)?;
+        match fs::rename(path, &kept) {
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            moved => {
+                moved.with_context(|| format!("cannot set {} aside", path.display()))?;
+            }
+        }
+        Ok(kept)
+    }
+
+    /// A free name for what is set aside.
+    fn place_aside(&self, path: &Path) -> Result<PathBuf> {
         let folder = self.root.join("set-aside");
+        let is_there = folder.symlink_metadata().is_ok();
+        if is_there && !folder.is_dir() {
+            let away = self.root.join("set-aside.file");
+            fs::rename(&folder, &away)
+                .with_context(|| format!("cannot move {} away", folder.display()))?;
+        }
         disk::create_folder(&folder)?;
         let relative = path.strip_prefix(&self.root).unwrap_or(path);
         let flat = relative.to_string_lossy().replace('/', "-");
@@ -192,13 +236,6 @@ impl Store {
         // A rename replaces a file that was set aside before, but neither a folder nor by a folder.
         if kept.symlink_metadata().is_ok() {
             disk::remove_folder(&kept)?;
-        }
-        match fs::rename(path, &kept) {
-            // Another process was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            moved => {
-                moved.with_context(|| format!("cannot set {} aside", path.display()))?;
-            }
         }
         Ok(kept)
     }
@@ -300,7 +337,18 @@ impl Claim {
 /// # Errors
 /// If the lock cannot be opened or waited for.
 pub fn wait(lock_path: &Path) -> Result<()> {
-    open_lock(lock_path, disk::wait_for).map(drop)
+    // Not created: its holder removes it.
+    let waited = match File::options().write(true).open(lock_path) {
+        Ok(file) => file.lock(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    waited.with_context(|| format!("cannot wait for {}", lock_path.display()))
+}
+
+/// Whether there is anything in a folder.
+fn is_filled(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Marks a working folder as one in which a process works, until the mark is dropped or the process

@@ -130,24 +130,27 @@ impl Store {
     ) -> Result<Checkup> {
         let lock = self.clear_the_lock(mend)?;
         let started = Instant::now();
-        let mut checkup = {
+        let mut check = {
             // Nothing is removed meanwhile.
             let _lock = self.share()?;
-            self.check_everything(check_left, watch)?
+            self.check_contents(watch)?
         };
-        checkup.seconds = started.elapsed().as_secs_f64();
+        check.checkup.seconds = started.elapsed().as_secs_f64();
+        // The rest takes no time, and nobody may change it meanwhile.
+        let alone = match self.exclude(&mut || {}) {
+            Ok(alone) => alone,
+            // One can look at a store to which one may not write.
+            Err(_) if !mend => self.share()?,
+            Err(error) => return Err(error),
+        };
+        check.check_names(check_left);
+        let mut checkup = check.checkup;
         checkup.findings.extend(lock);
         // Also where nothing is to be mended: size and time stamps must not vouch for it any more.
         for digest in &checkup.altered {
             self.index.forget_object(digest);
         }
-        if mend
-            && checkup
-                .findings
-                .iter()
-                .any(|found| !matches!(found.cure, Cure::Nothing))
-        {
-            let alone = self.exclude(&mut || {})?;
+        if mend {
             self.mend(&mut checkup.findings, &alone);
         }
         if mend || !checkup.altered.is_empty() {

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -176,7 +176,7 @@ impl Store {
     /// shared if nothing is to be removed afterwards.
     ///
     /// # Errors
-    /// If a folder cannot be read, or the file system has no locks.
+    /// If a folder cannot be read, or the list of a run under way is damaged.
     pub fn survey(&self, needs: &Needs, limits: &Limits) -> Result<Survey> {
         let mut sizes: BTreeMap<Digest, u64> = BTreeMap::new();
         let mut rubbish = Vec::new();
@@ -189,6 +189,16 @@ impl Store {
         }
         let runs = self.runs()?;
         let (live, ended): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.live);
+        if let Some((run, damage)) = live
+            .iter()
+            .find_map(|run| Some((run, run.damage.as_ref()?)))
+        {
+            bail!(
+                "what a run under way uses cannot be told, so nothing is removed: {} {damage}; \
+                 try again when it is over",
+                run.path.display()
+            );
+        }
         let (last, gone) = ended.split_at(limits.runs.min(ended.len()));
         rubbish.extend(gone.iter().map(|run| run.path.clone()));
         let keys = |runs: &[Run]| -> HashSet<Digest> {
@@ -287,7 +297,8 @@ impl Store {
             .collect();
         for key in keys {
             let folder = self.work_path(&key);
-            if lock::is_locked(&folder.with_extension("lock"))? {
+            // What cannot be told is left alone.
+            if lock::is_locked(&folder.with_extension("lock")).unwrap_or(true) {
                 under_way.push(key);
                 continue;
             }

@@ -30,49 +30,63 @@ const GRAIN: Duration = Duration::from_millis(50);
 
 /// How a file looked: size, inode, and seconds and nanoseconds of its last change of content and of
 /// status, the second of which no program can set back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stat([i64; 6]);
+#[derive(Clone, Copy, Debug)]
+pub struct Stat {
+    numbers: [i64; 6],
+    /// Whether it had been left alone for a while when it was looked at.
+    quiet: bool,
+}
+
+impl PartialEq for Stat {
+    fn eq(&self, other: &Stat) -> bool {
+        self.numbers == other.numbers
+    }
+}
+
+impl Eq for Stat {}
 
 impl Stat {
     /// Bytes of the form in the file.
     const WIDTH: usize = 48;
 
     pub fn of(metadata: &Metadata) -> Stat {
-        Stat([
+        let numbers = [
             metadata.len().cast_signed(),
             metadata.ino().cast_signed(),
             metadata.mtime(),
             metadata.mtime_nsec(),
             metadata.ctime(),
             metadata.ctime_nsec(),
-        ])
+        ];
+        let quiet = settled(&numbers);
+        Stat { numbers, quiet }
     }
 
     /// Whether nobody wrote to the file between two looks at it; its links and permissions may differ.
     pub fn same_writes(&self, other: &Stat) -> bool {
-        self.0[..4] == other.0[..4]
-    }
-
-    /// Whether the file has been left alone for a while.
-    fn settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default().saturating_sub(GRAIN);
-        let now = (now.as_secs().cast_signed(), i64::from(now.subsec_nanos()));
-        let Stat([.., modified, modified_nanos, changed, changed_nanos]) = *self;
-        (modified, modified_nanos).max((changed, changed_nanos)) < now
+        self.numbers[..4] == other.numbers[..4]
     }
 
     fn write(&self, row: &mut Vec<u8>) {
-        row.extend(self.0.iter().flat_map(|number| number.to_le_bytes()));
+        row.extend(self.numbers.iter().flat_map(|number| number.to_le_bytes()));
     }
 
     /// Whether a row begins with this.
     fn begins(&self, row: &[u8]) -> bool {
         let mut words = row.chunks_exact(8);
-        self.0
+        self.numbers
             .iter()
             .all(|number| words.next() == Some(&number.to_le_bytes()))
     }
+}
+
+/// Whether a file that looks like this has been left alone for a while.
+fn settled(numbers: &[i64; 6]) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().saturating_sub(GRAIN);
+    let now = (now.as_secs().cast_signed(), i64::from(now.subsec_nanos()));
+    let [.., modified, modified_nanos, changed, changed_nanos] = *numbers;
+    (modified, modified_nanos).max((changed, changed_nanos)) < now
 }
 
 /// How a file looked when what is noted of it was found out.
@@ -86,7 +100,7 @@ struct Seen {
 impl Seen {
     /// A file that was read after it looked like this.
     fn read(stat: Stat) -> Seen {
-        let certain = stat.settled();
+        let certain = stat.quiet;
         Seen { stat, certain }
     }
 
@@ -98,7 +112,7 @@ impl Seen {
 
     /// Whether to remember it.
     fn lasts(&self) -> bool {
-        self.certain && self.stat.settled()
+        self.certain && settled(&self.stat.numbers)
     }
 }
 
@@ -269,7 +283,8 @@ impl Index {
         if !learnt.changed {
             return Ok(());
         }
-        let payload = self.saved().with(&learnt)?;
+        // As the file is now: what another process has taken out of it stays out.
+        let payload = Saved::at(&self.path).with(&learnt)?;
         let digest = Digest::of(&payload);
         disk::replace(&self.path, &[MAGIC, digest.as_bytes(), &payload].concat())?;
         drop(learnt);
@@ -299,10 +314,7 @@ impl Index {
     }
 
     fn saved(&self) -> &Saved {
-        self.saved.get_or_init(|| {
-            let bytes = disk::read(&self.path).unwrap_or_default();
-            Saved::parse(bytes).unwrap_or_default()
-        })
+        self.saved.get_or_init(|| Saved::at(&self.path))
     }
 
     fn learnt(&self) -> RwLockReadGuard<'_, Learnt> {
@@ -329,6 +341,12 @@ impl Saved {
 
     /// Bytes of a row of files: looks and digest.
     const FILE: usize = Stat::WIDTH + 32;
+
+    /// The file's content, empty where it cannot be used.
+    fn at(path: &Path) -> Saved {
+        let bytes = disk::read(path).unwrap_or_default();
+        Saved::parse(bytes).unwrap_or_default()
+    }
 
     /// Finds its way in the file's bytes; `None` if it is torn, of another version, or no index.
     fn parse(bytes: Vec<u8>) -> Option<Saved> {

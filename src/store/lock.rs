@@ -2,8 +2,8 @@
 //!
 //! | | holds the lock |
 //! |---|---|
-//! | who adds to the store or relies on what is in it | shared, for as long as it takes to find a result and to put its key on the list of the run (see `runs`), or to add one |
-//! | who removes what nobody needs, or sets a damaged file aside | alone |
+//! | who adds to the store or relies on what is in it | shared, for as long as it takes to find a result and to put its key on the list of the run (see `runs`), or to add one, setting aside what it takes the place of |
+//! | who removes what nobody needs, or what was found damaged by reading everything | alone |
 //!
 //! Never over a whole run, which may take weeks: results that it uses later are protected by its list.
 //! The kernel gives the lock back when its holder dies. The file is never removed.

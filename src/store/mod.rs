@@ -111,6 +111,7 @@ impl Store {
             "logs",
             "work",
             "by-step",
+            "runs",
         ] {
             let folder = self.root.join(folder);
             self.clear_for_folder(&folder).context(advice)?;
@@ -255,6 +256,25 @@ impl Store {
         Ok(Watched(watched))
     }
 
+    /// Reads contents again, whatever their sizes and time stamps say.
+    ///
+    /// # Errors
+    /// If one of them is not intact; it is not trusted any more.
+    pub fn expect_intact(&self, watched: &Watched) -> Result<()> {
+        for (name, digest, _) in &watched.0 {
+            let path = self.object_path(digest);
+            if Digest::of_file(&path).is_ok_and(|found| found == *digest) {
+                continue;
+            }
+            self.index.forget_object(digest);
+            bail!(
+                "input {name} ({}) was altered; run the command again to rebuild it",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+
     /// Makes sure that nobody wrote to the contents since they were noted.
     ///
     /// # Errors
@@ -312,6 +332,11 @@ impl Store {
             return Ok(());
         }
         self.clear_for_folder(&folder)?;
+        disk::create_folder(&folder)?;
+        // Two runs may show different results of the step; where folders have no locks, the next run puts
+        // right what they mixed up.
+        let guard = fs::File::open(&folder);
+        let _guard = guard.and_then(|folder| folder.lock().map(|()| folder));
         let up = "../".repeat(step.split('/').count() + 1);
         let key = entry.key;
         let manifest = PathBuf::from(format!("{up}manifests/{key}.json"));

@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::index::Stat;
 use super::{Store, disk, lock};
 use crate::key::Digest;
 
@@ -43,7 +44,10 @@ struct List {
     file: File,
     path: PathBuf,
     keys: HashSet<Digest>,
-    length: u64,
+    /// All lines so far.
+    text: String,
+    /// How the file looked after the last of them.
+    looks: Option<Stat>,
 }
 
 /// A line of a list.
@@ -102,26 +106,40 @@ impl Store {
         let keys: HashSet<Digest> = keys.into_iter().collect();
         let now = jiff::Timestamp::now();
         let started = now.strftime("%Y%m%dT%H%M%S%.3fZ");
-        let path = folder.join(format!("{started}-{}.{OPEN}", std::process::id()));
+        let name = format!("{started}-{}", std::process::id());
         let begin = || -> io::Result<List> {
-            // Between the file's creation and its lock nobody looks, for the store's lock is held.
-            let file = File::options().write(true).create_new(true).open(&path)?;
-            file.lock().map_err(disk::without_locks)?;
-            Ok(List {
-                file,
-                path: path.clone(),
-                keys,
-                length: 0,
-            })
+            // Another machine may have a process of the same number.
+            for attempt in 0.. {
+                let path = folder.join(format!("{name}{}.{OPEN}", "a".repeat(attempt)));
+                // Between the file's creation and its lock nobody looks, for the store's lock is held.
+                match File::options().write(true).create_new(true).open(&path) {
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                    file => {
+                        let file = file?;
+                        file.lock().map_err(disk::without_locks)?;
+                        let looks = Some(Stat::of(&file.metadata()?));
+                        let text = String::new();
+                        return Ok(List {
+                            file,
+                            path,
+                            keys,
+                            text,
+                            looks,
+                        });
+                    }
+                }
+            }
+            Err(ErrorKind::AlreadyExists.into())
         };
         let mut list =
-            begin().with_context(|| format!("cannot begin the list {}", path.display()))?;
+            begin().with_context(|| format!("cannot begin a list in {}", folder.display()))?;
         list.add(&Line::Begin {
             profile: profile.to_owned(),
             started: format!("{now:.3}"),
         })?;
         let keys = list.keys.iter().copied().collect();
         list.add(&Line::Keys(keys))?;
+        disk::sync_folder(&folder).with_context(|| format!("cannot flush {}", folder.display()))?;
         *self.own_run() = Some(list);
         Ok(())
     }
@@ -171,8 +189,8 @@ impl Store {
             outcome: outcome.to_owned(),
         })?;
         let end = || {
-            list.file.sync_all()?;
-            fs::rename(&list.path, list.path.with_extension(ENDED))
+            fs::rename(&list.path, list.path.with_extension(ENDED))?;
+            disk::sync_folder(&self.path(&[FOLDER]))
         };
         end().with_context(|| format!("cannot end {}", list.path.display()))
     }
@@ -218,16 +236,43 @@ fn is_ended(path: &Path) -> bool {
 }
 
 impl List {
-    /// Adds a line; what a full disk lets through of it is taken back.
+    /// Adds a line, durably; what a full disk lets through of it is taken back.
     fn add(&mut self, line: &Line) -> Result<()> {
-        let text = line.sealed();
-        let added = self.file.write_all_at(text.as_bytes(), self.length);
-        if added.is_err() {
-            // The line counts for nothing, whole or not, as the run ends with this error.
-            let _ = self.file.set_len(self.length);
+        let line = line.sealed();
+        let add = |list: &mut List| -> io::Result<()> {
+            let now = list.path.symlink_metadata().ok();
+            if now.map(|found| Stat::of(&found)) != list.looks {
+                list.write_anew()?;
+            }
+            let length = list.text.len() as u64;
+            let added = list.file.write_all_at(line.as_bytes(), length);
+            if added.is_err() {
+                // The line counts for nothing, whole or not, as what it is for is not done.
+                let _ = list.file.set_len(length);
+            }
+            added?;
+            list.file.sync_data()?;
+            list.text += &line;
+            list.looks = Some(Stat::of(&list.file.metadata()?));
+            Ok(())
+        };
+        add(self).with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    /// Writes the whole list again, since somebody has changed or removed the file: what this run uses is
+    /// not to be lost by that.
+    fn write_anew(&mut self) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
         }
-        added.with_context(|| format!("cannot write {}", self.path.display()))?;
-        self.length += text.len() as u64;
+        let _ = fs::remove_file(&self.path);
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(&self.path)?;
+        file.lock().map_err(disk::without_locks)?;
+        file.write_all_at(self.text.as_bytes(), 0)?;
+        self.file = file;
         Ok(())
     }
 }
@@ -256,7 +301,11 @@ impl Run {
         let mut run = Run::default();
         match lock::is_locked(&path) {
             Ok(live) => run.live = live,
-            Err(error) => run.damage = Some(format!("{error:#}")),
+            // As far as anybody knows it may be under way.
+            Err(error) => {
+                run.live = true;
+                run.damage = Some(format!("{error:#}"));
+            }
         }
         match disk::read(&path) {
             Ok(bytes) => run.take(&bytes, is_ended(&path)),

@@ -71,6 +71,16 @@ impl Store {
     }
 }
 
+/// The key of the manifest or log that a link of a step's folder leads to.
+pub(super) fn key_in(target: &Path) -> Option<Digest> {
+    // The log of a step under way lies in its working folder, which has the key's name.
+    let named = match target.ends_with("log") {
+        true => target.parent()?.file_name()?,
+        false => target.file_stem()?,
+    };
+    named.to_str()?.parse().ok()
+}
+
 /// What lies in a folder, by name; nothing if it is not there.
 ///
 /// # Errors

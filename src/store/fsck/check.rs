@@ -63,11 +63,8 @@ pub(super) struct Check<'s> {
 }
 
 impl Store {
-    pub(super) fn check_everything(
-        &self,
-        check_left: CheckLeft,
-        watch: &(dyn Fn(u64, u64) + Sync),
-    ) -> Result<Checkup> {
+    /// Reads all contents. Whoever holds the store's lock shared may go on adding to it meanwhile.
+    pub(super) fn check_contents(&self, watch: &(dyn Fn(u64, u64) + Sync)) -> Result<Check<'_>> {
         ensure!(
             self.root.is_dir(),
             "there is no folder of artifacts {}; name it with --artifacts",
@@ -87,18 +84,22 @@ impl Store {
         check.outputs();
         check.listings();
         check.logs();
-        check.runs()?;
-        check.work(check_left)?;
-        let by_step = self.root.join("by-step");
-        check.views(&by_step, "");
-        let set_aside = list(&self.root.join("set-aside")).unwrap_or_default();
-        let bytes = set_aside.iter().map(Found::bytes).sum();
-        check.checkup.set_aside = (set_aside.len(), bytes);
-        Ok(check.checkup)
+        Ok(check)
     }
 }
 
 impl Check<'_> {
+    /// Looks at what shows results and what is under way. To be called while nobody else uses the store.
+    pub(super) fn check_names(&mut self, check_left: CheckLeft) {
+        self.runs();
+        self.work(check_left);
+        let by_step = self.store.root.join("by-step");
+        self.views(&by_step, "");
+        let set_aside = list(&self.store.root.join("set-aside")).unwrap_or_default();
+        let bytes = set_aside.iter().map(Found::bytes).sum();
+        self.checkup.set_aside = (set_aside.len(), bytes);
+    }
+
     pub(super) fn find(
         &mut self,
         path: &Path,
@@ -362,30 +363,40 @@ impl Check<'_> {
         self.checkup.logs = files.len();
     }
 
-    fn runs(&mut self) -> Result<()> {
-        let known: HashMap<PathBuf, Option<String>> = match self.store.runs() {
-            Ok(runs) => runs.into_iter().map(|run| (run.path, run.damage)).collect(),
+    fn runs(&mut self) {
+        let known: HashMap<PathBuf, (bool, Option<String>)> = match self.store.runs() {
+            Ok(runs) => runs
+                .into_iter()
+                .map(|run| (run.path, (run.live, run.damage)))
+                .collect(),
             // Said of the folder already.
             Err(_) => HashMap::new(),
         };
         for file in self.list(&self.store.root.join("runs")) {
             match known.get(&file.path) {
                 None => self.note(&file.path, "does not belong here", LOOK),
-                Some(damage) => {
+                Some((live, damage)) => {
                     self.checkup.runs += 1;
-                    if let Some(what) = wrong_kind(&file).or_else(|| damage.clone()) {
-                        self.find(&file.path, what, LIST, Cure::SetAside);
+                    let what = wrong_kind(&file);
+                    // A run that is under way writes its list anew.
+                    let cure = match what.is_none() && *live {
+                        true => Cure::Nothing,
+                        false => Cure::SetAside,
+                    };
+                    if let Some(what) = what.or_else(|| damage.clone()) {
+                        self.find(&file.path, what, LIST, cure);
                     }
                 }
             }
         }
-        Ok(())
     }
 
-    fn work(&mut self, check_left: CheckLeft) -> Result<()> {
+    fn work(&mut self, check_left: CheckLeft) {
         for found in self.list(&self.store.root.join("work")) {
             if let Some(key) = found.digest(".lock") {
-                if !lock::is_locked(&found.path).unwrap_or(false)
+                if !found.metadata.is_file() {
+                    self.find(&found.path, "is no file", RUN, Cure::SetAside);
+                } else if !lock::is_locked(&found.path).unwrap_or(false)
                     && !self.store.work_path(&key).is_dir()
                 {
                     self.note(
@@ -405,7 +416,7 @@ impl Check<'_> {
                 continue;
             }
             // What is written right now is not to be judged.
-            if lock::is_locked(&found.path.with_extension("lock"))? {
+            if lock::is_locked(&found.path.with_extension("lock")).unwrap_or(false) {
                 continue;
             }
             let scratch = self.store.scratch_path(&key);
@@ -415,7 +426,6 @@ impl Check<'_> {
                 self.find(&path, what, RESUME, Cure::SetAside).steps = steps.clone();
             }
         }
-        Ok(())
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::{Cure, Finding, Harm, Mended};
+use crate::key::Digest;
 use crate::store::index::Stat;
-use crate::store::{Lock, Store, disk};
+use crate::store::{Lock, Lookup, Store, disk};
 
 impl Store {
     /// Applies the cures, as far as the files still look as they did when they were found damaged.
@@ -23,8 +24,8 @@ impl Store {
     }
 
     fn cure(&self, path: &Path, finding: &Finding) -> Result<Mended> {
-        let looks = path.symlink_metadata().ok().map(|found| Stat::of(&found));
-        if matches!(finding.cure, Cure::SetAside | Cure::Remove) && looks != finding.looks {
+        if matches!(finding.cure, Cure::SetAside | Cure::Remove) && !self.is_still_so(path, finding)
+        {
             return Ok(Mended::Changed);
         }
         Ok(match &finding.cure {
@@ -55,6 +56,19 @@ impl Store {
         })
     }
 
+    /// Whether what was found wrong is wrong now: others may have put it right while the rest was read.
+    fn is_still_so(&self, path: &Path, finding: &Finding) -> bool {
+        let found = path.symlink_metadata();
+        if let Some(digest) = self.object_at(path) {
+            let is_file = found.is_ok_and(|found| found.is_file());
+            return !is_file || !Digest::of_file(path).is_ok_and(|found| found == digest);
+        }
+        if let Some(key) = key_of(path) {
+            return !matches!(self.lookup(&key), Ok(Lookup::Found(_)));
+        }
+        found.ok().map(|found| Stat::of(&found)) == finding.looks
+    }
+
     /// A lock that cannot be locked is set aside before anything else is done.
     pub(super) fn clear_the_lock(&self, mend: bool) -> Result<Option<Finding>> {
         let path = self.path(&["lock"]);
@@ -77,7 +91,7 @@ impl Store {
 }
 
 /// The key of the result whose manifest lies here.
-fn key_of(path: &Path) -> Option<crate::key::Digest> {
+fn key_of(path: &Path) -> Option<Digest> {
     path.file_name()?
         .to_str()?
         .strip_suffix(".json")?

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::check::{Check, LINK, LOOK};
 use super::{Cure, Harm};
 use crate::key::Digest;
-use crate::store::tree::list;
+use crate::store::tree::{key_in, list};
 use crate::store::{Entry, SHOWN};
 
 impl Check<'_> {
@@ -28,7 +28,11 @@ impl Check<'_> {
         let steps = vec![step.to_owned()];
         let shown = fs::read_link(folder.join(SHOWN)).ok();
         let key = shown.as_deref().and_then(key_in);
-        let manifest = key.and_then(|key| self.manifests.get(&key).cloned());
+        // Results may have been added since the others were read.
+        let manifest = key.and_then(|key| match self.manifests.get(&key) {
+            Some(manifest) => Some(manifest.clone()),
+            None => self.store.manifest(&key),
+        });
         let Some(manifest) = manifest else {
             let outputs = files
                 .iter()
@@ -101,9 +105,4 @@ fn step_below(step: &str, name: &str) -> String {
         "" => name.to_owned(),
         step => format!("{step}/{name}"),
     }
-}
-
-/// The key of the manifest or log that a link leads to.
-fn key_in(target: &Path) -> Option<Digest> {
-    target.file_stem()?.to_str()?.parse().ok()
 }

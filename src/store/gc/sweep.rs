@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{Fate, Survey};
 use crate::key::Digest;
-use crate::store::tree::list;
+use crate::store::tree::{key_in, list};
 use crate::store::{Claimed, Lock, SHOWN, Store, disk};
 
 impl Survey {
@@ -60,10 +60,7 @@ impl Survey {
 /// Removes links of a folder and of all below it that lead to nothing or show a result that is gone,
 /// what killed processes have left, and then folders without anything; returns whether this one is.
 fn clear_views(folder: &Path, kept: &HashSet<Digest>, logs: &HashSet<Digest>) -> Result<bool> {
-    let key = |link: &Path| -> Option<Digest> {
-        let target = fs::read_link(link).ok()?;
-        target.file_stem()?.to_str()?.parse().ok()
-    };
+    let key = |link: &Path| key_in(&fs::read_link(link).ok()?);
     let shown = key(&folder.join(SHOWN));
     let gone = shown.is_some_and(|key| !kept.contains(&key));
     let mut empty = true;

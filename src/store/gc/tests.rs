@@ -227,7 +227,7 @@ fn work_under_way_stays_and_a_checkpoint_goes_only_when_that_is_asked_for() {
         paths.each_ref().map(|path| path.exists()),
         [true, true, false]
     );
-    assert!(first.log_path(&inputs(1).key()).exists());
+    assert!(paths[1].join("log").exists());
     let limits = Limits {
         interrupted: true,
         ..KEEP_NOTHING
@@ -265,10 +265,10 @@ fn listings_that_results_refer_to_stay_and_what_killed_processes_left_goes() {
     first.keep_listing(text).unwrap();
     first.keep_listing("fn b\t1\n").unwrap();
     for name in [
-        ".tmpAbCdEf",
-        "manifests/.tmpAbCdEf",
-        "logs/.tmp1",
-        "work/.tmp2",
+        ".index.partial",
+        "manifests/.a.partial",
+        "logs/.b.partial",
+        "work/.c.partial",
     ] {
         fs::write(folder.path().join(name), "half").unwrap();
     }
@@ -281,5 +281,5 @@ fn listings_that_results_refer_to_stay_and_what_killed_processes_left_goes() {
     assert_eq!(survey.others(), 5);
     assert_eq!(first.list("listings").unwrap().len(), 1);
     assert!(folder.path().join(".gitignore").exists());
-    assert!(!folder.path().join(".tmpAbCdEf").exists());
+    assert!(!folder.path().join(".index.partial").exists());
 }
