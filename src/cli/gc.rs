@@ -74,7 +74,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
     drop((lock, store));
 
     let store = Store::at(artifacts, false);
-    let alone = store.exclude(&mut || out.remark("waiting for another fig6 to be done with the store"))?;
+    let alone =
+        store.exclude(&mut || out.remark("waiting for another fig6 to be done with the store"))?;
     let needs = self::needs(&pipeline, &arguments.reports, &store)?;
     let survey = store.survey(&needs, &limits)?;
     survey.remove(&store, &alone)?;

@@ -66,7 +66,7 @@ fn a_run_killed_or_without_power_at_any_write_is_continued_to_the_same_bytes() {
     assert_eq!(commits.len(), 7);
 
     let mut disk = Disk::default();
-    let stride = number("FIG6_TRUST_STRIDE", 8);
+    let stride = number("FIG6_TRUST_STRIDE", 12);
     let mut seen = HashSet::new();
     let mut states = Vec::new();
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
@@ -184,7 +184,7 @@ fn a_run_that_really_dies_at_a_write_is_continued_to_the_same_bytes() {
         ));
         trace::below(strace, &run(project)).output().unwrap().status
     };
-    let stride = number("FIG6_TRUST_STRIDE", 8);
+    let stride = number("FIG6_TRUST_STRIDE", 12);
     let mut deaths = 0;
     for place in (1..).step_by(stride) {
         let project = Project::new(PIPELINE);

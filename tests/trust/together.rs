@@ -155,7 +155,7 @@ fn a_waiting_run_goes_on_from_the_checkpoint_of_a_killed_one() {
 
 #[test]
 fn no_step_outlives_a_run_that_dies() {
-    for death in [Signal::KILL, Signal::ABORT, Signal::SEGV] {
+    for death in [Signal::KILL, Signal::ABORT, Signal::QUIT] {
         let project = Project::new(&long(100_000));
         let mut run = start(&project, &["--checkpoint-every", "0"]);
         until("a checkpoint", || trained(&project, 2));

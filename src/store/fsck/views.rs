@@ -31,6 +31,7 @@ impl Check<'_> {
         // Results may have been added since the others were read.
         let manifest = key.and_then(|key| match self.manifests.get(&key) {
             Some(manifest) => Some(manifest.clone()),
+            None if self.broken.contains(&key) => None,
             None => self.store.manifest(&key),
         });
         let Some(manifest) = manifest else {
