@@ -63,7 +63,8 @@ fn every_file_damaged_in_any_way_is_named_and_set_aside_and_then_nothing_is_wron
     filled(folder.path());
     // Nothing but their kind can be wrong with these.
     let only_kind = |file: &Path| {
-        file.starts_with("logs") || file == Path::new("lock") || file.ends_with("task.json")
+        let under_way = file.ends_with("task.json") || file.ends_with("log");
+        file.starts_with("logs") || file == Path::new("lock") || under_way
     };
     let mut tried = 0;
     for file in files(folder.path()) {
