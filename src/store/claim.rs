@@ -370,3 +370,6 @@ fn open_lock(
 ) -> Result<Option<File>> {
     disk::locked(path, lock).with_context(|| format!("cannot lock {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

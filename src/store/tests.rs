@@ -77,7 +77,7 @@ pub(super) fn found(store: &Store, key: &Digest) -> Arc<Entry> {
     }
 }
 
-fn damage(store: &Store, key: &Digest) -> String {
+pub(super) fn damage(store: &Store, key: &Digest) -> String {
     match store.lookup(key).unwrap() {
         Lookup::Damaged(what) => what,
         other => panic!("{other:?}"),
@@ -253,7 +253,7 @@ fn an_output_that_is_missing_or_was_not_declared_is_refused() {
 }
 
 /// Lets the files lie for a while: no program can set back when a file's status changed.
-fn settle() {
+pub(super) fn settle() {
     std::thread::sleep(std::time::Duration::from_millis(60));
 }
 

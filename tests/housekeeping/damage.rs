@@ -204,7 +204,7 @@ fn a_file_that_cannot_be_read_is_damage_and_no_crash() {
     let project = finished();
     let file = behind(&project, "train/plain8/seed1/weights.safetensors");
     let path = project.path("artifacts").join(&file);
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
     let mut command = project.command();
     command.args(["fsck", "--json"]);
     if rustix::process::geteuid().is_root() {

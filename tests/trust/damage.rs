@@ -284,7 +284,7 @@ fn files_that_cannot_be_read_are_made_again() {
             continue;
         }
         let before = fs::metadata(&path).unwrap().permissions();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
         recovered(&project, &format!("{} unreadable", file.display()));
         count += 1;
         if path.exists() {

@@ -248,3 +248,29 @@ fn no_store_is_an_error_that_says_what_to_do() {
     );
     assert!(!folder.path().join("none").exists());
 }
+
+#[test]
+fn a_content_that_is_put_right_while_the_rest_is_read_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = store(folder.path());
+    let key = commit(&first, 0, "curve");
+    let object = first.object_path(&found(&first, &key).outputs["metrics.jsonl"].digest);
+    let write = |content: &str| {
+        fs::remove_file(&object).unwrap();
+        fs::write(&object, content).unwrap();
+    };
+    write("curvy");
+    let store = Store::at(folder.path(), true);
+    // Its only content has been read when this is called.
+    let watch = |done: u64, _| {
+        if done > 0 {
+            write("curve");
+        }
+    };
+    let checkup = store.fsck(true, &|_| Vec::new(), &watch).unwrap();
+    assert!(checkup.damage().count() > 0, "{checkup:?}");
+    let changed = |finding: &Finding| finding.mended == Mended::Changed;
+    assert!(checkup.damage().all(changed), "{checkup:?}");
+    assert!(!folder.path().join("set-aside").exists());
+    found(&Store::at(folder.path(), false), &key);
+}

@@ -116,3 +116,40 @@ fn a_store_that_is_not_there_is_shared_without_a_lock_and_not_made() {
     store.prepare().unwrap();
     assert!(store.share().unwrap().is_held());
 }
+
+#[test]
+fn the_list_of_a_run_under_way_that_is_damaged_or_removed_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let keys = [0, 1, 2].map(key);
+    store.begin_run("tiny", [keys[0]]).unwrap();
+    let [run] = &store.runs().unwrap()[..] else {
+        panic!("one run");
+    };
+    let path = run.path.clone();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert!(store.runs().unwrap()[0].damage.is_some());
+    // As long as it cannot be told what the run uses, nothing is removed.
+    let needs = crate::store::Needs::default();
+    let limits = crate::store::Limits {
+        runs: 0,
+        max_bytes: None,
+        interrupted: false,
+        set_aside: false,
+    };
+    let error = store.survey(&needs, &limits).unwrap_err().to_string();
+    assert!(error.contains("nothing is removed"), "{error}");
+
+    store.rely_on(&[keys[1]]).unwrap();
+    let whole = &store.runs().unwrap()[0];
+    assert_eq!((whole.live, &whole.damage), (true, &None));
+    assert_eq!(whole.keys, keys[..2].iter().copied().collect());
+    fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    store.rely_on(&[keys[2]]).unwrap();
+    let whole = &store.runs().unwrap()[0];
+    assert_eq!((whole.live, &whole.damage), (true, &None));
+    assert_eq!(whole.keys, keys.iter().copied().collect());
+    store.end_run("done").unwrap();
+}
