@@ -128,7 +128,7 @@ impl Store {
         check_left: CheckLeft,
         watch: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Checkup> {
-        let lock = self.clear_the_lock(mend)?;
+        let lock = self.clear_the_lock()?;
         let started = Instant::now();
         let mut check = {
             // Nothing is removed meanwhile.

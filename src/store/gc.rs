@@ -195,7 +195,7 @@ impl Store {
         {
             bail!(
                 "what a run under way uses cannot be told, so nothing is removed: {} {damage}; \
-                 try again when it is over",
+                 try again when it is over, or after `fig6 fsck` if it is",
                 run.path.display()
             );
         }

@@ -80,11 +80,8 @@ impl Store {
         lock: impl Fn(&File) -> io::Result<()>,
     ) -> Result<Lock> {
         let path = self.path(&["lock"]);
-        if path.symlink_metadata().is_ok() {
-            disk::expect_file(&path).with_context(|| {
-                format!("cannot lock {}; `fig6 fsck` sets it aside", path.display())
-            })?;
-        }
+        // Nobody can hold a lock on what is no file.
+        self.clear_for_file(&path)?;
         let file = open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         if let Some(file) = &file {
             while let Err(error) = lock(file) {

@@ -299,7 +299,12 @@ impl Line {
 impl Run {
     fn read(path: PathBuf) -> Run {
         let mut run = Run::default();
-        match lock::is_locked(&path) {
+        // What has ended is not under way, whatever it looks like.
+        let locked = match is_open(&path) {
+            true => lock::is_locked(&path),
+            false => Ok(false),
+        };
+        match locked {
             Ok(live) => run.live = live,
             // As far as anybody knows it may be under way.
             Err(error) => {

@@ -70,10 +70,10 @@ impl Store {
     }
 
     /// A lock that cannot be locked is set aside before anything else is done.
-    pub(super) fn clear_the_lock(&self, mend: bool) -> Result<Option<Finding>> {
+    pub(super) fn clear_the_lock(&self) -> Result<Option<Finding>> {
         let path = self.path(&["lock"]);
         let is_file = path.symlink_metadata().map(|found| found.is_file());
-        if !mend || is_file.unwrap_or(true) {
+        if is_file.unwrap_or(true) {
             return Ok(None);
         }
         self.set_aside(&path)?;
