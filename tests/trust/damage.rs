@@ -18,7 +18,7 @@ use super::{PIPELINE, crashes, number, recovered, set_aside};
 pub enum Damage {
     /// Cut to so many percent of its length.
     Cut(usize),
-    /// Its last byte is missing.
+    /// Its last two bytes are missing: the last one may be a line break, which nobody misses.
     Shortened,
     /// One bit is another, so many percent into the file.
     Flip(usize),
@@ -66,7 +66,7 @@ impl Damage {
         let length = fs::metadata(path).map_or(0, |metadata| metadata.len() as usize);
         match self {
             Damage::Cut(percent) => set_length(path, (length * percent / 100).max(1)),
-            Damage::Shortened => set_length(path, length - 1),
+            Damage::Shortened => set_length(path, length.saturating_sub(2)),
             Damage::Emptied => set_length(path, 0),
             Damage::Flip(percent) => flip(path, (length * percent / 100) as u64),
             Damage::Deleted => fs::remove_file(path).unwrap(),
