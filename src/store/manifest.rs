@@ -3,7 +3,7 @@
 //! without it.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -90,11 +90,8 @@ impl Entry {
 
 /// Whether a name is that of a file in a folder, and nothing else.
 fn is_plain(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    let first = parts
-        .next()
-        .is_some_and(|part| matches!(part, Component::Normal(plain) if plain == name));
-    first && parts.next().is_none() && !name.contains('\0')
+    let leads = name.bytes().any(|byte| matches!(byte, b'/' | 0));
+    !leads && !matches!(name, "" | "." | "..")
 }
 
 impl From<&Manifest> for Entry {
