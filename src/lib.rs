@@ -78,5 +78,7 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod standalone;
+pub mod statistics;
 pub mod steps;
 pub mod store;
+pub mod verify;

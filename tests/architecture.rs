@@ -21,8 +21,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "results",
             "run",
             "standalone",
+            "statistics",
             "steps",
             "store",
+            "verify",
         ],
     ),
     ("error", &[]),
@@ -60,8 +62,26 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("steps", &["cifar", "nn", "results"]),
+    ("statistics", &[]),
+    ("steps", &["cifar", "nn", "results", "statistics"]),
     ("store", &["key"]),
+    (
+        "verify",
+        &[
+            "error",
+            "fingerprint",
+            "key",
+            "nn",
+            "pipeline",
+            "plan",
+            "report",
+            "results",
+            "run",
+            "statistics",
+            "steps",
+            "store",
+        ],
+    ),
 ];
 
 /// Crates that only some files may name.
@@ -79,6 +99,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("ureq", &["steps/download/"]),
     ("rustls_native_certs", &["steps/download/"]),
     ("image", &["steps/preprocess/"]),
+    ("statrs", &["statistics.rs", "statistics/"]),
+    ("quick_junit", &["cli/"]),
+    ("csv", &["steps/table/", "steps/table.rs"]),
 ];
 
 /// Sources below `src/` with their path from there, without what the tests in them import.

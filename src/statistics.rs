@@ -1,0 +1,1 @@
+//! Statistics of a handful of runs: pure functions, each with its source.
