@@ -3,10 +3,14 @@
 //!
 //! Unaware of how the numbers come about and of how they are shown.
 
+mod quantity;
+
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+
+pub use quantity::{Metric, Quantity};
 
 /// One line of `metrics.jsonl`: the state of a training at one evaluation point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use super::file::{self, File};
 use super::locate::{Segment, place};
 use super::resolve::experiment;
-use super::{Pipeline, Wrong};
+use super::{Pipeline, Wrong, claim};
 use crate::error::nearest;
 use crate::nn::resnet::{Architecture, Shortcut};
 use crate::nn::schedule::WarmUp;
@@ -47,6 +47,7 @@ pub(super) fn check(file: File) -> Checked<Pipeline> {
         check_name("model", name, &place, file.models.keys())?;
         check_published(row, &place)?;
     }
+    let claims = claim::check(&file)?;
     for (name, data) in &file.data {
         check_data(data, &place!["data", name.as_str()])?;
     }
@@ -67,6 +68,8 @@ pub(super) fn check(file: File) -> Checked<Pipeline> {
     )?;
     Ok(Pipeline {
         experiments,
+        claims,
+        significance: file.significance.unwrap_or(claim::SIGNIFICANCE),
         default_profile: file.default_profile,
     })
 }

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::tolerance::Tolerance;
 use crate::nn::schedule::WarmUp;
 
 /// The whole file.
@@ -25,7 +26,13 @@ pub struct File {
     #[serde(deserialize_with = "distinct")]
     pub panels: BTreeMap<String, Panel>,
     pub figure: Vec<String>,
+    #[serde(default, deserialize_with = "distinct")]
+    pub sources: BTreeMap<String, Source>,
     pub published: Published,
+    #[serde(default)]
+    pub claims: Vec<Claim>,
+    /// Level of significance of verdicts.
+    pub significance: Option<f64>,
     #[serde(deserialize_with = "distinct")]
     pub profiles: BTreeMap<String, Profile>,
     pub default_profile: String,
@@ -117,6 +124,35 @@ pub struct Published {
     pub results: BTreeMap<String, PublishedRow>,
 }
 
+/// Where published numbers stand.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub cite: String,
+    pub url: String,
+    /// Means that differ from this source's by less are the same for practical purposes.
+    pub within: Option<Tolerance>,
+}
+
+/// A published statement.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// What is claimed, as [`super::Statement`] reads it.
+    pub says: String,
+    /// The name of a source.
+    pub source: String,
+    /// Where it stands there (`Table 6`).
+    pub at: Option<String>,
+    /// As of the source, for this claim alone.
+    pub within: Option<Tolerance>,
+    /// Why it is wrong: results are expected to refute it.
+    pub disputed: Option<String>,
+    /// It is about these profiles, whatever they train on and for how long; by default about each
+    /// whose numbers can be compared with the published ones.
+    pub profiles: Option<Vec<String>>,
+}
+
 /// Final test errors of one model.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -135,6 +171,14 @@ pub struct PublishedError {
     pub std: Option<f64>,
     pub runs: Option<u32>,
     pub note: Option<String>,
+    /// Where it stands in its source (`Table 6`).
+    pub at: Option<String>,
+    /// Standard uncertainty of reading it off a figure.
+    pub read_off: Option<Tolerance>,
+    /// As of the source, for this number alone.
+    pub within: Option<Tolerance>,
+    /// The model that was in truth measured, where it is another one.
+    pub with: Option<String>,
 }
 
 /// What one profile trains, and on what.

@@ -4,10 +4,13 @@
 //! one profile with all overrides applied. Unaware of steps' files, keys and the store.
 
 mod check;
+mod claim;
 mod distinct;
 mod file;
 mod locate;
 mod resolve;
+mod statement;
+mod tolerance;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,8 +24,11 @@ use crate::nn::recipe::Recipe;
 use crate::nn::resnet::Architecture;
 use crate::steps::download::Source;
 
-pub use file::{PublishedError, PublishedRow};
+use claim::Written;
+pub use claim::{Applies, Claim, Claims};
+pub use file::{PublishedError, PublishedRow, Source as Citation};
 use locate::Segment;
+pub use statement::{Mean, Relation, Rounded, Statement};
 
 /// Longest pipeline file, in bytes: a hundred times ours. What is read takes half a megabyte and 60
 /// bytes for each of the file's own, so that memory is bounded for any file.
@@ -33,6 +39,8 @@ const LONGEST: u64 = 1 << 20;
 pub struct Pipeline {
     experiments: Vec<Experiment>,
     default_profile: String,
+    claims: Vec<Written>,
+    significance: f64,
 }
 
 /// One profile, fully resolved: everything that the graph is made of.
@@ -153,6 +161,17 @@ impl Pipeline {
         self.experiments
             .iter()
             .map(|experiment| experiment.profile.as_str())
+    }
+
+    /// What is claimed about a profile's models: published results by model first, then the list of
+    /// claims in the order of the file.
+    pub fn claims(&self, experiment: &Experiment) -> Claims {
+        claim::about(&self.claims, experiment)
+    }
+
+    /// The level of significance of verdicts.
+    pub fn significance(&self) -> f64 {
+        self.significance
     }
 
     /// The experiment of a profile, or of the default one.

@@ -30,7 +30,7 @@ fn our_own_file_holds_the_paper_and_its_short_cuts() {
     let pipeline = Pipeline::parse(OURS, "pipeline.ron").unwrap();
     assert_eq!(
         pipeline.profiles().collect::<Vec<_>>(),
-        ["core", "deep", "paper", "quick", "smoke"]
+        ["core", "deep", "paper", "quick", "slip", "smoke"]
     );
     let paper = pipeline.experiment(Some("paper")).unwrap();
     assert_eq!(paper.caveats, [] as [&str; 0]);
@@ -209,7 +209,7 @@ fn a_name_that_leads_nowhere_is_refused_with_the_nearest_one() {
             "did you mean \"smoke\"?",
         ),
         (
-            "\"plain20\":    (he",
+            "\"plain32\":    (he",
             "\"plain21\":    (he",
             "unknown model \"plain21\"",
         ),

@@ -32,7 +32,10 @@ const PIPELINE: &str = r#"(
     seeds: [0, 1],
     panels: { "p": (title: "t", models: ["plain8", "resnet8"]) },
     figure: ["p"],
+    sources: { "he": (cite: "c", url: "u", within: "1 points"), "s": (cite: "c", url: "u", within: "5 percent") },
     published: (data: "a", iterations: 64000, results: { "resnet8": (he: (mean: 8.75, std: 0.1, runs: 5, note: "n"), s: (mean: 1)) }),
+    claims: [(says: "test_error(resnet8) < 90", source: "he", profiles: ["x"]), (says: "parameters(resnet8) = 0.075M", source: "s", disputed: "d")],
+    significance: 0.05,
     profiles: { "x": (data: "g", models: ["plain8", "resnet8"], seeds: [5], shorten: 2, recipe: (iterations: 8), figure: ["p"]), "y": (models: ["resnet8"]) },
     default_profile: "x",
 )
@@ -50,6 +53,8 @@ fn plan(path: &Path) -> Result<()> {
             bases.key_inputs(&step.params, [].into(), None).key();
         }
         draw(&graph, &vec![true; graph.steps().len()], Format::Mermaid);
+        let claims = pipeline.claims(experiment);
+        claims.here.iter().for_each(|claim| drop(claim.name()));
     }
     Ok(())
 }

@@ -1,0 +1,99 @@
+//! A tolerance with its unit: `0.5 points` or `5 percent`.
+
+use std::fmt;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// By how much two errors may differ and still be called the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Tolerance {
+    /// Percentage points of error.
+    Points(f64),
+    /// Percent of the published error.
+    Percent(f64),
+}
+
+impl Tolerance {
+    /// In percentage points, beside a published error in percent.
+    pub fn points(self, published: f64) -> f64 {
+        match self {
+            Tolerance::Points(points) => points,
+            Tolerance::Percent(percent) => published * percent / 100.0,
+        }
+    }
+}
+
+/// What is expected, for errors.
+const EXPECTED: &str =
+    "a tolerance with its unit, \"0.5 points\" (of percent) or \"5 percent\" (of the error)";
+
+impl<'de> Deserialize<'de> for Tolerance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tolerance, D::Error> {
+        struct WithUnit;
+
+        impl Visitor<'_> for WithUnit {
+            type Value = Tolerance;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str(EXPECTED)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Tolerance, E> {
+                parse(text).ok_or_else(|| E::custom(format!("expected {EXPECTED}, found {text:?}")))
+            }
+
+            // A bare number is the mistake that is made.
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Tolerance, E> {
+                Err(E::custom(format!("expected {EXPECTED}, found {number}")))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Tolerance, E> {
+                self.visit_f64(number as f64)
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Tolerance, E> {
+                self.visit_f64(number as f64)
+            }
+        }
+
+        deserializer.deserialize_any(WithUnit)
+    }
+}
+
+fn parse(text: &str) -> Option<Tolerance> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let number: f64 = number.parse().ok()?;
+    let fits = number.is_finite() && number > 0.0;
+    match unit.trim() {
+        "points" | "point" if fits => Some(Tolerance::Points(number)),
+        "percent" if fits => Some(Tolerance::Percent(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tolerance_has_a_unit() {
+        let read = |text: &str| ron::from_str::<Tolerance>(text);
+        assert_eq!(read("\"0.5 points\"").unwrap(), Tolerance::Points(0.5));
+        assert_eq!(read("\"1 point\"").unwrap(), Tolerance::Points(1.0));
+        let percent = read("\"5 percent\"").unwrap();
+        assert!((percent.points(8.0) - 0.4).abs() < 1e-12);
+        for text in [
+            "0.5",
+            "1",
+            "-1",
+            "\"0.5\"",
+            "\"0 points\"",
+            "\"NaN points\"",
+            "\"5 %%\"",
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains("with its unit"), "{text}: {error}");
+        }
+    }
+}
