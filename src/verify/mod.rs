@@ -3,6 +3,8 @@
 //!
 //! Only reads. Unaware of the terminal and of how a list of checks is written for other programs.
 
+pub mod claims;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -47,6 +49,9 @@ pub struct Check {
     /// Where a person would mend it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// The same for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
 }
 
 /// A line of a file.
@@ -71,6 +76,7 @@ impl Check {
             status,
             message: message.into(),
             place: None,
+            details: None,
         }
     }
 
