@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::results::{Dataset, ModelSummary, SeedResult, Spread, Summary};
 use crate::steps::Context;
 
+pub mod grid;
 mod markdown;
 
 /// What the table shows.
