@@ -67,6 +67,8 @@ pub enum Field {
     Whole,
     Mean,
     Std,
+    /// Half the width of the 95 % confidence interval of the mean.
+    HalfWidth,
     Min,
     Max,
     /// `.n` or `.runs`
@@ -94,9 +96,10 @@ const METRICS: [(&str, Metric); 6] = [
     ("iterations", Metric::Count(Count::Iterations)),
 ];
 
-const FIELDS: [(&str, Field); 6] = [
+const FIELDS: [(&str, Field); 7] = [
     ("mean", Field::Mean),
     ("std", Field::Std),
+    ("half_width", Field::HalfWidth),
     ("min", Field::Min),
     ("max", Field::Max),
     ("n", Field::Runs),
@@ -127,12 +130,10 @@ impl Quantity {
             Field::Min => Value::Percent(spread.min),
             Field::Max => Value::Percent(spread.max),
             Field::Runs => Value::Count(spread.n),
-            Field::Std => Value::Percent(spread.std.ok_or_else(|| {
-                let model = &self.model;
-                Invalid::new(format!(
-                    "{model} has a single run, which has no standard deviation"
-                ))
-            })?),
+            Field::Std => Value::Percent(self.of_several(spread.std, "standard deviation")?),
+            Field::HalfWidth => {
+                Value::Percent(self.of_several(spread.half_width, "confidence interval")?)
+            }
             Field::Seed(seed) => Value::Percent(errors.of(self.run(row, results, seed)?)),
         })
     }
@@ -143,6 +144,12 @@ impl Quantity {
             Metric::Errors(_, Field::Seed(_)) | Metric::Count(_) => false,
             Metric::Errors(..) => true,
         }
+    }
+
+    /// What only several runs have.
+    fn of_several(&self, number: Option<f64>, what: &str) -> Result<f64, Invalid> {
+        let model = &self.model;
+        number.ok_or_else(|| Invalid::new(format!("{model} has a single run, which has no {what}")))
     }
 
     fn row<'r>(&self, results: &'r Results) -> Result<&'r ResultRow, Invalid> {

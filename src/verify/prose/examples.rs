@@ -40,6 +40,7 @@ pub fn results() -> Results {
         n,
         mean,
         std,
+        half_width: std.map(|std| 2.5 * std),
         min: mean - 0.265,
         max: mean + 0.235,
     };

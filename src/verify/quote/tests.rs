@@ -21,6 +21,7 @@ fn every_number_of_a_model_has_a_name() {
         ("test_error(plain20)", Value::Percent(9.75)),
         ("test_error(resnet20).mean", Value::Percent(8.515)),
         ("test_error(resnet20).std", Value::Percent(0.25)),
+        ("test_error(resnet20).half_width", Value::Percent(0.625)),
         ("test_error(resnet20).min", Value::Percent(8.25)),
         ("test_error(resnet20).max", Value::Percent(8.75)),
         ("test_error(resnet20).n", Value::Count(3)),
@@ -95,6 +96,10 @@ fn a_name_that_does_not_exist_is_refused_with_its_neighbour() {
         (
             "test_error(plain20).std",
             "plain20 has a single run, which has no standard deviation",
+        ),
+        (
+            "test_error(plain20).half_width",
+            "plain20 has a single run, which has no confidence interval",
         ),
         (
             "layers(resnet20).mean",
