@@ -126,6 +126,9 @@ pub struct Spread {
     pub mean: f64,
     /// Sample standard deviation (divisor n − 1); absent for a single run.
     pub std: Option<f64>,
+    /// Half the width of the 95 % confidence interval of the mean (Student); absent for a single
+    /// run.
+    pub half_width: Option<f64>,
     pub min: f64,
     pub max: f64,
 }

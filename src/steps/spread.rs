@@ -1,9 +1,13 @@
-//! Mean and sample standard deviation of a handful of measurements, as the figure and the table
-//! report them over seeds.
+//! Mean, sample standard deviation and confidence interval of a handful of measurements, as the
+//! figure and the table report them over seeds.
 //!
 //! Pure arithmetic: unaware of what was measured and of files.
 
 use crate::results::Spread;
+use crate::statistics::{Sample, confidence_interval};
+
+/// Of the interval that [`Spread::half_width`] gives.
+pub const CONFIDENCE: f64 = 0.95;
 
 /// The moments and the range of a sample, in the sample's own unit; `None` for an empty one.
 ///
@@ -22,10 +26,17 @@ pub fn spread(sample: &[f64]) -> Option<Spread> {
     let squares: f64 = sample.iter().map(|value| (value - mean).powi(2)).sum();
     let rest: f64 = sample.iter().map(|value| value - mean).sum();
     let std = (sample.len() > 1).then(|| ((squares - rest * rest / n).max(0.0) / (n - 1.0)).sqrt());
-    Some(Spread {
+    let moments = Sample {
         n: sample.len() as u64,
         mean,
         std,
+    };
+    let interval = confidence_interval(&moments, CONFIDENCE);
+    Some(Spread {
+        n: moments.n,
+        mean,
+        std,
+        half_width: interval.map(|interval| (interval.high - interval.low) / 2.0),
         min: sample.iter().copied().fold(f64::INFINITY, f64::min),
         max: sample.iter().copied().fold(f64::NEG_INFINITY, f64::max),
     })
@@ -46,9 +57,23 @@ mod tests {
     }
 
     #[test]
-    fn one_value_has_a_mean_but_no_standard_deviation() {
+    fn the_confidence_interval_has_students_width() {
+        // t(0.975; 7) = 2.364624 (any table); the standard error is √(32/7) / √8 = 0.755929.
+        let half_width = spread(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])
+            .unwrap()
+            .half_width;
+        assert!((half_width.unwrap() - 2.364_624 * 0.755_929).abs() < 1e-5);
+        // t(0.975; 1) = 12.706205; the standard error of 0 and 2 is 1.
+        let half_width = spread(&[0.0, 2.0]).unwrap().half_width;
+        assert!((half_width.unwrap() - 12.706_205).abs() < 1e-5);
+        assert_eq!(spread(&[3.0, 3.0]).unwrap().half_width, Some(0.0));
+    }
+
+    #[test]
+    fn one_value_has_a_mean_but_no_standard_deviation_and_no_interval() {
         let spread = spread(&[8.75]).unwrap();
         assert_eq!((spread.n, spread.mean, spread.std), (1, 8.75, None));
+        assert_eq!(spread.half_width, None);
         assert_eq!((spread.min, spread.max), (8.75, 8.75));
     }
 

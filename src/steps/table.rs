@@ -1,4 +1,4 @@
-//! Writes the results as a Markdown table for people and as JSON for programs.
+//! Writes the results as a Markdown table for people, and as JSON and CSV for programs.
 //!
 //! Unaware of how the numbers came about. What was published, and why ours may not be compared
 //! with it, is told to it.
@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::results::{Dataset, ModelSummary, SeedResult, Spread, Summary};
 use crate::steps::Context;
 
+mod csv;
+pub mod grid;
 mod markdown;
 
 /// What the table shows.
@@ -56,7 +58,7 @@ pub struct Published {
 }
 
 /// The files that the step writes.
-pub const OUTPUTS: &[&str] = &["results.md", "results.json"];
+pub const OUTPUTS: &[&str] = &["results.md", "results.json", "results.csv"];
 
 /// `results.json`: everything in `results.md`, typed and in full precision. Errors are in
 /// percent, differences in percentage points.
@@ -108,7 +110,7 @@ pub struct ResultRow {
     pub difference_to_reproduction: Option<f64>,
 }
 
-/// Reads `summary.json` and `dataset.json` and writes `results.md` and `results.json`.
+/// Reads `summary.json` and `dataset.json` and writes all of [`OUTPUTS`].
 ///
 /// # Errors
 /// If an input is missing or malformed, or the summary lacks a model of which no training is said to
@@ -119,6 +121,7 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let results = results(params, &summary, dataset)?;
     context.write("results.md", markdown::page(&results))?;
     context.write_json("results.json", &results)?;
+    context.write("results.csv", csv::file(&results)?)?;
     Ok(format!("rows: {}", results.rows.len()))
 }
 

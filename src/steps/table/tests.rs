@@ -1,4 +1,4 @@
-//! The step as a whole: both files for a small summary.
+//! The step as a whole: its files for a small summary.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +11,7 @@ fn model(name: &str, layers: u32, parameters: u64, test_errors: &[f64]) -> Model
         n: test_errors.len() as u64,
         mean,
         std,
+        half_width: std.map(|std| 2.5 * std),
         min: mean,
         max: mean,
     };
@@ -85,8 +86,14 @@ fn params(caveats: &[&str]) -> Params {
     }
 }
 
-/// Runs the step and returns its message and its two files.
+/// Runs the step and returns its message, its page and its record.
 fn tabulate(params: &Params, summary: &str) -> Result<(String, String, Results)> {
+    let (message, page, results, _) = all_files(params, summary)?;
+    Ok((message, page, results))
+}
+
+/// The same, and the rows of its CSV.
+fn all_files(params: &Params, summary: &str) -> Result<(String, String, Results, String)> {
     let folder = tempfile::tempdir().unwrap();
     let dataset = Dataset {
         archive_sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd".into(),
@@ -113,7 +120,7 @@ fn tabulate(params: &Params, summary: &str) -> Result<(String, String, Results)>
     let message = run(params, &mut context)?;
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let json = serde_json::from_str(&read("results.json")).unwrap();
-    Ok((message, read("results.md"), json))
+    Ok((message, read("results.md"), json, read("results.csv")))
 }
 
 fn json(summary: &Summary) -> String {
@@ -172,6 +179,42 @@ fn the_json_holds_the_numbers_in_full_precision() {
     assert_eq!(row.runs[0].test_error, 9.0);
     assert_eq!(results.rows[1].difference_to_reproduction, None);
     assert_eq!(results.dataset.archive_sha256.len(), 64);
+}
+
+#[test]
+fn the_csv_has_a_row_for_each_number_with_its_uncertainty() {
+    let mut params = params(&["a caveat"]);
+    params.rows[1].missing = vec![2, 4];
+    params.rows[2].label = "Plain-8, \"odd\"".into();
+    params.rows[2].missing = vec![0];
+    let mut summary = summary();
+    summary.models.pop();
+    let (_, _, results, file) = all_files(&params, &json(&summary)).unwrap();
+    // t(0.975; 4) = 2.776445 and 0.22 / √5, 0.16 / √5.
+    let expected = "\
+profile,comparable,model,label,source,metric,n,mean,std,half_width,min,max,failed
+core,false,resnet20,ResNet-20,fig6,test_error,1,9.0,,,9.0,9.0,
+core,false,resnet20,ResNet-20,fig6,train_error,1,0.5,,,0.5,0.5,
+core,false,resnet20,ResNet-20,he,test_error,,8.75,,,,,
+core,false,resnet20,ResNet-20,reproduction,test_error,5,8.51,0.22,0.2732,,,
+core,false,resnet110,ResNet-110,fig6,test_error,2,6.45,0.2,0.5,6.45,6.45,2 4
+core,false,resnet110,ResNet-110,fig6,train_error,2,0.5,,,0.5,0.5,2 4
+core,false,resnet110,ResNet-110,he,test_error,5,6.61,0.16,0.1987,,,
+core,false,plain8,\"Plain-8, \"\"odd\"\"\",fig6,test_error,0,,,,,,0
+core,false,plain8,\"Plain-8, \"\"odd\"\"\",fig6,train_error,0,,,,,,0
+";
+    let (of, of_expected) = (file.lines(), expected.lines());
+    assert_eq!(of.clone().count(), of_expected.clone().count(), "{file}");
+    for (row, expected) in of.zip(of_expected) {
+        for (cell, expected) in row.split(',').zip(expected.split(',')) {
+            let numbers = cell.parse::<f64>().ok().zip(expected.parse::<f64>().ok());
+            match numbers {
+                Some((number, expected)) => assert!((number - expected).abs() < 5e-4, "{row}"),
+                None => assert_eq!(cell, expected, "{row}"),
+            }
+        }
+    }
+    assert_eq!(results.missing.len(), 2);
 }
 
 #[test]
