@@ -5,9 +5,9 @@
 //! # Bird's-eye view
 //!
 //! ```text
-//! pipeline ──► plan ──────────► run ─────────────► report
-//! what to      which steps,     what must run,     figures and tables,
-//! train        keys, reasons    a process each     for people
+//! pipeline ──► plan ──────────► run ─────────────► report ─────────────► verify
+//! what to      which steps,     what must run,     figures and tables,   does it
+//! train        keys, reasons    a process each     with provenance       still hold?
 //!                 │                │    │
 //!                 │                ▼    ▼
 //!                 └─► store ◄── commit  steps ──► nn
@@ -27,6 +27,10 @@
 //! again and makes the same bytes leaves all keys behind it as they were, so nothing behind it
 //! runs.
 //!
+//! What comes out can be held against what was published. [`pipeline`] has the claims, [`statistics`]
+//! turns runs into verdicts, a report carries its provenance, and [`verify`] says whether all of it still
+//! holds: this code, these artifacts, these numbers, also where a README repeats them.
+//!
 //! A training keeps checkpoints in its working folder, which belongs to its key: stopped or killed, it
 //! goes on from there to the same bytes. [`standalone`] is the same training without a graph, in a
 //! folder of its own; [`foreign`] reads weights that other programs have trained.
@@ -35,7 +39,7 @@
 //!
 //! | module | what it is about | what it does not know |
 //! |---|---|---|
-//! | [`pipeline`] | `pipeline.ron`, checked; profiles with their overrides applied | steps' files, keys, the store |
+//! | [`pipeline`] | `pipeline.ron`, checked; profiles with their overrides applied; claims | steps' files, keys, the store |
 //! | [`plan`] | the graph, what must run, why, and how long it takes | processes, how steps work |
 //! | [`key`], [`fingerprint`] | keys; the code's part in them, as `build.rs` found it | the graph, files |
 //! | `build/` | what code and which crates a kind of step reaches | disk, cargo, what steps do |
@@ -46,7 +50,9 @@
 //! | [`standalone`] | one training by itself; weights from a file to a network or another file | pipelines, graphs, keys |
 //! | [`foreign`] | weights in files of PyTorch and others: formats, names | networks that compute, images |
 //! | [`cifar`], [`results`] | images and records in which steps hand results on | everything else |
-//! | [`report`] | copies figures and tables to `reports/<profile>/` | how they are made |
+//! | [`report`] | figures, tables and their provenance in `reports/<profile>/`; bundles | how they are made |
+//! | [`statistics`] | evidence and verdicts: tests, margins, seeds that are missing | pipelines, results, files |
+//! | [`verify`] | lock, integrity, claims, steps once more, numbers in documents | the terminal |
 //! | [`cli`] | arguments, terminal, exit codes | – |
 //!
 //! # Invariants
@@ -61,9 +67,10 @@
 //! 5. Objects are never changed; a damaged one is noticed, set aside and made again. A file has its
 //!    final name only once it is whole and flushed; a manifest comes after all that it names, and goes
 //!    before it.
-//! 6. The library never prints; only [`cli`] does, and only it knows clap.
-//! 7. Only [`nn`] names burn, only `nn::device` names backends, only the plot names plotters.
-//! 8. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
+//! 6. What is missing never passes: a verification is green only if something was shown, and all of it.
+//! 7. The library never prints; only [`cli`] does, and only it knows clap.
+//! 8. Only [`nn`] names burn, only `nn::device` names backends, only the plot names plotters.
+//! 9. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
 
 pub mod cifar;
 pub mod cli;

@@ -11,6 +11,7 @@ mod inspect;
 mod out;
 mod reproduce;
 mod train;
+mod verify;
 mod view;
 
 use std::io;
@@ -71,6 +72,9 @@ enum Command {
     Gc(gc::Arguments),
     /// Read all artifacts, hold them against what they should be, and set aside what is damaged.
     Fsck(fsck::Arguments),
+    /// Say whether the published numbers still hold: report, artifacts, claims; exit code 0 only if all
+    /// of it was shown.
+    Verify(verify::Arguments),
     /// Train one network by itself, without pipeline and artifacts.
     Train(train::Arguments),
     /// Give the test error of weights in a file: fig6's, other safetensors, or PyTorch's.
@@ -183,7 +187,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Runs the command that the arguments ask for.
 ///
 /// Exit codes: 0 done; 1 a step failed or something could not be done; 2 wrong usage or a wrong
-/// pipeline file; 130 interrupted.
+/// pipeline file; 3 `verify` could not decide; 130 interrupted.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     set_colors(cli.color);
@@ -212,6 +216,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
         Command::Fsck(arguments) => return fsck::run(&arguments, &mut out),
+        Command::Verify(arguments) => return verify::run(&arguments, &mut out),
         Command::Train(arguments) => return train::run(&arguments, &mut out),
         Command::Evaluate(arguments) => return evaluate::run(&arguments, &mut out),
         Command::Export(arguments) => return export::run(&arguments, &mut out),

@@ -4,7 +4,7 @@
 pub mod augment;
 pub mod checkpoint;
 pub mod device;
-mod draw;
+pub mod draw;
 pub mod fit;
 mod init;
 mod layers;

@@ -99,7 +99,7 @@ fn host() -> String {
 }
 
 /// This machine's processor, for the record.
-fn cpu() -> String {
+pub fn cpu() -> String {
     let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     information
         .lines()

@@ -7,12 +7,15 @@ mod child;
 mod event;
 mod executor;
 mod job;
+mod once;
 mod scheduler;
 mod task;
 
 pub use child::{Signals, run_task};
 pub use event::{Event, Outcome};
 pub use executor::{Executor, Finished, LocalProcesses, Stopped};
+pub use job::cpu;
+pub use once::{Computed, compute};
 pub use scheduler::{Messages, Options, Stop, reproduce, stop_channel};
 pub use task::Task;
 

@@ -3,14 +3,17 @@
 //!
 //! Only reads. Unaware of the terminal and of how a list of checks is written for other programs.
 
+pub mod again;
 pub mod claims;
+pub mod integrity;
+pub mod judge;
+pub mod lock;
+pub mod prose;
+pub mod quote;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
-
-pub mod prose;
-pub mod quote;
 
 /// How deep a verification goes; each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -28,6 +31,47 @@ pub enum Level {
     Execute,
     /// Numbers in documents against the results; asked for by naming documents.
     Documents,
+}
+
+impl Level {
+    /// All levels that a verification can go to, in order; documents are asked for by name.
+    pub const RISING: [Level; 5] = [
+        Level::Lock,
+        Level::Integrity,
+        Level::Claims,
+        Level::Evaluate,
+        Level::Execute,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Lock => "lock",
+            Level::Integrity => "integrity",
+            Level::Claims => "claims",
+            Level::Evaluate => "evaluate",
+            Level::Execute => "execute",
+            Level::Documents => "documents",
+        }
+    }
+
+    /// What it looks at, as the end of a sentence.
+    pub fn looks_at(self) -> &'static str {
+        match self {
+            Level::Lock => {
+                "whether the report is the recorded one, and today's code, parameters and data still \
+                 those that it was recorded with"
+            }
+            Level::Integrity => {
+                "whether every artifact behind the report is there and whole, and gives the report \
+                 byte for byte"
+            }
+            Level::Claims => "whether the results bear out what was published",
+            Level::Evaluate => "whether the kept weights give the recorded test errors again",
+            Level::Execute => "whether steps come out the same when they run again",
+            Level::Documents => "whether numbers in documents are those of the results",
+        }
+    }
 }
 
 /// How a check ended.

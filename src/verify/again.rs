@@ -1,0 +1,227 @@
+//! Steps once more, in a fresh store, from the recorded inputs: equal bytes where that can be asked for,
+//! within a tolerance where it cannot.
+//!
+//! Unaware of how a step's process runs, and of the terminal.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::{Check, Level, Status};
+use crate::key::Digest;
+use crate::nn::device::Backend;
+use crate::plan::{Bases, Graph, Step};
+use crate::report::provenance::{Statement, StepRecord};
+use crate::results::{Evaluation, Training};
+use crate::run::{self, Computed, Executor, Stopped, Task};
+use crate::steps::{Environment, Params, Progress};
+use crate::store::{Output, Store};
+
+/// How steps are to be run again.
+pub struct Setting<'a> {
+    pub statement: &'a Statement,
+    pub graph: &'a Graph,
+    /// Where the recorded inputs lie, the first that has one.
+    pub stores: Vec<&'a Store>,
+    /// Below it, fresh stores are made.
+    pub folder: &'a Path,
+    pub backend: Backend,
+    /// Folders or URLs in which a download looks first.
+    pub mirrors: Vec<String>,
+    pub executor: &'a dyn Executor,
+    pub threads: usize,
+    /// In percentage points of error; by default 0.1 for an evaluation and 1 for a training.
+    pub tolerance: Option<f64>,
+    /// This machine's processor.
+    pub cpu: String,
+}
+
+/// Percentage points by which an evaluation's error may differ on another backend or processor:
+/// rounding moves the few images between two classes.
+pub const EVALUATION_TOLERANCE: f64 = 0.1;
+
+/// Percentage points by which a training's error may differ where it cannot come out the same: five
+/// times the standard deviation from run to run (see PAPER: 0.2 points).
+pub const TRAINING_TOLERANCE: f64 = 1.0;
+
+/// Runs a step again and compares.
+///
+/// # Errors
+/// [`Stopped`] if everything is to end.
+pub fn again(
+    level: Level,
+    name: &str,
+    setting: &Setting,
+    report: &mut dyn FnMut(&str, Progress),
+) -> Result<Check> {
+    let of = |status, message: String| Check::new(level, name, status, message);
+    let step = setting.graph.steps().iter().find(|step| step.name == name);
+    let record = setting.statement.internal().step(name);
+    let (Some(step), Some(record)) = (step, record) else {
+        let message = "there is no such step in the provenance and in the pipeline".to_owned();
+        return Ok(of(Status::Failed, message));
+    };
+    let task = match task(step, record, setting) {
+        Ok(task) => task,
+        Err(error) => return Ok(of(Status::Undecided, format!("{error:#}"))),
+    };
+    let mut progress = |progress| report(name, progress);
+    let computed = run::compute(
+        &task,
+        setting.folder,
+        setting.executor,
+        setting.threads,
+        &mut progress,
+    );
+    let computed = match computed {
+        Ok(computed) => computed,
+        Err(error) if error.is::<Stopped>() => return Err(error),
+        Err(error) => return Ok(of(Status::Failed, format!("it fails: {error:#}"))),
+    };
+    let (status, message) = compare(step, record, &task, &computed, setting);
+    Ok(of(status, message))
+}
+
+/// The task that computes a step from the recorded inputs.
+fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
+    let mut inputs = BTreeMap::new();
+    let mut paths = BTreeMap::new();
+    for (name, input) in &record.inputs {
+        let path = find(&input.blake3, &setting.stores)
+            .with_context(|| format!("input {name} ({}) is in no store", input.blake3.short()))?;
+        inputs.insert(name.clone(), input.blake3);
+        paths.insert(name.clone(), path);
+    }
+    let key_inputs = Bases::only(&setting.backend).key_inputs(&step.params, inputs, None);
+    Ok(Task {
+        step: step.name.clone(),
+        key: key_inputs.key(),
+        key_inputs,
+        params: step.params.clone(),
+        inputs: paths,
+        environment: Environment {
+            mirrors: setting.mirrors.clone(),
+            sources: step.sources.clone(),
+            device: setting.backend.to_string(),
+            checkpoint_seconds: 1e9,
+        },
+    })
+}
+
+/// Where a content lies that is what its digest says; the step's process reads it once more.
+fn find(digest: &Digest, stores: &[&Store]) -> Option<PathBuf> {
+    let paths = stores.iter().map(|store| store.object_path(digest));
+    let mut paths = paths.filter_map(|path| std::path::absolute(path).ok());
+    paths.find(|path| Digest::of_file(path).is_ok_and(|found| found == *digest))
+}
+
+/// Holds what came out against what was recorded.
+fn compare(
+    step: &Step,
+    record: &StepRecord,
+    task: &Task,
+    computed: &Computed,
+    setting: &Setting,
+) -> (Status, String) {
+    let differing: Vec<&str> = record
+        .outputs
+        .iter()
+        .filter(|(name, recorded)| {
+            let found = computed.outputs.get(*name);
+            found.is_none_or(|found: &Output| found.digest != recorded.blake3)
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let seconds = computed.seconds;
+    if differing.is_empty() && computed.outputs.len() == record.outputs.len() {
+        let files = record.outputs.len();
+        return (
+            Status::Passed,
+            format!("the same bytes in {files} files, after {seconds:.1} s"),
+        );
+    }
+    let differing = differing.join(", ");
+    let Some(other) = other_circumstances(step, record, task, setting) else {
+        let message = format!("not the same: {differing} came out with other bytes");
+        return (Status::Failed, message);
+    };
+    match errors(step, record, computed, setting) {
+        Err(error) => (
+            Status::Undecided,
+            format!("other bytes in {differing} ({other}), and they cannot be compared: {error:#}"),
+        ),
+        Ok((found, recorded)) => {
+            let tolerance = setting.tolerance.unwrap_or(match step.params {
+                Params::Evaluate(_) => EVALUATION_TOLERANCE,
+                _ => TRAINING_TOLERANCE,
+            });
+            let message = format!(
+                "{other}, so other bytes in {differing}: test error {found:.2} %, recorded {recorded:.2} %, \
+                 tolerance {tolerance} points"
+            );
+            // Rounding of the difference itself is no reason to fail.
+            match (found - recorded).abs() <= tolerance + 1e-9 {
+                true => (Status::Passed, message),
+                false => (Status::Failed, message),
+            }
+        }
+    }
+}
+
+/// Why a step need not come out with the same bytes here; nothing if it must.
+fn other_circumstances(
+    step: &Step,
+    record: &StepRecord,
+    task: &Task,
+    setting: &Setting,
+) -> Option<String> {
+    if !step.params.is_numeric() {
+        return None;
+    }
+    let recorded = setting.statement.internal().key_inputs(record)?;
+    let (then, now) = (&recorded.basis.numeric, &task.key_inputs.basis.numeric);
+    if then != now {
+        let name = |numeric: &Option<crate::key::Numeric>| {
+            numeric.as_ref().map_or_else(String::new, |numeric| {
+                format!(
+                    "{} {} for {}, {}",
+                    numeric.backend, numeric.version, numeric.architecture, numeric.compiler
+                )
+            })
+        };
+        return Some(format!("{} instead of {}", name(now), name(then)));
+    }
+    if !setting.backend.is_cpu() {
+        return Some(format!("{} is not deterministic", setting.backend));
+    }
+    let manifests = setting.stores.iter();
+    let mut manifests = manifests.filter_map(|store| store.manifest(&record.key));
+    let cpu = manifests.next()?.run.cpu;
+    (cpu != setting.cpu).then(|| format!("{} instead of {cpu}", setting.cpu))
+}
+
+/// The test error that came out, and the recorded one, in percent.
+fn errors(
+    step: &Step,
+    record: &StepRecord,
+    computed: &Computed,
+    setting: &Setting,
+) -> Result<(f64, f64)> {
+    let name = match step.params {
+        Params::Evaluate(_) => "evaluation.json",
+        _ => "training.json",
+    };
+    let recorded = record.outputs.get(name).context("no error was recorded")?;
+    let recorded = find(&recorded.blake3, &setting.stores)
+        .with_context(|| format!("the recorded {name} is in no store"))?;
+    let error = |path: &Path| -> Result<f64> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(match step.params {
+            Params::Evaluate(_) => serde_json::from_str::<Evaluation>(&text)?.test_error,
+            _ => serde_json::from_str::<Training>(&text)?.last.test_error,
+        })
+    };
+    Ok((error(&computed.path(name))?, error(&recorded)?))
+}

@@ -1,0 +1,222 @@
+//! Whether every artifact behind a report is there and whole, and whether the report is, byte for byte,
+//! what the artifacts give.
+//!
+//! Reads every byte of them. Unaware of the code that is running now, but for the cheap steps at the end
+//! of the graph, which it runs again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result, ensure};
+use rayon::prelude::*;
+
+use super::{Check, Level, Status};
+use crate::key::Digest;
+use crate::plan::{Graph, Step};
+use crate::report::provenance::{Statement, StepRecord};
+use crate::steps::{Context, Environment, Params};
+use crate::store::{Lookup, Output, Store};
+
+/// What a store lacks on purpose: contents that a bundle leaves out, by digest.
+pub type LeftOut = BTreeSet<Digest>;
+
+/// The checks of the level, over a report in `report` and a store that reads everything
+/// ([`Store::is_paranoid`]).
+pub fn integrity(
+    statement: &Statement,
+    graph: &Graph,
+    store: &Store,
+    report: &Path,
+    left_out: &LeftOut,
+) -> Vec<Check> {
+    let steps = &statement.internal().steps;
+    if steps.is_empty() {
+        let message = "the provenance names no steps, so there is nothing to check";
+        return vec![check("provenance", Status::Failed, message)];
+    }
+    let mut checks: Vec<Check> = steps
+        .par_iter()
+        .map(|record| artifact(record, store, left_out))
+        .collect();
+    for step in graph.steps() {
+        if is_cheap(&step.params) {
+            checks.extend(rederived(step, statement, store, report));
+        }
+    }
+    checks
+}
+
+fn check(name: &str, status: Status, message: impl Into<String>) -> Check {
+    Check::new(Level::Integrity, name, status, message)
+}
+
+/// Whether the result of a step is there, whole, and the one that was recorded.
+fn artifact(record: &StepRecord, store: &Store, left_out: &LeftOut) -> Check {
+    let of = |status, message: String| check(&record.step, status, message);
+    let absent: Vec<&str> = record
+        .outputs
+        .iter()
+        .filter(|(_, output)| left_out.contains(&output.blake3))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let found = match absent.is_empty() {
+        true => store.lookup(&record.key).map(|found| match found {
+            Lookup::Found(entry) => Ok(entry.outputs.clone()),
+            Lookup::Absent => Err((
+                Status::Undecided,
+                "its result is not in the store".to_owned(),
+            )),
+            Lookup::Damaged(what) => Err((Status::Failed, what)),
+        }),
+        false => partly(record, store, left_out),
+    };
+    let outputs = match found {
+        Ok(Ok(outputs)) => outputs,
+        Ok(Err((status, message))) => return of(status, message),
+        Err(error) => return of(Status::Undecided, format!("{error:#}")),
+    };
+    let recorded: BTreeMap<String, Output> = record
+        .outputs
+        .iter()
+        .map(|(name, output)| {
+            let (digest, bytes) = (output.blake3, output.bytes);
+            (name.clone(), Output { digest, bytes })
+        })
+        .collect();
+    if outputs != recorded {
+        let differing = recorded
+            .iter()
+            .filter(|(name, output)| outputs.get(*name) != Some(output))
+            .map(|(name, _)| name.as_str());
+        let differing: Vec<&str> = differing.collect();
+        let message = format!(
+            "the store's result is not the one of the provenance: {} differs",
+            differing.join(", ")
+        );
+        return of(Status::Failed, message);
+    }
+    let bytes: u64 = recorded.values().map(|output| output.bytes).sum();
+    let message = match &absent[..] {
+        [] => format!("{} files, {bytes} bytes, whole", recorded.len()),
+        absent => format!(
+            "as recorded, but for {}, which the bundle leaves out: not checked",
+            absent.join(", ")
+        ),
+    };
+    of(Status::Passed, message)
+}
+
+/// The outputs of a result of which some contents are left out, as its manifest names them.
+type Outputs = Result<BTreeMap<String, Output>, (Status, String)>;
+
+fn partly(record: &StepRecord, store: &Store, left_out: &LeftOut) -> Result<Outputs> {
+    let Some(manifest) = store.manifest(&record.key) else {
+        let message = "its manifest is missing or damaged".to_owned();
+        return Ok(Err((Status::Failed, message)));
+    };
+    let there = manifest.outputs.iter();
+    let there = there.filter(|(_, output)| !left_out.contains(&output.digest));
+    for (name, output) in there {
+        if let Err(error) = store.read(output) {
+            return Ok(Err((Status::Failed, format!("{name}: {error:#}"))));
+        }
+    }
+    Ok(Ok(manifest.outputs))
+}
+
+/// Whether a step is done again here: its inputs are all results, it takes milliseconds.
+fn is_cheap(params: &Params) -> bool {
+    matches!(
+        params,
+        Params::Aggregate(_) | Params::Plot(_) | Params::Table(_)
+    )
+}
+
+/// Runs a cheap step again from the store's contents: one check for its recorded outputs, and one for
+/// each of its files in the report.
+fn rederived(step: &Step, statement: &Statement, store: &Store, report: &Path) -> Vec<Check> {
+    let name = format!("{} again", step.name);
+    let Some(record) = statement.internal().step(&step.name) else {
+        return vec![check(&name, Status::Failed, "the provenance lacks it")];
+    };
+    let made = match again(step, record, store) {
+        Ok(made) => made,
+        Err(error) => return vec![check(&name, Status::Failed, format!("{error:#}"))],
+    };
+    let differing: Vec<&str> = made
+        .iter()
+        .filter(|(output, bytes)| {
+            let recorded = record.outputs.get(*output);
+            recorded.is_none_or(|recorded| recorded.blake3 != Digest::of(bytes))
+        })
+        .map(|(output, _)| output.as_str())
+        .collect();
+    let mut checks = vec![match &differing[..] {
+        [] => check(&name, Status::Passed, "gives the recorded bytes"),
+        differing => {
+            let message = format!("gives other bytes than recorded: {}", differing.join(", "));
+            check(&name, Status::Failed, message)
+        }
+    }];
+    if step.params.is_reported() {
+        checks.extend(made.iter().map(|(output, bytes)| {
+            let path = report.join(output);
+            let place = |check: Check| check.at(&path, 1);
+            match fs::read(&path) {
+                Ok(found) if found == *bytes => {
+                    check(output, Status::Passed, "is what the artifacts give")
+                }
+                Ok(found) => {
+                    let line = first_difference(&found, bytes);
+                    let message = format!(
+                        "is not what the artifacts give, from line {line} on; run `fig6 reproduce`"
+                    );
+                    check(output, Status::Failed, message).at(&path, line)
+                }
+                Err(error) => {
+                    let message = format!("cannot be read: {error}; run `fig6 reproduce`");
+                    place(check(output, Status::Failed, message))
+                }
+            }
+        }));
+    }
+    checks
+}
+
+/// The line, from 1, in which two texts differ first.
+fn first_difference(one: &[u8], other: &[u8]) -> usize {
+    let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    one[..same].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// What a step makes of the recorded inputs now, by output.
+fn again(step: &Step, record: &StepRecord, store: &Store) -> Result<BTreeMap<String, Vec<u8>>> {
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let mut inputs: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (name, input) in &record.inputs {
+        let path = store.object_path(&input.blake3);
+        let found = Digest::of_file(&path)
+            .with_context(|| format!("cannot read input {name} at {}", path.display()))?;
+        ensure!(found == input.blake3, "input {name} was altered");
+        inputs.insert(name.clone(), path);
+    }
+    let mut context = Context {
+        inputs,
+        output: folder.path().to_owned(),
+        scratch: folder.path().to_owned(),
+        environment: Environment::default(),
+        stop: &AtomicBool::new(false),
+        progress: &mut |_| {},
+    };
+    step.params.run(&mut context)?;
+    let outputs = step.params.outputs().iter();
+    outputs
+        .map(|&name| {
+            let bytes = fs::read(folder.path().join(name));
+            let bytes = bytes.with_context(|| format!("it did not write {name}"))?;
+            Ok((name.to_owned(), bytes))
+        })
+        .collect()
+}

@@ -1,0 +1,254 @@
+//! Claims against results: a verdict on each, and why.
+//!
+//! Unaware of where the results come from, and of what a verdict means for the whole.
+
+use serde::Serialize;
+
+use crate::pipeline::{self, Applies, Claim, Claims, Statement};
+use crate::results::{Metric, Quantity, SeedResult, Spread};
+use crate::statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
+use crate::steps::table::{ResultRow, Results};
+
+/// What became of a claim, and by which evidence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judgement {
+    pub claim: String,
+    /// Its source, for people.
+    pub source: String,
+    pub url: String,
+    pub verdict: Verdict,
+    /// Why the claim is held to be wrong, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disputed: Option<String>,
+    /// In percentage points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// What was found, for people.
+    pub found: String,
+    /// The statistics behind the verdict, in percentage points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<Test>,
+    /// How many runs an undecided claim would take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Seeds>,
+}
+
+/// What a claim meets in the results.
+enum Found<'a> {
+    /// Runs, to be judged together with those of other claims.
+    Runs(Runs<'a>),
+    /// A count, which is what it is.
+    Count(Verdict),
+    /// Nothing to judge it by, and why.
+    Nothing(String),
+}
+
+/// The runs that a claim is about.
+struct Runs<'a> {
+    claim: &'a Claim,
+    /// Of each of its quantities.
+    samples: Vec<Sample>,
+}
+
+/// Judges all claims of a profile together at a level of significance.
+pub fn judge(claims: &Claims, results: &Results, significance: f64) -> Vec<Judgement> {
+    let met: Vec<Found> = claims
+        .here
+        .iter()
+        .map(|claim| meet(claim, results))
+        .collect();
+    let runs = met.iter().filter_map(|found| match found {
+        Found::Runs(runs) => Some(runs.evidence(None)),
+        Found::Count(_) | Found::Nothing(_) => None,
+    });
+    let evidence: Vec<Evidence> = runs.collect();
+    let verdicts = statistics::decide(&evidence, significance);
+    let tested = evidence.len();
+    let mut verdicts = verdicts.into_iter().zip(evidence);
+    let each = claims.here.iter().zip(&met);
+    each.map(|(claim, met)| {
+        let mut judgement = Judgement {
+            claim: claim.name(),
+            source: claim.cited(),
+            url: claim.citation.url.clone(),
+            verdict: Verdict::Undecided,
+            disputed: claim.disputed.clone(),
+            margin: claim.margin,
+            found: ours(claim, results),
+            test: None,
+            seeds: None,
+        };
+        match met {
+            Found::Nothing(why) => judgement.found.clone_from(why),
+            Found::Count(verdict) => judgement.verdict = *verdict,
+            Found::Runs(runs) => {
+                let next = verdicts.next();
+                let (verdict, evidence) = next.expect("all evidence gets a verdict");
+                judgement.verdict = verdict;
+                judgement.test = evidence.test().copied();
+                judgement.found += &format!("; {}", in_words(&evidence));
+                if verdict == Verdict::Undecided {
+                    let seeds = runs.needed(tested, significance);
+                    judgement.found += &format!("; {}", seeds_in_words(seeds));
+                    judgement.seeds = Some(seeds);
+                }
+            }
+        }
+        judgement
+    })
+    .collect()
+}
+
+/// What a claim meets in the results.
+fn meet<'a>(claim: &'a Claim, results: &Results) -> Found<'a> {
+    if let Applies::No(caveats) = &claim.applies {
+        let caveats = caveats.join("; ");
+        return Found::Nothing(format!("not comparable with what was published: {caveats}"));
+    }
+    let quantities = claim.statement.quantities();
+    let mut rows = Vec::new();
+    for quantity in &quantities {
+        match row(quantity, results) {
+            Some(row) => rows.push(row),
+            None => return Found::Nothing(format!("{} has no results", quantity.model)),
+        }
+    }
+    if let Statement::Exact { of, value } = &claim.statement {
+        let verdict = match value.stands_for(count(of.metric, rows[0])) {
+            true => Verdict::Confirmed,
+            false => Verdict::Refuted,
+        };
+        return Found::Count(verdict);
+    }
+    let metrics = quantities.iter().map(|quantity| quantity.metric);
+    let samples = metrics.zip(&rows).map(|(metric, row)| {
+        let runs: Vec<f64> = row.runs.iter().map(|run| error(metric, run)).collect();
+        Sample::of(&runs)
+    });
+    match samples.collect() {
+        Some(samples) => Found::Runs(Runs { claim, samples }),
+        None => Found::Nothing("a model has no runs".to_owned()),
+    }
+}
+
+impl Runs<'_> {
+    /// What they say about the claim, or would say if there were so many of each.
+    fn evidence(&self, runs: Option<u64>) -> Evidence {
+        let samples = self.samples.iter();
+        let samples: Vec<Sample> = samples
+            .map(|sample| runs.map_or(*sample, |runs| sample.with_runs(runs)))
+            .collect();
+        let margin = self.claim.margin.unwrap_or(0.0);
+        match (&self.claim.statement, &samples[..]) {
+            (Statement::Mean { published, .. }, [ours]) => {
+                let published = statistics::Published {
+                    mean: published.mean,
+                    std: published.std,
+                    runs: published.runs.into(),
+                    reading_error: published.reading_error,
+                };
+                statistics::agreement(ours, &published, margin)
+            }
+            (Statement::Order { .. }, [larger, smaller]) => statistics::order(larger, smaller),
+            (
+                Statement::Bound {
+                    relation, number, ..
+                },
+                [ours],
+            ) => {
+                let relation = match relation {
+                    pipeline::Relation::Below => statistics::Relation::Below,
+                    pipeline::Relation::Above => statistics::Relation::Above,
+                };
+                statistics::bound(ours, *number, relation)
+            }
+            (Statement::Trend { .. }, samples) => statistics::trend(samples, margin),
+            _ => Evidence::Unknown(Unknown::TooFewRuns),
+        }
+    }
+
+    /// How many runs of each would decide the claim, among so many that are judged together.
+    fn needed(&self, claims: usize, significance: f64) -> Seeds {
+        let fewest = self.samples.iter().map(|sample| sample.n).min();
+        let again = |runs| self.evidence(Some(runs));
+        statistics::seeds_needed(fewest.unwrap_or(0), claims, significance, again)
+    }
+}
+
+/// What we have of a claim's quantities.
+fn ours(claim: &Claim, results: &Results) -> String {
+    let quantities = claim.statement.quantities().into_iter();
+    let ours = quantities.filter_map(|quantity| {
+        let row = row(quantity, results)?;
+        Some(match quantity.metric {
+            Metric::TestError => spread(&row.test_error),
+            Metric::TrainError => spread(&row.train_error),
+            counted => count(counted, row).to_string(),
+        })
+    });
+    format!("ours {}", ours.collect::<Vec<_>>().join(", "))
+}
+
+fn spread(spread: &Spread) -> String {
+    match spread.std {
+        Some(std) => format!("{:.2} ± {std:.2} ({} seeds)", spread.mean, spread.n),
+        None => format!("{:.2} ({} seed)", spread.mean, spread.n),
+    }
+}
+
+/// What a test found.
+fn in_words(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::Unknown(why) => why.to_string(),
+        Evidence::Test(test) => format!(
+            "difference {:+.2} (95 % {:+.2} to {:+.2}); p {} that it does not hold, {} that it does ({})",
+            test.estimate,
+            test.interval.low,
+            test.interval.high,
+            probability(test.p_confirm),
+            probability(test.p_refute),
+            test.method
+        ),
+    }
+}
+
+fn probability(p: f64) -> String {
+    match p {
+        ..0.0001 => "< 0.0001".to_owned(),
+        _ => format!("{p:.4}"),
+    }
+}
+
+fn seeds_in_words(seeds: Seeds) -> String {
+    match seeds {
+        Seeds::Total(n) => format!("{n} seeds would decide it if means and spreads stay"),
+        Seeds::AtLeast(n) => format!("at least {n} seeds are needed"),
+        Seeds::Never(Why::TooClose) => {
+            "more than 1,000 seeds would be needed to decide it".to_owned()
+        }
+        Seeds::Never(Why::PublishedSide) => {
+            "no number of seeds would decide it: the published number is too uncertain".to_owned()
+        }
+        Seeds::Never(Why::NoEvidence(_)) => "more seeds would not decide it".to_owned(),
+    }
+}
+
+fn row<'r>(quantity: &Quantity, results: &'r Results) -> Option<&'r ResultRow> {
+    results.rows.iter().find(|row| row.model == quantity.model)
+}
+
+fn count(metric: Metric, row: &ResultRow) -> u64 {
+    match metric {
+        Metric::Parameters => row.parameters,
+        Metric::MultiplyAdds => row.multiply_adds,
+        _ => row.layers.into(),
+    }
+}
+
+/// The error of one run, in percent.
+pub(super) fn error(metric: Metric, run: &SeedResult) -> f64 {
+    match metric {
+        Metric::TrainError => run.train_error,
+        _ => run.test_error,
+    }
+}
