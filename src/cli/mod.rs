@@ -116,6 +116,8 @@ struct Where {
 
 /// What [`Where`] leads to.
 struct Project {
+    /// The text of the pipeline file.
+    pipeline: String,
     experiment: Experiment,
     graph: Graph,
     store: Store,
@@ -126,7 +128,8 @@ struct Project {
 impl Where {
     /// Opens the project, for the rest of the process: to free a large one takes as long as to use it.
     fn open(&self) -> Result<&'static Project> {
-        let experiment = self.experiment()?;
+        let pipeline = Pipeline::text(&self.pipeline)?;
+        let experiment = self.experiment_in(&pipeline)?;
         let (request, backend) = device(&self.device)?;
         let bases = match request {
             Request::Auto => Bases::any(&backend),
@@ -134,6 +137,7 @@ impl Where {
         };
         Ok(Box::leak(Box::new(Project {
             graph: Graph::of(&experiment)?,
+            pipeline,
             experiment,
             store: Store::at(&self.artifacts, self.paranoid),
             backend,
@@ -142,7 +146,12 @@ impl Where {
     }
 
     fn experiment(&self) -> Result<Experiment> {
-        let pipeline = Pipeline::load(&self.pipeline)?;
+        self.experiment_in(&Pipeline::text(&self.pipeline)?)
+    }
+
+    /// The experiment that this text of the pipeline file describes.
+    fn experiment_in(&self, text: &str) -> Result<Experiment> {
+        let pipeline = Pipeline::parse(text, &self.pipeline.display().to_string())?;
         Ok(pipeline.experiment(self.profile.as_deref())?.clone())
     }
 }
