@@ -1,6 +1,14 @@
-//! Copies what people read out of the store: figures and tables, as `reports/<profile>/`.
+//! Copies what people read out of the store, figures and tables, as `reports/<profile>/`, and writes
+//! beside it what they rest on.
 //!
-//! A report holds nothing that is not in the store, so it can be deleted at any time.
+//! A report holds nothing that is not in the store or in the pipeline file, so it can be deleted at any
+//! time. All of it but `ro-crate-metadata.json`, which says when and where steps ran, is the same from
+//! run to run.
+
+mod evidence;
+mod one_line;
+pub mod provenance;
+mod ro_crate;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,9 +18,12 @@ use anyhow::{Context as _, Result};
 use walkdir::WalkDir;
 
 use crate::key::Digest;
+use crate::pipeline::Experiment;
 use crate::plan::Graph;
 use crate::run::Outcome;
 use crate::store::{Store, sweep, write_whole};
+use evidence::Evidence;
+pub use evidence::PIPELINE;
 
 /// Makes sure that a report can be written into `folder`, before hours are spent on its content.
 ///
@@ -32,11 +43,16 @@ pub fn prepare(folder: &Path) -> Result<()> {
 
 /// Writes the outputs of all steps that make something to read; files that are right stay untouched.
 ///
+/// Where every step has a result, what they rest on is written beside them. Otherwise that is left as it
+/// is: if it does not fit any more, `fig6 verify` says so.
+///
 /// Returns the report's files, in the order of the graph.
 ///
 /// # Errors
 /// If an output cannot be read or a file cannot be written.
 pub fn publish(
+    experiment: &Experiment,
+    pipeline: &str,
     graph: &Graph,
     outcome: &Outcome,
     store: &Store,
@@ -49,7 +65,7 @@ pub fn publish(
         .iter()
         .filter(|step| step.params.is_reported())
     {
-        let Some(entry) = outcome.reported.get(&step.name) else {
+        let Some(entry) = outcome.results.get(&step.name) else {
             continue;
         };
         for (name, output) in &entry.outputs {
@@ -62,7 +78,46 @@ pub fn publish(
             files.push(path);
         }
     }
+    let result = |name: &str| outcome.results.get(name).cloned();
+    if let Some(evidence) = Evidence::complete(experiment, pipeline, graph, result) {
+        attest(&evidence, store, folder)?;
+        files.extend(EVIDENCE.map(|name| folder.join(name)));
+    }
     Ok(files)
+}
+
+/// The files of a report that say what the others rest on.
+pub const EVIDENCE: [&str; 3] = [evidence::PIPELINE, provenance::FILE, ro_crate::FILE];
+
+/// Writes what a report rests on, unless it is there already.
+fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<()> {
+    let [pipeline, provenance, ro_crate] = EVIDENCE.map(|name| folder.join(name));
+    let source = evidence.digest();
+    write_if_other(&pipeline, evidence.pipeline.as_bytes(), store)?;
+    // To read all manifests would take longer than all else that an idle run does.
+    let is_there = |path| store.is_made_of(path, &source).unwrap_or(false);
+    if is_there(&provenance) && is_there(&ro_crate) {
+        return Ok(());
+    }
+    let record = evidence.read(store)?;
+    for (path, text) in [
+        (&provenance, record.statement.text()),
+        (&ro_crate, ro_crate::text(&record)),
+    ] {
+        write_if_other(path, text.as_bytes(), store)?;
+        store.note_made_of(path, source)?;
+    }
+    Ok(())
+}
+
+/// Writes a file unless it has this content.
+fn write_if_other(path: &Path, content: &[u8], store: &Store) -> Result<()> {
+    if store.content(path).ok().flatten() != Some(Digest::of(content)) {
+        write_whole(path, content)?;
+        // Known from now on without reading it.
+        store.content(path)?;
+    }
+    Ok(())
 }
 
 /// Digests of all files below the folder of reports, which need not exist.
@@ -83,3 +138,8 @@ pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
     }
     Ok(contents)
 }
+
+#[cfg(test)]
+pub mod made_up_tests;
+#[cfg(test)]
+mod tests;

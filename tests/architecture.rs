@@ -45,7 +45,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("report", &["key", "plan", "run", "store"]),
+    (
+        "report",
+        &["key", "pipeline", "plan", "results", "run", "store"],
+    ),
     ("results", &[]),
     ("run", &["key", "nn", "plan", "steps", "store"]),
     (

@@ -120,6 +120,8 @@ struct Where {
 
 /// What [`Where`] leads to.
 struct Project {
+    /// The text of the pipeline file.
+    pipeline: String,
     experiment: Experiment,
     graph: Graph,
     store: Store,
@@ -130,7 +132,8 @@ struct Project {
 impl Where {
     /// Opens the project, for the rest of the process: to free a large one takes as long as to use it.
     fn open(&self) -> Result<&'static Project> {
-        let experiment = self.experiment()?;
+        let pipeline = Pipeline::text(&self.pipeline)?;
+        let experiment = self.experiment_in(&pipeline)?;
         let (request, backend) = device(&self.device)?;
         let bases = match request {
             Request::Auto => Bases::any(&backend),
@@ -138,6 +141,7 @@ impl Where {
         };
         Ok(Box::leak(Box::new(Project {
             graph: Graph::of(&experiment)?,
+            pipeline,
             experiment,
             store: Store::at(&self.artifacts, self.paranoid),
             backend,
@@ -146,7 +150,12 @@ impl Where {
     }
 
     fn experiment(&self) -> Result<Experiment> {
-        let pipeline = Pipeline::load(&self.pipeline)?;
+        self.experiment_in(&Pipeline::text(&self.pipeline)?)
+    }
+
+    /// The experiment that this text of the pipeline file describes.
+    fn experiment_in(&self, text: &str) -> Result<Experiment> {
+        let pipeline = Pipeline::parse(text, &self.pipeline.display().to_string())?;
         Ok(pipeline.experiment(self.profile.as_deref())?.clone())
     }
 }

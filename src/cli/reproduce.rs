@@ -121,7 +121,11 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         )
     };
     let mut outcome = carry_out(&project.graph, plan, &forced)?;
-    let mut files = report::publish(&project.graph, &outcome, &project.store, &folder);
+    let publish = |experiment: &Experiment, graph: &Graph, outcome: &Outcome| {
+        let (pipeline, store) = (&project.pipeline, &project.store);
+        report::publish(experiment, pipeline, graph, outcome, store, &folder)
+    };
+    let mut files = publish(&project.experiment, &project.graph, &outcome);
     let rest = arguments
         .keep_going
         .then(|| without_failed(project, &outcome));
@@ -141,7 +145,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         project.store.may_rely_on(used.perhaps)?;
         drop(lock);
         let second = carry_out(&graph, plan, &none)?;
-        files = files.and_then(|_| report::publish(&graph, &second, &project.store, &folder));
+        files = files.and_then(|_| publish(&rest, &graph, &second));
         outcome = outcome.completed_by(second, &project.graph);
     }
     view.close();

@@ -125,6 +125,15 @@ impl Pipeline {
     /// If it cannot be read, is no regular file or longer than 1 MiB; an [`Invalid`] with file, line
     /// and column if it is wrong.
     pub fn load(path: &Path) -> Result<Pipeline> {
+        let text = Pipeline::text(path)?;
+        Ok(Pipeline::parse(&text, &path.display().to_string())?)
+    }
+
+    /// The text of a pipeline file, which need not make sense.
+    ///
+    /// # Errors
+    /// An [`Invalid`] if it cannot be read, is no regular file or longer than 1 MiB.
+    pub fn text(path: &Path) -> Result<String, Invalid> {
         let text = text_of(path).with_context(|| {
             format!(
                 "cannot read the pipeline file {}; name another with --pipeline",
@@ -132,8 +141,7 @@ impl Pipeline {
             )
         });
         // A pipeline file that is not there is wrong usage, like one that is wrong.
-        let text = text.map_err(|error| Invalid::new(format!("{error:#}")))?;
-        Ok(Pipeline::parse(&text, &path.display().to_string())?)
+        text.map_err(|error| Invalid::new(format!("{error:#}")))
     }
 
     /// Checks the text of a pipeline file; `name` stands before line and column in errors.

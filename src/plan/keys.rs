@@ -133,6 +133,16 @@ impl Bases {
         }
     }
 
+    /// What a result of this kind would be made of today, had the same backend, compiler and
+    /// architecture computed it as an earlier one; `None` for a kind that is unknown or that these do
+    /// not fit.
+    pub fn today(kind: &str, numeric: Option<&Numeric>) -> Option<Basis> {
+        let known = fingerprint::kinds().any(|known| known == kind);
+        let fits = Params::is_numeric_kind(kind) == numeric.is_some();
+        let basis = (known && fits).then(|| basis(kind))?;
+        Some(numeric.map_or_else(|| basis.clone(), |numeric| on(&basis, numeric)))
+    }
+
     /// The texts behind all digests in the basis that results of this kind are added under.
     pub fn listings_of(&self, kind: &str) -> impl Iterator<Item = &'static str> {
         let basis = &self.candidates(kind).chosen.basis;

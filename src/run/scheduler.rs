@@ -608,10 +608,8 @@ impl<'a> Run<'a> {
                 _ => &mut outcome.skipped,
             };
             list.push(step.name.clone());
-            if let Phase::Done(Done { entry, .. }) = phase
-                && step.params.is_reported()
-            {
-                outcome.reported.insert(step.name.clone(), entry);
+            if let Phase::Done(Done { entry, .. }) = phase {
+                outcome.results.insert(step.name.clone(), entry);
             }
         }
         outcome

@@ -414,6 +414,34 @@ impl Store {
         Ok(Some(digest))
     }
 
+    /// Whether a file outside the store was noted to be made of this, and looks as it did then.
+    ///
+    /// # Errors
+    /// If the path cannot be looked at.
+    pub fn is_made_of(&self, path: &Path, source: &Digest) -> Result<bool> {
+        let path = &std::path::absolute(path)?;
+        Ok(match look_at(path)? {
+            Look::Seen(metadata) if !self.paranoid => {
+                let noted = self.index.content(&made_of(path), Stat::of(&metadata));
+                noted == Some(*source)
+            }
+            _ => false,
+        })
+    }
+
+    /// Notes what a file outside the store was made of, for one that takes long to make again.
+    ///
+    /// # Errors
+    /// If the path cannot be looked at.
+    pub fn note_made_of(&self, path: &Path, source: Digest) -> Result<()> {
+        let path = &std::path::absolute(path)?;
+        if let Look::Seen(metadata) = look_at(path)? {
+            let stat = Stat::of(&metadata);
+            self.index.note_content(&made_of(path), stat, source);
+        }
+        Ok(())
+    }
+
     /// A listing that was kept, if it is there and intact.
     pub fn listing(&self, digest: &Digest) -> Option<Listing> {
         let text = disk::read(&self.listing_path(digest)).ok()?;
@@ -481,6 +509,13 @@ impl Store {
 /// Contents that a step reads, and how they looked before it did.
 #[derive(Clone, Debug)]
 pub struct Watched(Vec<(String, Digest, Stat)>);
+
+/// The name under which the index keeps what a file was made of; no file has it.
+fn made_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("\0made of");
+    name.into()
+}
 
 /// What a look at a path shows.
 enum Look {

@@ -204,7 +204,8 @@ impl Project {
             for entry in files.into_iter().map(Result::unwrap) {
                 let name = entry.file_name();
                 // When and where a step ran is no part of its result.
-                if entry.file_type().is_file() && name != "manifest.json" && name != "log" {
+                let passing = ["manifest.json", "log", "ro-crate-metadata.json"];
+                if entry.file_type().is_file() && !passing.iter().any(|passing| name == *passing) {
                     let path = entry
                         .path()
                         .strip_prefix(self.folder.path())

@@ -83,7 +83,8 @@ fn results(project: &Project) -> Results {
             .flatten()
         {
             let name = entry.file_name();
-            if entry.path().is_file() && name != "manifest.json" && name != "log" {
+            let passing = ["manifest.json", "log", "ro-crate-metadata.json"];
+            if entry.path().is_file() && !passing.iter().any(|passing| name == *passing) {
                 results.insert(folder.join(name), fs::read(entry.path()).unwrap());
             }
         }

@@ -1,0 +1,268 @@
+//! What a complete report rests on, gathered from graph, manifests and outputs, and put into the form
+//! of a [`Statement`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::provenance::{
+    self, Builder, Definition, Dependency, Digests, External, HoleRecord, InputRecord, Internal,
+    Lack, OutputRecord, Predicate, RunDetails, Statement, StepRecord, Subject,
+};
+use crate::key::{Basis, Digest};
+use crate::pipeline::{Experiment, Hole, Origin};
+use crate::plan::{Graph, Step};
+use crate::results::Dataset;
+use crate::store::{Entry, Manifest, Store};
+
+/// The name of the pipeline's copy in a report.
+pub const PIPELINE: &str = "pipeline.ron";
+
+/// What was asked for, and what there is.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    pub experiment: &'a Experiment,
+    /// The text of the pipeline file.
+    pub pipeline: &'a str,
+    pub graph: &'a Graph,
+    /// The result of each step.
+    pub results: Vec<Arc<Entry>>,
+}
+
+/// [`Evidence`] with all that is behind it.
+#[derive(Debug)]
+pub struct Record {
+    /// The manifest of each step's result.
+    pub manifests: Vec<Manifest>,
+    pub statement: Statement,
+}
+
+impl<'a> Evidence<'a> {
+    /// The evidence of an experiment if every step has a result.
+    pub fn complete(
+        experiment: &'a Experiment,
+        pipeline: &'a str,
+        graph: &'a Graph,
+        result: impl Fn(&str) -> Option<Arc<Entry>>,
+    ) -> Option<Evidence<'a>> {
+        let results = graph.steps().iter().map(|step| result(&step.name));
+        Some(Evidence {
+            experiment,
+            pipeline,
+            graph,
+            results: results.collect::<Option<_>>()?,
+        })
+    }
+
+    /// The digest of all that decides what is written: where it stays the same, so do the files.
+    pub fn digest(&self) -> Digest {
+        let mut text = Vec::with_capacity(400 * self.results.len());
+        let mut add = |part: &[u8]| {
+            text.extend((part.len() as u64).to_le_bytes());
+            text.extend(part);
+        };
+        add(provenance::build_type().as_bytes());
+        add(env!("CARGO_PKG_VERSION").as_bytes());
+        add(self.experiment.profile.as_bytes());
+        add(self.pipeline.as_bytes());
+        for (step, entry) in self.graph.steps().iter().zip(&self.results) {
+            add(step.name.as_bytes());
+            add(entry.key.as_bytes());
+            add(entry.started.as_bytes());
+            for (name, output) in &entry.outputs {
+                add(name.as_bytes());
+                add(output.digest.as_bytes());
+            }
+        }
+        Digest::of(&text)
+    }
+
+    /// Reads the manifests, and the report's files for their digests.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub fn read(&self, store: &Store) -> Result<Record> {
+        let manifests = self.graph.steps().iter().zip(&self.results);
+        let manifests = manifests.map(|(step, entry)| {
+            store.manifest(&entry.key).with_context(|| {
+                let step = &step.name;
+                format!("the manifest of {step} cannot be read; run the command again")
+            })
+        });
+        let manifests: Vec<Manifest> = manifests.collect::<Result<_>>()?;
+        let statement = self.statement(&manifests, store)?;
+        Ok(Record {
+            manifests,
+            statement,
+        })
+    }
+
+    fn statement(&self, manifests: &[Manifest], store: &Store) -> Result<Statement> {
+        let mut subject = vec![describe(PIPELINE, self.pipeline.as_bytes())];
+        let all = self.graph.steps().iter().zip(&self.results);
+        for (_, entry) in all.filter(|(step, _)| step.params.is_reported()) {
+            for (name, output) in &entry.outputs {
+                subject.push(describe(name, &store.read(output)?));
+            }
+        }
+        subject.sort_by(|one, two| one.name.cmp(&two.name));
+        let internal_parameters = self.internal(manifests);
+        let resolved_dependencies = vec![
+            self.archive(store)?,
+            Dependency {
+                name: "fig6".to_owned(),
+                uri: None,
+                digest: digests([("blake3", internal_parameters.code_digest().to_string())]),
+                annotations: BTreeMap::from([(
+                    "version".to_owned(),
+                    json!(env!("CARGO_PKG_VERSION")),
+                )]),
+            },
+        ];
+        Ok(Statement {
+            statement_type: provenance::STATEMENT.to_owned(),
+            subject,
+            predicate_type: provenance::PREDICATE.to_owned(),
+            predicate: Predicate {
+                build_definition: Definition {
+                    build_type: provenance::build_type(),
+                    external_parameters: self.external(),
+                    internal_parameters,
+                    resolved_dependencies,
+                },
+                run_details: RunDetails {
+                    builder: Builder {
+                        id: format!("{}fig6", provenance::TERMS),
+                        version: BTreeMap::from([(
+                            "fig6".to_owned(),
+                            env!("CARGO_PKG_VERSION").to_owned(),
+                        )]),
+                    },
+                },
+            },
+        })
+    }
+
+    fn external(&self) -> External {
+        let data = &self.experiment.data;
+        let sources = match &data.origin {
+            Origin::Archives(sources) => sources.iter().map(|source| json!(source)).collect(),
+            Origin::Generated { train, test, seed } => {
+                vec![json!({ "generated": { "train": train, "test": test, "seed": seed } })]
+            }
+        };
+        External {
+            profile: self.experiment.profile.clone(),
+            data: data.name.clone(),
+            sources,
+        }
+    }
+
+    fn internal(&self, manifests: &[Manifest]) -> Internal {
+        let mut bases: Vec<Arc<Basis>> = Vec::new();
+        let steps = self.graph.steps().iter().zip(manifests);
+        let steps = steps.map(|(step, manifest)| {
+            let basis = &manifest.key_inputs.basis;
+            let place = bases.iter().position(|known| known == basis);
+            let place = place.unwrap_or_else(|| {
+                bases.push(basis.clone());
+                bases.len() - 1
+            });
+            self.step(step, manifest, place)
+        });
+        let steps = steps.collect();
+        Internal {
+            bases,
+            steps,
+            holes: holes(self.experiment),
+        }
+    }
+
+    fn step(&self, step: &Step, manifest: &Manifest, basis: usize) -> StepRecord {
+        let inputs = step.inputs.iter().filter_map(|input| {
+            let record = InputRecord {
+                from: self.graph.step(input.producer).name.clone(),
+                output: input.output.to_owned(),
+                blake3: *manifest.key_inputs.inputs.get(&*input.name)?,
+            };
+            Some((input.name.to_string(), record))
+        });
+        let outputs = manifest.outputs.iter().map(|(name, output)| {
+            let record = OutputRecord {
+                bytes: output.bytes,
+                blake3: output.digest,
+            };
+            (name.clone(), record)
+        });
+        StepRecord {
+            step: step.name.clone(),
+            kind: step.params.kind().to_owned(),
+            key: manifest.key,
+            basis,
+            parameters: manifest.key_inputs.parameters.clone(),
+            inputs: inputs.collect(),
+            outputs: outputs.collect(),
+            summary: manifest.summary.clone(),
+        }
+    }
+
+    /// The archive that the images come from, wherever it was found.
+    fn archive(&self, store: &Store) -> Result<Dependency> {
+        let all = self.graph.steps().iter().zip(&self.results);
+        let output = |name: &str| {
+            let mut outputs = all.clone().filter_map(|(_, entry)| entry.outputs.get(name));
+            let output = outputs.next();
+            output.with_context(|| format!("no step has made {name}"))
+        };
+        let dataset: Dataset = serde_json::from_slice(&store.read(output("dataset.json")?)?)
+            .context("dataset.json is not as expected")?;
+        let archive = output("archive")?;
+        let uri = match &self.experiment.data.origin {
+            Origin::Archives(sources) => {
+                let mut sources = sources.iter();
+                let found = sources.find(|source| source.sha256 == dataset.archive_sha256);
+                found.map(|source| source.url.clone())
+            }
+            Origin::Generated { .. } => None,
+        };
+        Ok(Dependency {
+            name: "archive".to_owned(),
+            uri,
+            digest: digests([
+                ("sha256", dataset.archive_sha256),
+                ("blake3", archive.digest.to_string()),
+            ]),
+            annotations: BTreeMap::from([("bytes".to_owned(), Value::from(archive.bytes))]),
+        })
+    }
+}
+
+fn describe(name: &str, bytes: &[u8]) -> Subject {
+    Subject {
+        name: name.to_owned(),
+        digest: Digests::of(bytes),
+    }
+}
+
+fn digests<const N: usize>(digests: [(&str, String); N]) -> BTreeMap<String, String> {
+    let digests = digests.map(|(algorithm, digest)| (algorithm.to_owned(), digest));
+    digests.into()
+}
+
+/// What the experiment lacks.
+fn holes(experiment: &Experiment) -> Vec<HoleRecord> {
+    let models = experiment.holes.iter();
+    let holes = models.flat_map(|(model, seeds)| {
+        seeds.iter().map(|(&seed, hole)| HoleRecord {
+            model: model.clone(),
+            seed,
+            lacks: match hole {
+                Hole::Untrained => Lack::Training,
+                Hole::Unevaluated => Lack::Evaluation,
+            },
+        })
+    });
+    holes.collect()
+}

@@ -1,0 +1,153 @@
+//! A store with made-up results of all steps of the tiny pipeline and the report of it, for tests that
+//! are about neither trainings nor processes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::publish;
+use crate::nn::device::Backend;
+use crate::pipeline::{Experiment, Pipeline};
+use crate::plan::{Bases, Graph, Inputs, StepId};
+use crate::run::Outcome;
+use crate::store::{Claimed, Entry, Manifest, RunRecord, Store};
+
+pub const TINY: &str = include_str!("../../tests/pipelines/tiny.ron");
+
+/// A project in a folder of its own.
+pub struct Project {
+    pub folder: TempDir,
+    pub text: String,
+    pub experiment: Experiment,
+    pub graph: Graph,
+    pub store: Store,
+    results: HashMap<String, Arc<Entry>>,
+}
+
+impl Project {
+    /// All steps have results, made at this hour, and there is no report yet.
+    pub fn new(text: &str, hour: u32) -> Project {
+        let folder = tempfile::tempdir().unwrap();
+        let pipeline = Pipeline::parse(text, "pipeline.ron").unwrap();
+        let experiment = pipeline.experiment(None).unwrap().clone();
+        Project::of(folder, text, experiment, hour)
+    }
+
+    /// As [`Project::new`], of an experiment that may have holes.
+    pub fn of(folder: TempDir, text: &str, experiment: Experiment, hour: u32) -> Project {
+        let graph = Graph::of(&experiment).unwrap();
+        let store = Store::at(&folder.path().join("artifacts"), false);
+        store.prepare().unwrap();
+        fs::write(folder.path().join("pipeline.ron"), text).unwrap();
+        let results = fill(&graph, &store, hour);
+        Project {
+            folder,
+            text: text.to_owned(),
+            experiment,
+            graph,
+            store,
+            results,
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn report(&self) -> PathBuf {
+        self.path("reports").join(&self.experiment.profile)
+    }
+
+    /// As after a run that has found or made all these results.
+    pub fn publish_with(&self, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+        let mut outcome = Outcome {
+            results: self.results.clone(),
+            ..Outcome::default()
+        };
+        outcome.results.retain(|name, _| wanted(name));
+        let (experiment, graph) = (&self.experiment, &self.graph);
+        publish(
+            experiment,
+            &self.text,
+            graph,
+            &outcome,
+            &self.store,
+            &self.report(),
+        )
+        .unwrap()
+    }
+
+    pub fn publish(&self) -> Vec<PathBuf> {
+        self.publish_with(|_| true)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.report().join(name)).unwrap()
+    }
+}
+
+/// Adds a made-up result of each step.
+fn fill(graph: &Graph, store: &Store, hour: u32) -> HashMap<String, Arc<Entry>> {
+    let bases = Bases::only(&Backend::ALL[0]);
+    let mut made: BTreeMap<StepId, Arc<Entry>> = BTreeMap::new();
+    for id in graph.ids() {
+        let step = graph.step(id);
+        let inputs = Inputs::of(step, &|producer| Some(&*made[&producer])).owned();
+        let key_inputs = bases.key_inputs(&step.params, inputs, None);
+        let key = key_inputs.key();
+        let Ok(Claimed::Ours(claim)) = store.claim(&key) else {
+            panic!("{} cannot be claimed", step.name);
+        };
+        store.begin(&claim, &step.name).unwrap();
+        for output in step.params.outputs() {
+            fs::write(claim.output().join(output), content(&step.name, output)).unwrap();
+        }
+        for text in bases.listings_of(step.params.kind()) {
+            store.keep_listing(text).unwrap();
+        }
+        let manifest = Manifest {
+            step: step.name.clone(),
+            key,
+            key_inputs,
+            outputs: claim.collect(step.params.outputs()).unwrap(),
+            summary: "made up".to_owned(),
+            run: RunRecord {
+                started: format!("2026-01-01T{hour:02}:00:00.000Z"),
+                seconds: 61.5,
+                work_seconds: 60.0,
+                amount: 1.0,
+                threads: 1,
+                because: Vec::new(),
+                host: format!("host{hour}"),
+                cpu: "any".to_owned(),
+                fig6: "0".to_owned(),
+                log: None,
+            },
+        };
+        made.insert(id, store.commit(&claim, &manifest).unwrap());
+    }
+    let named = made.into_iter();
+    named
+        .map(|(id, entry)| (graph.step(id).name.clone(), entry))
+        .collect()
+}
+
+fn content(step: &str, output: &str) -> String {
+    match output {
+        "dataset.json" => format!(
+            "{{\"archive_sha256\":\"{}\",\"train\":50,\"validation\":10,\"test\":20}}",
+            "5".repeat(64)
+        ),
+        _ => format!("{output} of {step}: 12.34\n"),
+    }
+}
+
+/// Changes a file that may be read-only.
+pub fn edit(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from:?} is not in {text}");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
