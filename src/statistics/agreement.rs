@@ -24,7 +24,7 @@ pub struct Published {
 
 /// Whether our mean is closer than `margin` to the published one, in the unit of both.
 ///
-/// Two means over runs with a spread each are compared by Welch's test (see `Estimate::new`). A
+/// Two means over runs with a spread each are compared by Welch's test (see `degrees_of_freedom` in `estimate.rs`). A
 /// published number without a spread of its own, most often that of a single run, is taken as one more
 /// draw from a distribution with our spread: its distance from our mean has the standard error
 /// s·√(1 + 1/n) with n − 1 degrees of freedom, which is Student's prediction interval (G. J. Hahn,

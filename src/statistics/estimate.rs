@@ -27,23 +27,11 @@ pub(super) struct Estimate {
 
 impl Estimate {
     /// An estimate whose variance is the sum of these.
-    ///
-    /// The degrees of freedom are those of F. E. Satterthwaite, "An Approximate Distribution of
-    /// Estimates of Variance Components" (Biometrics Bulletin 2, 1946), which for two means is the
-    /// approximation of B. L. Welch, "The generalization of 'Student's' problem when several different
-    /// population variances are involved" (Biometrika 34, 1947).
     pub fn new(value: f64, parts: &[Part]) -> Estimate {
-        let variance: f64 = parts.iter().map(|part| part.variance).sum();
-        // By shares and not by squares of variances, which could overflow.
-        let share = |part: &Part| (part.variance / variance).powi(2) / part.degrees_of_freedom;
         Estimate {
             value,
-            standard_error: variance.sqrt(),
-            degrees_of_freedom: if variance > 0.0 {
-                1.0 / parts.iter().map(share).sum::<f64>()
-            } else {
-                f64::INFINITY
-            },
+            standard_error: parts.iter().map(|part| part.variance).sum::<f64>().sqrt(),
+            degrees_of_freedom: degrees_of_freedom(parts),
         }
     }
 
@@ -120,4 +108,46 @@ impl Estimate {
             method,
         })
     }
+}
+
+/// Fewer degrees of freedom than five runs have are few.
+const FEW: f64 = 4.0;
+
+/// The degrees of freedom of a sum of variances.
+///
+/// Those of F. E. Satterthwaite, "An Approximate Distribution of Estimates of Variance Components"
+/// (Biometrics Bulletin 2, 1946), which for two means is the approximation of B. L. Welch, "The
+/// generalization of 'Student's' problem when several different population variances are involved"
+/// (Biometrika 34, 1947).
+///
+/// It is an approximation, and a poor one where a part of few degrees of freedom meets one of more: two
+/// runs against five of half the spread are found different at the level 0.05 with a probability of
+/// 0.10, and at the levels that many claims ask for still worse. There, and beside a part that is known,
+/// the least degrees of freedom are taken, with which the test is never too lenient (J. Hájek,
+/// "Inequalities for the generalized Student's distribution and their applications", Selected
+/// Translations in Mathematical Statistics and Probability 2, 1962; for two means M. R. Mickey and M. B.
+/// Brown, "Bounds on the Distribution Functions of the Behrens-Fisher Statistic", Annals of Mathematical
+/// Statistics 37, 1966).
+fn degrees_of_freedom(parts: &[Part]) -> f64 {
+    let known_to_be_zero =
+        |part: &&Part| part.variance == 0.0 && part.degrees_of_freedom.is_infinite();
+    let parts: Vec<&Part> = parts
+        .iter()
+        .filter(|part| !known_to_be_zero(part))
+        .collect();
+    let degrees = || parts.iter().map(|part| part.degrees_of_freedom);
+    let (least, most) = (
+        degrees().fold(f64::INFINITY, f64::min),
+        degrees().fold(0.0, f64::max),
+    );
+    let variance: f64 = parts.iter().map(|part| part.variance).sum();
+    if variance == 0.0 {
+        return f64::INFINITY;
+    }
+    if least < most && (least < FEW || most.is_infinite()) {
+        return least;
+    }
+    // By shares and not by squares of variances, which could overflow.
+    let share = |part: &&Part| (part.variance / variance).powi(2) / part.degrees_of_freedom;
+    1.0 / parts.iter().map(share).sum::<f64>()
 }

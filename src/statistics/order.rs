@@ -14,7 +14,7 @@ pub enum Relation {
     Above,
 }
 
-/// Whether the first mean is larger than the second: Welch's test (see `Estimate::new`), one-sided,
+/// Whether the first mean is larger than the second: Welch's test (see `degrees_of_freedom` in `estimate.rs`), one-sided,
 /// once each way.
 #[must_use]
 pub fn order(larger: &Sample, smaller: &Sample) -> Evidence {
