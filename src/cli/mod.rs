@@ -11,6 +11,7 @@ mod inspect;
 mod out;
 mod reproduce;
 mod train;
+mod verify;
 mod view;
 
 use std::io;
