@@ -1,6 +1,13 @@
 //! `fig6 verify`: whether published numbers still hold, for people, for programs and for CI.
 
+mod github;
+mod junit;
+mod level;
+mod summary;
+
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -70,7 +77,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
     /// Also print annotations as GitHub's runners read them.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     github: bool,
     /// Print JSON.
     #[arg(long)]
@@ -402,35 +409,51 @@ fn exit_code(status: Status) -> ExitCode {
 
 /// The end for people, and everything for other programs.
 fn report(arguments: &Arguments, scene: &Scene, checks: &[Check], out: &mut Out) -> Result<()> {
+    if let Some(path) = &arguments.junit {
+        write_whole(path, junit::report(checks)?.as_bytes())?;
+    }
+    if let Some(path) = &arguments.summary {
+        append(path, &summary::page(checks))?;
+    }
     let overall = overall(checks);
     let done: BTreeSet<Level> = checks.iter().map(|check| check.level).collect();
-    let not_done = Level::RISING
-        .into_iter()
-        .filter(|level| !done.contains(level));
+    let not_done = Level::RISING.into_iter();
+    let not_done = not_done.filter(|level| !done.contains(level));
     let not_done: Vec<&str> = not_done.map(Level::name).collect();
     let profile = &scene.project.experiment.profile;
     if arguments.json {
-        out.line(&serde_json::to_string(&json!({
+        let report = json!({
             "profile": profile,
             "status": overall,
             "levels": done,
             "not_checked": not_done,
             "checks": checks,
-        }))?)?;
-        return Ok(());
+        });
+        out.line(&serde_json::to_string(&report)?)?;
+    } else {
+        let count = |status| checks.iter().filter(|check| check.status == status).count();
+        out.line(&format!(
+            "{} {profile}: {} passed, {} failed, {} undecided or not checkable",
+            word(overall),
+            count(Status::Passed),
+            count(Status::Failed),
+            count(Status::Undecided),
+        ))?;
+        if !not_done.is_empty() {
+            out.remark(&format!("not checked: {}", not_done.join(", ")));
+        }
     }
-    let count = |status| checks.iter().filter(|check| check.status == status).count();
-    out.line(&format!(
-        "{} {profile}: {} passed, {} failed, {} undecided or not checkable",
-        word(overall),
-        count(Status::Passed),
-        count(Status::Failed),
-        count(Status::Undecided),
-    ))?;
-    if !not_done.is_empty() {
-        out.remark(&format!("not checked: {}", not_done.join(", ")));
+    if arguments.github {
+        out.result(&github::commands(checks))?;
     }
     Ok(())
+}
+
+/// Adds a text to the end of a file, which need not be there.
+fn append(path: &Path, text: &str) -> Result<()> {
+    let file = File::options().append(true).create(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Numbers in documents, brought up to date first if that is wanted.

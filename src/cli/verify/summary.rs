@@ -1,0 +1,162 @@
+//! Checks as a page of Markdown, for the summary of a CI job: what did not pass in full, the rest
+//! folded away.
+
+use std::fmt::Write as _;
+
+use super::level;
+use crate::verify::{Check, Status, overall};
+
+/// The page, with a final newline.
+pub fn page(checks: &[Check]) -> String {
+    let verdict = match overall(checks) {
+        Status::Passed => "everything that was checked holds",
+        Status::Undecided if checks.is_empty() => "nothing was checked",
+        Status::Undecided => "undecided",
+        Status::Failed => "failed",
+    };
+    let mut page = format!("## fig6 verify: {verdict}\n");
+    if !checks.is_empty() {
+        page.push_str("\n| level | passed | undecided | failed |\n| --- | --: | --: | --: |\n");
+    }
+    for level in level::ALL {
+        if level::of(checks, level).next().is_some() {
+            let counts = [Status::Passed, Status::Undecided, Status::Failed]
+                .map(|status| level::count(checks, level, status));
+            let [passed, undecided, failed] = counts;
+            let name = level::name(level);
+            let _ = writeln!(page, "| {name} | {passed} | {undecided} | {failed} |");
+        }
+    }
+    for (status, title) in [(Status::Failed, "Failed"), (Status::Undecided, "Undecided")] {
+        if let Some(table) = table(checks, status) {
+            let _ = write!(page, "\n### {title}\n\n{table}");
+        }
+    }
+    if let Some(table) = table(checks, Status::Passed) {
+        let count = table.lines().count() - 2;
+        let _ = write!(
+            page,
+            "\n<details><summary>{count} passed</summary>\n\n{table}\n</details>\n"
+        );
+    }
+    page
+}
+
+/// The checks that ended like this, level by level; `None` if there are none.
+fn table(checks: &[Check], status: Status) -> Option<String> {
+    let mut table = String::new();
+    for level in level::ALL {
+        for check in level::of(checks, level).filter(|check| check.status == status) {
+            let _ = writeln!(
+                table,
+                "| {} | {} | {} |",
+                level::name(level),
+                cell(&check.name),
+                cell(&check.message)
+            );
+        }
+    }
+    let header = "| level | check | found |\n| --- | --- | --- |\n";
+    (!table.is_empty()).then(|| format!("{header}{table}"))
+}
+
+/// A plain text as a cell of a table: in one line, and nothing in it means anything in Markdown.
+fn cell(text: &str) -> String {
+    let mut cell = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() || letter == '\u{2028}' || letter == '\u{2029}' {
+            cell.push(' ');
+            continue;
+        }
+        if "\\`*_[]<>|~&$#".contains(letter) {
+            cell.push('\\');
+        }
+        cell.push(letter);
+    }
+    cell
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::Level;
+
+    #[test]
+    fn a_page_reads_exactly_so() {
+        let checks = [
+            Check::new(
+                Level::Documents,
+                "README.md:12",
+                Status::Failed,
+                "says 8 | 9\nand <b>",
+            ),
+            Check::new(Level::Lock, "table", Status::Passed, "as published"),
+            Check::new(Level::Lock, "plot/fig6", Status::Passed, "as published"),
+            Check::new(Level::Claims, "he/resnet56", Status::Undecided, "one seed"),
+        ];
+        assert_eq!(
+            page(&checks),
+            "\
+## fig6 verify: failed
+
+| level | passed | undecided | failed |
+| --- | --: | --: | --: |
+| lock | 2 | 0 | 0 |
+| claims | 0 | 1 | 0 |
+| documents | 0 | 0 | 1 |
+
+### Failed
+
+| level | check | found |
+| --- | --- | --- |
+| documents | README.md:12 | says 8 \\| 9 and \\<b\\> |
+
+### Undecided
+
+| level | check | found |
+| --- | --- | --- |
+| claims | he/resnet56 | one seed |
+
+<details><summary>2 passed</summary>
+
+| level | check | found |
+| --- | --- | --- |
+| lock | table | as published |
+| lock | plot/fig6 | as published |
+
+</details>
+"
+        );
+    }
+
+    #[test]
+    fn the_heading_is_never_better_than_the_worst_check() {
+        let heading = |statuses: &[Status]| {
+            let checks = statuses.iter();
+            let checks: Vec<Check> = checks
+                .map(|&status| Check::new(Level::Lock, "x", status, "y"))
+                .collect();
+            page(&checks).lines().next().unwrap().to_owned()
+        };
+        let passed = "## fig6 verify: everything that was checked holds";
+        assert_eq!(heading(&[Status::Passed]), passed);
+        assert_eq!(heading(&[]), "## fig6 verify: nothing was checked");
+        let undecided = "## fig6 verify: undecided";
+        assert_eq!(heading(&[Status::Passed, Status::Undecided]), undecided);
+        let failed = "## fig6 verify: failed";
+        assert_eq!(heading(&[Status::Failed, Status::Undecided]), failed);
+    }
+
+    #[test]
+    fn no_text_of_a_check_leaves_its_cell() {
+        let check = Check::new(
+            Level::Lock,
+            "a\u{2028}b",
+            Status::Passed,
+            "</details>\r\n\n| x | \\| `c`",
+        );
+        let page = page(&[check]);
+        let row = "| lock | a b | \\</details\\>   \\| x \\| \\\\\\| \\`c\\` |\n";
+        assert!(page.contains(row), "{page}");
+    }
+}
