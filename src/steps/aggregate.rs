@@ -80,15 +80,15 @@ fn summarize(runs: &ModelRuns, context: &Context) -> Result<ModelSummary> {
         multiply_adds: first.multiply_adds,
         iterations: first.iterations,
         backends,
-        test_error: over(&results, |run| run.test_error),
-        train_error: over(&results, |run| run.train_error),
+        test_error: over(&results, |run| run.test_error)?,
+        train_error: over(&results, |run| run.train_error)?,
         runs: results,
     })
 }
 
-fn over(results: &[SeedResult], value: impl Fn(&SeedResult) -> f64) -> Spread {
+fn over(results: &[SeedResult], value: impl Fn(&SeedResult) -> f64) -> Result<Spread> {
     let sample: Vec<f64> = results.iter().map(value).collect();
-    spread(&sample).expect("a model without seeds was refused above")
+    spread(&sample).context("an error is no finite number")
 }
 
 fn must_match(

@@ -9,33 +9,16 @@ use crate::statistics::{Sample, confidence_interval};
 /// Of the interval that [`Spread::half_width`] gives.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// The moments and the range of a sample, in the sample's own unit; `None` for an empty one.
-///
-/// The standard deviation has the divisor n − 1 and is absent for a single value, which says
-/// nothing about spread. It is computed by the corrected two-pass algorithm of Chan, Golub and
-/// LeVeque, "Algorithms for Computing the Sample Variance: Analysis and Recommendations" (The
-/// American Statistician 37, 1983), equation 1.7: the second sum would be zero in exact
-/// arithmetic and takes out the rounding of the mean.
+/// The moments (see [`Sample::of`]) and the range of a sample, in the sample's own unit; `None` for an
+/// empty one and where a value is not finite.
 #[must_use]
 pub fn spread(sample: &[f64]) -> Option<Spread> {
-    if sample.is_empty() {
-        return None;
-    }
-    let n = sample.len() as f64;
-    let mean = sample.iter().sum::<f64>() / n;
-    let squares: f64 = sample.iter().map(|value| (value - mean).powi(2)).sum();
-    let rest: f64 = sample.iter().map(|value| value - mean).sum();
-    let std = (sample.len() > 1).then(|| ((squares - rest * rest / n).max(0.0) / (n - 1.0)).sqrt());
-    let moments = Sample {
-        n: sample.len() as u64,
-        mean,
-        std,
-    };
+    let moments = Sample::of(sample)?;
     let interval = confidence_interval(&moments, CONFIDENCE);
     Some(Spread {
         n: moments.n,
-        mean,
-        std,
+        mean: moments.mean,
+        std: moments.std,
         half_width: interval.map(|interval| (interval.high - interval.low) / 2.0),
         min: sample.iter().copied().fold(f64::INFINITY, f64::min),
         max: sample.iter().copied().fold(f64::NEG_INFINITY, f64::max),

@@ -34,6 +34,16 @@ pub enum Level {
 }
 
 impl Level {
+    /// All levels, in order.
+    pub const ALL: [Level; 6] = [
+        Level::Lock,
+        Level::Integrity,
+        Level::Claims,
+        Level::Evaluate,
+        Level::Execute,
+        Level::Documents,
+    ];
+
     /// All levels that a verification can go to, in order; documents are asked for by name.
     pub const RISING: [Level; 5] = [
         Level::Lock,
@@ -147,6 +157,16 @@ pub fn overall(checks: &[Check]) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_levels_are_those_of_the_records_and_none_is_left_out() {
+        for level in Level::ALL {
+            assert_eq!(serde_json::to_value(level).unwrap(), level.name());
+        }
+        assert!(Level::ALL.is_sorted());
+        // The last one.
+        assert_eq!(Level::ALL[5] as usize, 5);
+    }
 
     #[test]
     fn the_worst_check_counts_and_no_check_is_no_pass() {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, XmlString};
 
 use super::level;
-use crate::verify::{Check, Status};
+use crate::verify::{Check, Level, Status};
 
 /// The report, valid by the schema `junit-10.xsd` of Jenkins' xUnit plugin.
 ///
@@ -15,8 +15,8 @@ use crate::verify::{Check, Status};
 /// If the report cannot be formed, which only a lack of memory explains.
 pub fn report(checks: &[Check]) -> Result<String> {
     let mut report = Report::new("fig6 verify");
-    for level in level::ALL {
-        let mut suite = TestSuite::new(level::name(level));
+    for level in Level::ALL {
+        let mut suite = TestSuite::new(level.name());
         suite.add_test_cases(level::of(checks, level).map(case));
         if suite.tests > 0 {
             report.add_test_suite(suite);
@@ -48,7 +48,7 @@ fn case(check: &Check) -> TestCase {
         Status::Failed => failed(NonSuccessKind::Failure, "failed"),
     };
     let mut case = TestCase::new(allowed(&check.name), status);
-    case.set_classname(format!("fig6.{}", level::name(check.level)));
+    case.set_classname(format!("fig6.{}", check.level.name()));
     case
 }
 
@@ -61,7 +61,6 @@ fn allowed(text: &str) -> XmlString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::Level;
 
     #[test]
     fn a_report_reads_exactly_so() {

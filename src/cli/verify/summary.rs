@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::level;
-use crate::verify::{Check, Status, overall};
+use crate::verify::{Check, Level, Status, overall};
 
 /// The page, with a final newline.
 pub fn page(checks: &[Check]) -> String {
@@ -18,12 +18,12 @@ pub fn page(checks: &[Check]) -> String {
     if !checks.is_empty() {
         page.push_str("\n| level | passed | undecided | failed |\n| --- | --: | --: | --: |\n");
     }
-    for level in level::ALL {
+    for level in Level::ALL {
         if level::of(checks, level).next().is_some() {
             let counts = [Status::Passed, Status::Undecided, Status::Failed]
                 .map(|status| level::count(checks, level, status));
             let [passed, undecided, failed] = counts;
-            let name = level::name(level);
+            let name = level.name();
             let _ = writeln!(page, "| {name} | {passed} | {undecided} | {failed} |");
         }
     }
@@ -45,12 +45,12 @@ pub fn page(checks: &[Check]) -> String {
 /// The checks that ended like this, level by level; `None` if there are none.
 fn table(checks: &[Check], status: Status) -> Option<String> {
     let mut table = String::new();
-    for level in level::ALL {
+    for level in Level::ALL {
         for check in level::of(checks, level).filter(|check| check.status == status) {
             let _ = writeln!(
                 table,
                 "| {} | {} | {} |",
-                level::name(level),
+                level.name(),
                 cell(&check.name),
                 cell(&check.message)
             );
@@ -79,7 +79,6 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::Level;
 
     #[test]
     fn a_page_reads_exactly_so() {
