@@ -65,6 +65,7 @@
 //! 7. Only [`nn`] names burn, only `nn::device` names backends, only the plot names plotters.
 //! 8. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
 
+pub mod bundle;
 pub mod cifar;
 pub mod cli;
 pub mod error;

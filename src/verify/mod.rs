@@ -3,9 +3,13 @@
 //!
 //! Only reads. Unaware of the terminal and of how a list of checks is written for other programs.
 
+mod lock;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
+
+pub use lock::lock;
 
 /// How deep a verification goes; each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
