@@ -72,6 +72,7 @@
 //! 8. Only [`nn`] names burn, only `nn::device` names backends, only the plot names plotters.
 //! 9. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
 
+pub mod bundle;
 pub mod cifar;
 pub mod cli;
 pub mod error;

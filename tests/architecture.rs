@@ -7,10 +7,12 @@ use walkdir::WalkDir;
 
 /// Each top-level module with the modules of the crate that it may name.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("bundle", &["key", "report", "store"]),
     ("cifar", &[]),
     (
         "cli",
         &[
+            "bundle",
             "error",
             "foreign",
             "key",
@@ -71,6 +73,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "verify",
         &[
+            "bundle",
             "error",
             "fingerprint",
             "key",

@@ -1,6 +1,7 @@
 //! The command line: what the user may say, and how the answer looks. Alone prints, alone knows
 //! clap.
 
+mod bundle;
 mod devices;
 mod evaluate;
 mod explain;
@@ -67,6 +68,9 @@ enum Command {
     Graph(inspect::GraphArguments),
     /// Show the log of a step's newest run.
     Log(inspect::LogArguments),
+    /// Pack a report and what it rests on, but for the images, into one file that `fig6 verify` checks
+    /// on another machine.
+    Bundle(bundle::Arguments),
     /// Remove results that neither the pipeline nor a report nor one of the last runs needs; look first
     /// with --dry-run.
     Gc(gc::Arguments),
@@ -233,6 +237,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Explain(arguments) => explain::run(&arguments, &mut out)?,
         Command::Graph(arguments) => inspect::graph(&arguments, &mut out)?,
         Command::Log(arguments) => inspect::log(&arguments, &mut out)?,
+        Command::Bundle(arguments) => bundle::run(&arguments, &mut out)?,
         Command::Gc(arguments) => gc::run(&arguments, &mut out)?,
         Command::Devices(arguments) => devices::run(&arguments, &mut out)?,
         Command::Completions { shell } => {

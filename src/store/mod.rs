@@ -468,11 +468,13 @@ impl Store {
         self.path(&["objects/", &hex[..2], "/", &hex[2..]])
     }
 
-    fn manifest_path(&self, key: &Digest) -> PathBuf {
+    /// Where the manifest of a key's result lies or would lie.
+    pub fn manifest_path(&self, key: &Digest) -> PathBuf {
         self.path(&["manifests/", &key.to_hex(), ".json"])
     }
 
-    fn listing_path(&self, digest: &Digest) -> PathBuf {
+    /// Where the text behind a digest of code or crates lies or would lie.
+    pub fn listing_path(&self, digest: &Digest) -> PathBuf {
         self.root.join("listings").join(digest.to_string())
     }
 

@@ -7,13 +7,15 @@ pub mod again;
 pub mod claims;
 pub mod integrity;
 pub mod judge;
-pub mod lock;
+mod lock;
 pub mod prose;
 pub mod quote;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
+
+pub use lock::lock;
 
 /// How deep a verification goes; each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -29,6 +29,7 @@ fn packages(listing: &Listing) -> BTreeSet<String> {
 #[test]
 fn no_step_reaches_what_plans_runs_and_keeps_steps() {
     let outside = [
+        "bundle",
         "cli",
         "error",
         "fingerprint",

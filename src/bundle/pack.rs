@@ -1,0 +1,294 @@
+//! Packs a report and what it rests on.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
+use sha2::{Digest as _, Sha256};
+use tar::Header;
+
+use super::contents::{Contents, FILE, GZIP, LeftOut, Packed, header, padding};
+use crate::key::Digest;
+use crate::report::provenance::{self, Digests, Statement, StepRecord};
+use crate::report::{EVIDENCE, PIPELINE};
+use crate::store::Store;
+
+/// What was packed.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    pub contents: Contents,
+    /// Size of the bundle.
+    pub bytes: u64,
+    /// SHA-256 of the bundle, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// Where a file's bytes are.
+enum Source {
+    Memory(Vec<u8>),
+    File(PathBuf),
+}
+
+/// Packs the report in this folder with the results that it rests on, as its provenance names them, into
+/// the file `output`, whole or not at all.
+///
+/// # Errors
+/// If there is no provenance or it does not fit the report's files or the store, something cannot be
+/// read, or the file cannot be written.
+pub fn pack(report: &Path, store: &Store, output: &Path) -> Result<Summary> {
+    let statement = Statement::read(report).map_err(|error| {
+        let path = report.join(provenance::FILE);
+        anyhow::anyhow!(
+            "cannot bundle {}: {error}; write it with fig6 reproduce",
+            path.display()
+        )
+    })?;
+    let mut packing = Packing::default();
+    packing.add_report(&statement, report)?;
+    for step in &statement.internal().steps {
+        packing.add_step(step, store)?;
+    }
+    packing.add_listings(&statement, store);
+    let (files, left_out) = (packing.packed, packing.left_out);
+    let contents = Contents::new(statement.profile(), files.into_values().collect(), left_out);
+    for file in &contents.files {
+        file.expect_inside()?;
+    }
+    let written = write(&contents, &packing.sources, output)?;
+    Ok(written)
+}
+
+#[derive(Default)]
+struct Packing {
+    packed: BTreeMap<String, Packed>,
+    sources: BTreeMap<String, Source>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Packing {
+    fn add(&mut self, path: String, bytes: u64, blake3: Digest, source: Source) {
+        let file = Packed {
+            path: path.clone(),
+            bytes,
+            blake3,
+        };
+        self.packed.insert(path.clone(), file);
+        self.sources.insert(path, source);
+    }
+
+    fn add_small(&mut self, path: String, content: Vec<u8>) {
+        let (bytes, digest) = (content.len() as u64, Digest::of(&content));
+        self.add(path, bytes, digest, Source::Memory(content));
+    }
+
+    /// Adds the report's files, of which none may be another than its provenance says.
+    fn add_report(&mut self, statement: &Statement, report: &Path) -> Result<()> {
+        let profile = statement.profile();
+        for subject in &statement.subject {
+            let name = &subject.name;
+            ensure!(
+                subject.is_plain(),
+                "{name:?} is no name of a file in a report; write the report anew with fig6 reproduce"
+            );
+            let path = report.join(name);
+            let content = provenance::read(&path)?;
+            ensure!(
+                Digests::of(&content) == subject.digest,
+                "{} is not what its provenance says; bring it back with fig6 reproduce",
+                path.display()
+            );
+            if name == PIPELINE {
+                self.add_small(PIPELINE.to_owned(), content.clone());
+            }
+            self.add_small(format!("reports/{profile}/{name}"), content);
+        }
+        for name in EVIDENCE.into_iter().filter(|&name| name != PIPELINE) {
+            let content = provenance::read(&report.join(name))?;
+            self.add_small(format!("reports/{profile}/{name}"), content);
+        }
+        Ok(())
+    }
+
+    /// Adds a step's manifest, log and outputs, but for images.
+    fn add_step(&mut self, step: &StepRecord, store: &Store) -> Result<()> {
+        let (name, key) = (&step.step, &step.key);
+        let Some(manifest) = store.manifest(key) else {
+            bail!("there is no result of {name} that the report rests on; run fig6 reproduce");
+        };
+        let path = store.manifest_path(key);
+        let content = provenance::read(&path)?;
+        self.add_small(format!("artifacts/manifests/{key}.json"), content);
+        for (output, made) in &manifest.outputs {
+            let recorded = step.outputs.get(output);
+            ensure!(
+                recorded.is_some_and(|it| it.blake3 == made.digest && it.bytes == made.bytes),
+                "{output} of {name} is not what the report rests on; run fig6 reproduce"
+            );
+            if is_image(&step.kind, output) {
+                self.left_out.push(LeftOut {
+                    step: name.clone(),
+                    output: output.clone(),
+                    bytes: made.bytes,
+                    blake3: made.digest,
+                });
+                continue;
+            }
+            let hex = made.digest.to_string();
+            let path = format!("artifacts/objects/{}/{}", &hex[..2], &hex[2..]);
+            let source = Source::File(store.object_path(&made.digest));
+            self.add(path, made.bytes, made.digest, source);
+        }
+        let log = store.log_path(key);
+        // A log may have been removed: no result depends on it.
+        if let Some(made) = manifest.run.log.filter(|_| log.is_file()) {
+            let path = format!("artifacts/logs/{key}.log");
+            self.add(path, made.bytes, made.digest, Source::File(log));
+        }
+        Ok(())
+    }
+
+    /// Adds what the digests of code and crates stand for, as far as it was kept.
+    fn add_listings(&mut self, statement: &Statement, store: &Store) {
+        let bases = statement.internal().bases.iter();
+        for digest in bases.flat_map(|basis| basis.code.values().chain(basis.crates.values())) {
+            let content = provenance::read(&store.listing_path(digest));
+            if let (Ok(content), Some(_)) = (content, store.listing(digest)) {
+                self.add_small(format!("artifacts/listings/{digest}"), content);
+            }
+        }
+    }
+}
+
+/// Whether an output holds the images, which have terms of their own and lie elsewhere.
+fn is_image(kind: &str, output: &str) -> bool {
+    kind == "download" || (kind == "preprocess" && output.ends_with(".bin"))
+}
+
+/// Writes the bundle, whole or not at all.
+fn write(
+    contents: &Contents,
+    sources: &BTreeMap<String, Source>,
+    output: &Path,
+) -> Result<Summary> {
+    let folder = output
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let cannot = || format!("cannot write {}", output.display());
+    let partial = tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".partial")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(cannot)?;
+    let (bytes, sha256) = fill(contents, sources, partial.as_file())?;
+    partial.as_file().sync_all().with_context(cannot)?;
+    let persisted = partial.persist(output);
+    persisted
+        .map_err(|error| error.error)
+        .with_context(cannot)?;
+    Ok(Summary {
+        contents: contents.clone(),
+        bytes,
+        sha256,
+    })
+}
+
+/// Writes all files, and returns size and SHA-256 of the bundle.
+fn fill(
+    contents: &Contents,
+    sources: &BTreeMap<String, Source>,
+    file: &File,
+) -> Result<(u64, String)> {
+    let file = Counted {
+        inner: BufWriter::with_capacity(1 << 20, file),
+        bytes: 0,
+        sha256: Sha256::new(),
+    };
+    let mut archive = GzBuilder::new()
+        .operating_system(GZIP[9])
+        .write(file, Compression::new(6));
+    let text = contents.text()?;
+    let mut add = |path: &str, bytes: u64, read_only: bool, content: &mut dyn Read| {
+        let header = header(path, bytes, read_only)?;
+        add(&mut archive, &header, bytes, content).with_context(|| format!("cannot pack {path}"))
+    };
+    add(FILE, text.len() as u64, false, &mut text.as_bytes())?;
+    for file in &contents.files {
+        let (path, bytes, read_only) = (&file.path, file.bytes, file.is_read_only());
+        let source = sources.get(path);
+        let digest = match source.expect("each file was added with its source") {
+            Source::Memory(content) => add(path, bytes, read_only, &mut content.as_slice())?,
+            Source::File(place) => {
+                let opened = File::open(place);
+                let cannot = || format!("cannot read {}", place.display());
+                add(path, bytes, read_only, &mut opened.with_context(cannot)?)?
+            }
+        };
+        ensure!(
+            digest == file.blake3,
+            "{path} was altered; run fig6 fsck, and then fig6 reproduce to rebuild it"
+        );
+    }
+    archive.write_all(&[0; 1024])?;
+    let mut file = archive.finish()?;
+    file.flush()?;
+    let sha256 = file.sha256.finalize();
+    let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((file.bytes, sha256))
+}
+
+/// Bytes that are compressed at once.
+const PIECE: usize = 1 << 16;
+
+/// Adds a file of exactly this size, and returns its digest.
+fn add(
+    archive: &mut GzEncoder<impl Write>,
+    header: &Header,
+    bytes: u64,
+    content: &mut dyn Read,
+) -> Result<Digest> {
+    archive.write_all(header.as_bytes())?;
+    let mut hasher = blake3::Hasher::new();
+    let mut left = bytes;
+    loop {
+        // Always whole pieces, however the file is read: what deflate makes of them depends on their sizes.
+        let mut piece = Vec::with_capacity(PIECE);
+        (&mut *content).take(PIECE as u64).read_to_end(&mut piece)?;
+        if piece.is_empty() {
+            break;
+        }
+        ensure!(piece.len() as u64 <= left, "it has more than {bytes} bytes");
+        left -= piece.len() as u64;
+        hasher.update(&piece);
+        archive.write_all(&piece)?;
+    }
+    ensure!(left == 0, "it has less than {bytes} bytes");
+    archive.write_all(&[0; 512][..padding(bytes)])?;
+    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+}
+
+/// Counts and digests what goes through.
+struct Counted<W> {
+    inner: W,
+    bytes: u64,
+    sha256: Sha256,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.bytes += written as u64;
+        self.sha256.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

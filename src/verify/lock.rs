@@ -1,0 +1,336 @@
+//! Whether a report is still that of the present code, parameters and data, by its provenance alone: no
+//! training, no images, no store, on any machine.
+//!
+//! Each recorded step is held against itself (its key is the hash of its key inputs, its inputs are what
+//! their producers made), against the step that the pipeline has today (parameters, code, crates), and
+//! the report's files against what the steps made. Backend, architecture and compiler of the numbers are
+//! shown, not compared: any of them will do. What the steps really made is no matter of this level: who
+//! edits a file together with all digests that speak of it is found out by those that look at artifacts.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use super::{Check, Level, Status};
+use crate::key::{Digest, KeyInputs, Numeric, Parameters};
+use crate::pipeline::{Experiment, Hole};
+use crate::plan::{Bases, Graph, Input, Step};
+use crate::report::PIPELINE;
+use crate::report::provenance::{
+    self, Dependency, Digests, HoleRecord, Lack, Statement, StepRecord, Subject, Unusable,
+};
+
+/// Checks the report in this folder against its provenance, and that against the experiment as the
+/// present pipeline and code have it: one check for the provenance as a whole, one for each step, each
+/// result that the report says it lacks, and each file.
+pub fn lock(experiment: &Experiment, report: &Path) -> Vec<Check> {
+    let statement = match Statement::read(report) {
+        Ok(statement) => statement,
+        Err(error) => return vec![unusable(experiment, report, &error)],
+    };
+    let mut checks = vec![whole(experiment, &statement)];
+    let experiment = with_holes(experiment, &statement, &mut checks);
+    let graph = match Graph::of(&experiment) {
+        Ok(graph) => graph,
+        Err(error) => {
+            checks.push(provenance_check(Status::Failed, error.to_string()));
+            return checks;
+        }
+    };
+    let recorded = Recorded::of(&statement);
+    checks.extend(graph.steps().iter().map(|step| {
+        let found = recorded.compare(&graph, step);
+        check(&step.name, found)
+    }));
+    let names: HashSet<&str> = graph.steps().iter().map(|step| &*step.name).collect();
+    for record in &statement.internal().steps {
+        if !names.contains(&*record.step) {
+            let what = "the report was made with it, and the pipeline has no such step".to_owned();
+            checks.push(check(&record.step, Err(what)));
+        }
+    }
+    checks.extend(files(&statement, &graph, &recorded, report));
+    checks
+}
+
+fn check(name: &str, found: Result<String, String>) -> Check {
+    match found {
+        Ok(message) => Check::new(Level::Lock, name, Status::Passed, message),
+        Err(message) => Check::new(Level::Lock, name, Status::Failed, message),
+    }
+}
+
+fn provenance_check(status: Status, message: String) -> Check {
+    Check::new(Level::Lock, provenance::FILE, status, message)
+}
+
+/// What is said of a provenance that cannot be used.
+fn unusable(experiment: &Experiment, report: &Path, error: &Unusable) -> Check {
+    let again = format!("fig6 reproduce --profile {}", experiment.profile);
+    match error {
+        Unusable::Absent => provenance_check(
+            Status::Undecided,
+            format!(
+                "there is none in {}; `{again}` writes it beside the results",
+                report.display()
+            ),
+        ),
+        Unusable::OtherVersion(what) => provenance_check(
+            Status::Undecided,
+            format!("{what}; write it anew with `{again}`"),
+        ),
+        Unusable::Wrong(error) => {
+            let path = report.join(provenance::FILE);
+            let message = format!("{error:#}; write it anew with `{again}`");
+            provenance_check(Status::Failed, message).at(path, 1)
+        }
+    }
+}
+
+/// Checks what the provenance says beside its steps and files.
+fn whole(experiment: &Experiment, statement: &Statement) -> Check {
+    let internal = statement.internal();
+    let of_kind = |kind: &str| {
+        let steps = internal.steps.iter();
+        steps.filter(|step| step.kind == kind).count()
+    };
+    let (trainings, evaluations) = (of_kind("train"), of_kind("evaluate"));
+    let mut wrong = Vec::new();
+    if statement.profile() != experiment.profile {
+        wrong.push(format!(
+            "it is that of profile {}, not of {}",
+            statement.profile(),
+            experiment.profile
+        ));
+    }
+    if trainings == 0 || evaluations == 0 {
+        wrong.push("it has no training or no evaluation, so that there is nothing to hold".into());
+    }
+    let dependencies = &statement.predicate.build_definition.resolved_dependencies;
+    let digest = |name: &str| {
+        let mut all = dependencies.iter();
+        let dependency: Option<&Dependency> = all.find(|it| it.name == name);
+        dependency.and_then(|it| it.digest.get("blake3").cloned())
+    };
+    if digest("fig6") != Some(internal.code_digest().to_string()) {
+        wrong.push("the digest of fig6 is not that of the recorded code".to_owned());
+    }
+    let download = internal.steps.iter().find(|step| step.kind == "download");
+    let archive = download.and_then(|step| step.outputs.get("archive"));
+    if archive.is_none() || digest("archive") != archive.map(|made| made.blake3.to_string()) {
+        wrong.push("the archive's digest is not that of the recorded download".to_owned());
+    }
+    match wrong.is_empty() {
+        true => provenance_check(
+            Status::Passed,
+            format!("profile {}, trainings: {trainings}", experiment.profile),
+        ),
+        false => provenance_check(Status::Failed, wrong.join("; ")),
+    }
+}
+
+/// The experiment without what the report says it lacks, which is never as good as complete.
+fn with_holes(
+    experiment: &Experiment,
+    statement: &Statement,
+    checks: &mut Vec<Check>,
+) -> Experiment {
+    let mut experiment = experiment.clone();
+    for HoleRecord { model, seed, lacks } in &statement.internal().holes {
+        let (hole, kind) = match lacks {
+            Lack::Training => (Hole::Untrained, "train"),
+            Lack::Evaluation => (Hole::Unevaluated, "evaluate"),
+        };
+        let name = format!("{kind}/{model}/seed{seed}");
+        let known = experiment.models.iter().any(|known| known.name == *model);
+        checks.push(match known && experiment.seeds.contains(seed) {
+            true => {
+                let what = "it has failed, and the report was made without";
+                Check::new(Level::Lock, name, Status::Undecided, what)
+            }
+            false => check(&name, Err("the pipeline has no such model or seed".into())),
+        });
+        let holes = experiment.holes.entry(model.clone()).or_default();
+        holes.insert(*seed, hole);
+    }
+    experiment
+}
+
+/// The recorded steps by name.
+struct Recorded<'a> {
+    statement: &'a Statement,
+    steps: HashMap<&'a str, &'a StepRecord>,
+    /// Names that stand there more than once.
+    twice: HashSet<&'a str>,
+}
+
+impl<'a> Recorded<'a> {
+    fn of(statement: &'a Statement) -> Recorded<'a> {
+        let mut recorded = Recorded {
+            statement,
+            steps: HashMap::new(),
+            twice: HashSet::new(),
+        };
+        for step in &statement.internal().steps {
+            if recorded.steps.insert(&step.step, step).is_some() {
+                recorded.twice.insert(&step.step);
+            }
+        }
+        recorded
+    }
+
+    /// The content that a step has made.
+    fn made(&self, step: &str, output: &str) -> Option<Digest> {
+        let outputs = &self.steps.get(step)?.outputs;
+        Some(outputs.get(output)?.blake3)
+    }
+
+    /// Holds a step of today against its record.
+    fn compare(&self, graph: &Graph, step: &Step) -> Result<String, String> {
+        let Some(record) = self.steps.get(step.name.as_str()) else {
+            return Err("the pipeline has it, and the report was made without".to_owned());
+        };
+        let internal = self.statement.internal();
+        if self.twice.contains(record.step.as_str()) {
+            return Err("it is recorded twice".to_owned());
+        }
+        let inputs = internal.key_inputs(record);
+        let inputs = inputs.ok_or("what it was made of is not recorded")?;
+        self.is_consistent(record, &inputs)?;
+        let kind = step.params.kind();
+        let numeric = inputs.basis.numeric.as_ref();
+        let basis = Bases::today(kind, numeric).filter(|_| inputs.basis.kind == kind);
+        let Some(basis) = basis else {
+            let found = &inputs.basis.kind;
+            return Err(format!(
+                "its record is that of a step of kind {found} that has or lacks a backend, not of kind {kind}"
+            ));
+        };
+        let today = KeyInputs {
+            basis: basis.into(),
+            parameters: Parameters::from(step.params.to_json()),
+            inputs: self.inputs_today(graph, step),
+        };
+        let mut wrong: Vec<String> = inputs
+            .changes(&today)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        if wrong.is_empty() && today.key() != record.key {
+            wrong.push("its parameters are written in another way".to_owned());
+        }
+        let outputs = record.outputs.keys().map(String::as_str);
+        let mut expected = step.params.outputs().to_vec();
+        expected.sort_unstable();
+        if !outputs.eq(expected) {
+            wrong.push("its outputs are not those that it has today".to_owned());
+        }
+        match wrong.is_empty() {
+            true => Ok(format!("key {}{}", record.key.short(), computed(numeric))),
+            false => Err(wrong.join("; ")),
+        }
+    }
+
+    /// Whether a record fits itself and those that it refers to.
+    fn is_consistent(&self, record: &StepRecord, inputs: &KeyInputs) -> Result<(), String> {
+        if record.kind != inputs.basis.kind {
+            return Err("its kind is not that of its code: provenance.json was altered".to_owned());
+        }
+        if inputs.key() != record.key {
+            let what = "its key is not the hash of its key inputs: provenance.json was altered";
+            return Err(what.to_owned());
+        }
+        for (name, input) in &record.inputs {
+            if self.made(&input.from, &input.output) != Some(input.blake3) {
+                return Err(format!(
+                    "its input {name} is not what {} is recorded to have made: provenance.json was altered",
+                    input.from
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the producers that a step has today are recorded to have made.
+    fn inputs_today(&self, graph: &Graph, step: &Step) -> BTreeMap<String, Digest> {
+        let inputs = step.inputs.iter();
+        let made = inputs.filter_map(|input: &Input| {
+            let producer = &graph.step(input.producer).name;
+            let digest = self.made(producer, input.output)?;
+            Some((input.name.to_string(), digest))
+        });
+        made.collect()
+    }
+}
+
+/// What computed a numeric result: to be shown.
+fn computed(numeric: Option<&Numeric>) -> String {
+    numeric.map_or_else(String::new, |numeric| {
+        format!(
+            ", computed by {} {} ({}, {}, {})",
+            numeric.backend, numeric.version, numeric.float, numeric.architecture, numeric.compiler
+        )
+    })
+}
+
+/// Checks each file that the report must have and each that its provenance names.
+fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Path) -> Vec<Check> {
+    // By the file's name: what its step is recorded to have made.
+    let mut expected: BTreeMap<&str, Option<Digest>> = BTreeMap::from([(PIPELINE, None)]);
+    let reported = graph.steps().iter();
+    for step in reported.filter(|step| step.params.is_reported()) {
+        for output in step.params.outputs() {
+            let made = recorded.made(&step.name, output);
+            expected.insert(output, Some(made.unwrap_or(Digest::from_bytes([0; 32]))));
+        }
+    }
+    let mut checks = Vec::new();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for subject in &statement.subject {
+        let name = subject.name.as_str();
+        let times = seen.entry(name).or_default();
+        *times += 1;
+        let found = match (expected.get(name), *times) {
+            (_, 2..) => Err("provenance.json names it twice".to_owned()),
+            (None, _) => Err("provenance.json names it, and no step makes it".to_owned()),
+            (Some(made), _) => same_file(subject, *made, report),
+        };
+        let failed = found.is_err() && subject.is_plain();
+        let mut check = check(name, found);
+        if failed {
+            check = check.at(report.join(name), 1);
+        }
+        checks.push(check);
+    }
+    let missing = expected.keys().filter(|name| !seen.contains_key(*name));
+    let what = "it belongs to the report, and provenance.json does not name it";
+    checks.extend(missing.map(|name| check(name, Err(what.to_owned()))));
+    checks
+}
+
+/// Holds a file against what its subject says, and that against what its step is recorded to have made.
+fn same_file(subject: &Subject, made: Option<Digest>, report: &Path) -> Result<String, String> {
+    if !subject.is_plain() {
+        return Err("it is no name of a file in the report's folder".to_owned());
+    }
+    let said = &subject.digest;
+    if made.is_some_and(|made| made != said.blake3) {
+        let what = "its digest is not that of what its step is recorded to have made: provenance.json \
+                    was altered";
+        return Err(what.to_owned());
+    }
+    let bytes = provenance::read(&report.join(&subject.name));
+    let bytes = bytes.map_err(|error| format!("{error:#}"))?;
+    let found = Digests::of(&bytes);
+    match found == *said {
+        true => Ok(format!("as it was made, BLAKE3 {}", said.blake3.short())),
+        false => Err(format!(
+            "it is not what was made: BLAKE3 {} instead of {}; it was edited, or its provenance is that \
+             of another run",
+            found.blake3.short(),
+            said.blake3.short()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;
