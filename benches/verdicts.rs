@@ -10,9 +10,8 @@ mod published;
 #[path = "verdicts/simulation.rs"]
 mod simulation;
 
-use fig6::statistics::{Evidence, Seeds, Verdict, Why, holm};
+use fig6::statistics::Verdict;
 
-use published::Claim;
 use simulation::{Family, Kind, LEVEL, Normal, SIGMA, rates};
 
 /// Experiments per row; three standard errors of a rate of 0.05 are 0.0065.
@@ -31,11 +30,9 @@ const KINDS: [(Kind, &str); 7] = [
 fn main() {
     errors();
     families();
-    for n in [5, 2, 3, 10] {
-        power(n);
-    }
+    power();
     for family in published::families() {
-        verdicts(&family);
+        println!("### {}\n\n{}", family.name, published::table(&family));
     }
 }
 
@@ -129,11 +126,11 @@ fn families() {
     println!();
 }
 
-/// How often which verdict is given, by the true difference.
-fn power(n: usize) {
-    println!("### {n} seeds\n");
-    println!("| claim | true difference, points | confirmed | undecided | refuted |");
-    println!("|---|---|---|---|---|");
+/// How often which verdict is given, by the true difference and the number of seeds.
+fn power() {
+    println!("### Confirmed / undecided / refuted, in percent\n");
+    println!("| claim | true difference, points | 5 seeds | 2 seeds | 3 seeds | 10 seeds |");
+    println!("|---|---|---|---|---|---|");
     for (kind, name) in &KINDS[..6] {
         let differences: &[f64] = match kind {
             Kind::FiveRuns => &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0],
@@ -141,73 +138,18 @@ fn power(n: usize) {
             _ => &[1.0, 0.5, 0.3, 0.2, 0.1, 0.0, -0.1, -0.2, -0.3, -0.5, -1.0],
         };
         for &difference in differences {
-            let mut draw = Normal::new(3);
-            let rates = rates(EXPERIMENTS, || {
-                kind.experiment(difference, n, [SIGMA; 2], &mut draw)
-            });
-            println!(
-                "| {name} | {difference} | {:.2} | {:.2} | {:.2} |",
-                rates.confirmed, rates.undecided, rates.refuted
-            );
+            print!("| {name} | {difference} |");
+            for n in [5, 2, 3, 10] {
+                let mut draw = Normal::new(3);
+                let rates = rates(EXPERIMENTS, || {
+                    kind.experiment(difference, n, [SIGMA; 2], &mut draw)
+                });
+                let [confirmed, undecided, refuted] =
+                    [rates.confirmed, rates.undecided, rates.refuted].map(|rate| 100.0 * rate);
+                print!(" {confirmed:.0} / {undecided:.0} / {refuted:.0} |");
+            }
+            println!();
         }
     }
     println!();
-}
-
-/// The verdicts on published numbers.
-fn verdicts(family: &published::Family) {
-    println!("### {}\n", family.name);
-    println!(
-        "| claim | difference, 95% interval | p (false) | p (exact) | Holm | verdict | seeds | a careful reader |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
-    let refutations: Vec<f64> = family
-        .claims
-        .iter()
-        .map(|c| c.evidence().p_refute())
-        .collect();
-    let corrected = holm(&refutations);
-    for ((claim, verdict), holm) in family.claims.iter().zip(family.verdicts()).zip(corrected) {
-        let numbers = match claim.evidence() {
-            Evidence::Test(test) => format!(
-                "{:+.2} [{:+.2}, {:+.2}] | {} | {} | {}",
-                test.estimate,
-                test.interval.low,
-                test.interval.high,
-                p(test.p_confirm),
-                p(test.p_refute),
-                p(holm)
-            ),
-            Evidence::Unknown(unknown) => format!("{unknown} | – | – | –"),
-        };
-        let verdict_name = format!("{verdict:?}").to_lowercase();
-        println!(
-            "| {} | {numbers} | {verdict_name} | {} | {} |",
-            claim.name,
-            seeds(claim, verdict, family.claims.len()),
-            claim.remark
-        );
-    }
-    println!();
-}
-
-fn p(value: f64) -> String {
-    if value < 0.0005 {
-        "< 0.001".to_owned()
-    } else {
-        format!("{value:.3}")
-    }
-}
-
-fn seeds(claim: &Claim, verdict: Verdict, claims: usize) -> String {
-    if verdict != Verdict::Undecided {
-        return "–".to_owned();
-    }
-    match claim.seeds(claims) {
-        Seeds::Total(n) => n.to_string(),
-        Seeds::AtLeast(n) => format!("at least {n}"),
-        Seeds::Never(Why::TooClose) => "more than 1,000".to_owned(),
-        Seeds::Never(Why::PublishedSide) => "none: the published side's own spread".to_owned(),
-        Seeds::Never(Why::NoEvidence(unknown)) => format!("none: {unknown}"),
-    }
 }

@@ -2,7 +2,8 @@
 //! by the tables of `docs/statistics.md` (`benches/verdicts.rs`) and the tests (`tests/statistics`).
 
 use fig6::statistics::{
-    Evidence, Published, Sample, Seeds, Verdict, agreement, decide, order, seeds_needed, trend,
+    Evidence, Published, Sample, Seeds, Verdict, agreement, decide, holm, order, seeds_needed,
+    trend,
 };
 
 use super::simulation::{LEVEL, MARGIN, MARGIN_OF_ONE, READING_ERROR};
@@ -174,14 +175,14 @@ fn reproduction() -> Family {
                 resnet56,
                 single(6.97),
                 Undecided,
-                "agrees that it is open: 0.43 higher is no difference for certain, and with a spread of 0.27 a single run says too little; two more seeds would do",
+                "agrees that it is open: 0.43 higher is no difference for certain, and with a spread of 0.27 a single run says too little",
             ),
             agrees(
                 "ResNet-110 = 6.61 ± 0.16 (5 runs)",
                 resnet110,
                 mean(6.61, 0.16),
                 Refuted,
-                "agrees: half a point between two means of five is the slip in S's schedule, not chance",
+                "agrees: chance does not explain half a point between two means of five, and S's schedule has a slip there",
             ),
             agrees(
                 "Plain-20 = 9.67 (read)",
@@ -195,13 +196,13 @@ fn reproduction() -> Family {
                 plain56,
                 read(13.25),
                 Confirmed,
-                "agrees, if with the margin: 0.3 of the 1.0 that was allowed",
+                "agrees: 0.3 of the 1.0 that was allowed",
             ),
             larger(
                 "Plain-56 > Plain-20",
                 plain56,
                 plain20,
-                "agrees: the degradation problem, 24 standard errors of it",
+                "agrees: the degradation problem, 28 standard errors of it",
             ),
             larger("Plain-20 > ResNet-20", plain20, resnet20, "agrees"),
             larger("Plain-56 > ResNet-56", plain56, resnet56, "agrees"),
@@ -238,7 +239,7 @@ fn others_and_the_paper() -> Family {
                 resnet20,
                 single(8.75),
                 Confirmed,
-                "agrees with reluctance: 0.6 lower is within the margin of 1.0 and yet significant by itself, as 8.75 is a bad draw or another recipe; a margin of 0.5 would leave it undecided",
+                "agrees with reluctance: 0.6 lower is within the margin of 1.0 and yet significant by itself; a margin of 0.5 would leave it undecided",
             ),
             agrees(
                 "ResNet-32 = 7.51",
@@ -326,8 +327,64 @@ fn others_and_s() -> Family {
                 resnet110,
                 mean(7.14, 0.20),
                 Refuted,
-                "agrees: S's slip again",
+                "agrees: all five are below 7.0, as the paper is",
             ),
         ],
+    }
+}
+
+/// The verdicts with what they rest on, as a table in Markdown.
+pub fn table(family: &Family) -> String {
+    let mut table = "\
+| claim | difference, 95% interval | p, false | p, exact | by Holm | verdict | seeds | a careful reader |
+|---|---|---|---|---|---|---|---|
+"
+    .to_owned();
+    let evidence: Vec<Evidence> = family.claims.iter().map(Claim::evidence).collect();
+    let refutations: Vec<f64> = evidence.iter().map(Evidence::p_refute).collect();
+    let judged = evidence
+        .iter()
+        .zip(family.verdicts())
+        .zip(holm(&refutations));
+    for (claim, ((evidence, verdict), holm)) in family.claims.iter().zip(judged) {
+        let numbers = match evidence {
+            Evidence::Test(test) => format!(
+                "{:+.2} [{:+.2}, {:+.2}] | {} | {} | {}",
+                test.estimate,
+                test.interval.low,
+                test.interval.high,
+                p(test.p_confirm),
+                p(test.p_refute),
+                p(holm)
+            ),
+            Evidence::Unknown(unknown) => format!("{unknown} | – | – | –"),
+        };
+        table += &format!(
+            "| {} | {numbers} | {} | {} | {} |\n",
+            claim.name,
+            format!("{verdict:?}").to_lowercase(),
+            seeds(claim, verdict, family.claims.len()),
+            claim.remark
+        );
+    }
+    table
+}
+
+fn p(value: f64) -> String {
+    if value < 0.0005 {
+        "< 0.001".to_owned()
+    } else {
+        format!("{value:.3}")
+    }
+}
+
+fn seeds(claim: &Claim, verdict: Verdict, claims: usize) -> String {
+    if verdict != Verdict::Undecided {
+        return "–".to_owned();
+    }
+    match claim.seeds(claims) {
+        Seeds::Total(n) => n.to_string(),
+        Seeds::AtLeast(n) => format!("at least {n}"),
+        Seeds::Never(why) => format!("none would do: {why}"),
     }
 }

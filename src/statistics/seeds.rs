@@ -1,5 +1,7 @@
 //! How many runs would decide what is undecided.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::decide::{Verdict, verdict};
@@ -74,4 +76,19 @@ pub fn seeds_needed(
         return Seeds::Never(Why::PublishedSide);
     }
     Seeds::Never(Why::TooClose)
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Why::TooClose => write!(
+                f,
+                "more than {MOST} runs would be needed, as the difference is too close to what separates the verdicts"
+            ),
+            Why::PublishedSide => f.write_str(
+                "the published side's own uncertainty stays, however many runs there are",
+            ),
+            Why::NoEvidence(unknown) => unknown.fmt(f),
+        }
+    }
 }

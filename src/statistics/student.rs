@@ -85,8 +85,13 @@ pub fn upper_quantile(probability: f64, degrees_of_freedom: f64) -> f64 {
 fn density(t: f64, df: f64) -> f64 {
     if df > MANY {
         let z = normal_equivalent(t, df);
-        // The derivative of z by t is near √(ν / (ν + t²)), which is enough for Newton's method.
-        return (-z * z / 2.0).exp() / (2.0 * PI).sqrt() / (1.0 + t * t / df).sqrt();
+        // The derivative of z by t, without the terms that are small.
+        let slope = if df.is_infinite() {
+            1.0
+        } else {
+            (df - 0.5).sqrt() * t / ((df + t * t) * (t * t / df).ln_1p().sqrt())
+        };
+        return (-z * z / 2.0).exp() / (2.0 * PI).sqrt() * slope;
     }
     let constant = ln_gamma((df + 1.0) / 2.0) - ln_gamma(df / 2.0) - 0.5 * (df * PI).ln();
     (constant - (df + 1.0) / 2.0 * (t * t / df).ln_1p()).exp()
@@ -94,12 +99,12 @@ fn density(t: f64, df: f64) -> f64 {
 
 /// The normal deviate with the same tail, by Hill's expansion.
 fn normal_equivalent(t: f64, df: f64) -> f64 {
-    if df.is_infinite() {
-        return t;
-    }
     let a = df - 0.5;
     let b = 48.0 * a * a;
     let square = a * (t * t / df).ln_1p();
+    if df.is_infinite() || square.is_infinite() {
+        return t;
+    }
     let third = ((4.0 * square + 33.0) * square + 240.0) * square + 855.0;
     let third = third / (10.0 * b * (b + 0.8 * square * square + 100.0));
     square.sqrt() * (1.0 + (square + 3.0) / b - third)

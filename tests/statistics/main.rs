@@ -3,7 +3,6 @@
 
 mod error_rates;
 mod properties;
-#[allow(dead_code, reason = "the tables show the rest")]
 #[path = "../../benches/verdicts/published.rs"]
 mod published;
 mod reference;
@@ -17,5 +16,17 @@ fn published_numbers_are_judged_as_a_careful_reader_would() {
         for (claim, verdict) in family.claims.iter().zip(family.verdicts()) {
             assert_eq!(verdict, claim.expected, "{}: {}", family.name, claim.name);
         }
+    }
+}
+
+#[test]
+fn the_documentation_has_the_verdicts_that_are_given() {
+    let documentation = include_str!("../../docs/statistics.md");
+    for family in published::families() {
+        let table = published::table(&family);
+        assert!(
+            documentation.contains(&table),
+            "docs/statistics.md has no longer the table that `cargo bench --bench verdicts` prints:\n{table}"
+        );
     }
 }

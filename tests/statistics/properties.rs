@@ -3,7 +3,7 @@
 
 use fig6::statistics::{
     Evidence, Interval, Method, Published, Relation, Sample, Seeds, Unknown, Verdict, Why,
-    agreement, bound, confidence_interval, decide, holm, order, seeds_needed, trend,
+    agreement, bound, confidence_interval, decide, holm, order, seeds_needed, student, trend,
 };
 use proptest::prelude::*;
 
@@ -351,6 +351,29 @@ fn seeds_that_would_decide_are_counted_and_where_none_would_the_reason_is_given(
     assert_eq!(order(0.0), Seeds::Never(Why::TooClose));
     assert_eq!(order(0.001), Seeds::Never(Why::TooClose));
     assert!(matches!(order(0.1), Seeds::Total(20..=25)));
+}
+
+#[test]
+fn the_distribution_has_no_gap_at_the_ends_of_the_numbers() {
+    for df in [1e-3, 1.0, 4.0, 999.0, 1e5, 1e15, 1e300, f64::INFINITY] {
+        for t in [0.0, 5e-324, 1e-200, 1e30, 1e160, f64::MAX, f64::INFINITY] {
+            let (tail, other) = (student::upper_tail(t, df), student::upper_tail(-t, df));
+            assert!((0.0..=0.5).contains(&tail), "{t}, {df}: {tail}");
+            assert!((0.5..=1.0).contains(&other), "{t}, {df}: {other}");
+        }
+        for tail in [1e-300, 1e-12, 0.025, 0.5 - 1e-9, 0.5, 0.975] {
+            let quantile = student::upper_quantile(tail, df);
+            assert!(!quantile.is_nan(), "{tail}, {df}");
+        }
+        for tail in [0.0, 1.0, -0.1, f64::NAN] {
+            assert!(student::upper_quantile(tail, df).is_nan());
+        }
+    }
+    assert_eq!(student::upper_quantile(0.5, 4.0), 0.0);
+    for df in [0.0, -1.0, f64::NAN] {
+        assert!(student::upper_tail(1.0, df).is_nan());
+        assert!(student::upper_quantile(0.1, df).is_nan());
+    }
 }
 
 #[test]
