@@ -11,6 +11,7 @@ mod common;
 mod archives;
 mod bombs;
 mod dice;
+mod documents;
 mod files;
 mod images;
 mod records;

@@ -169,6 +169,24 @@ fn marks_in_code_are_none() {
 }
 
 #[test]
+fn this_projects_documents_are_bound_where_they_should_be() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = Reports {
+        folder: root.join("reports"),
+        profile: "smoke".into(),
+    };
+    let readme = Document::read(&root.join("README.md")).unwrap();
+    let checks = check(&readme, &source);
+    assert!(checks.len() > 1, "{checks:?}");
+    for check in checks {
+        assert_eq!(check.status, Status::Passed, "{check:?}");
+    }
+    // It only explains marks.
+    let page = Document::read(&root.join("docs/ci.md")).unwrap();
+    assert_eq!(page.marks(), []);
+}
+
+#[test]
 fn what_only_looks_like_code_hides_no_mark() {
     let mark = bound("layers(resnet20)", "21");
     for text in [
