@@ -34,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("foreign", &["cifar", "nn"]),
     ("key", &[]),
     ("nn", &["cifar", "results"]),
-    ("pipeline", &["error", "nn", "steps"]),
+    ("pipeline", &["error", "nn", "results", "steps"]),
     (
         "plan",
         &[

@@ -5,6 +5,7 @@ mod junit;
 mod level;
 mod summary;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
@@ -20,17 +21,19 @@ use signal_hook::iterator::Signals;
 
 use super::out::Out;
 use super::{INTERRUPTED, Project, Where, heeded_signals};
+use crate::bundle::{Contents, unpack};
+use crate::error::Invalid;
 use crate::nn::draw::Draw;
 use crate::pipeline::{Claims, Pipeline};
+use crate::plan::Graph;
 use crate::report::provenance::{self, Statement, Unusable};
 use crate::run::{self, Executor, LocalProcesses, Stopped};
 use crate::steps::table::Results;
 use crate::store::{Store, write_whole};
 use crate::verify::again::{Setting, again};
-use crate::verify::integrity::{LeftOut, integrity};
-use crate::verify::lock::lock;
+use crate::verify::integrity::integrity;
 use crate::verify::prose::{self, Document, Reports};
-use crate::verify::{Check, Level, Status, claims, overall};
+use crate::verify::{Check, Level, Status, as_reported, claims, lock, overall};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -119,23 +122,34 @@ fn points(text: &str) -> Result<f64, String> {
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let levels = levels(arguments);
-    let project = arguments.place.open()?;
-    let pipeline = Pipeline::load(&arguments.place.pipeline)?;
-    let scene = Scene {
-        claims: pipeline.claims(&project.experiment),
-        significance: pipeline.significance(),
-        report: arguments.reports.join(&project.experiment.profile),
-        store: Store::at(&arguments.place.artifacts, true),
-        left_out: LeftOut::new(),
-        project,
+    let unpacked = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let scene = match &arguments.bundle {
+        Some(bundle) => match Scene::of_bundle(bundle, unpacked.path(), arguments) {
+            Ok(scene) => scene,
+            // Whatever the bundle should be evidence of, it is none.
+            Err(error) if !error.is::<Invalid>() => {
+                let name = bundle.display().to_string();
+                let message = format!("{error:#}");
+                let check = Check::new(Level::Integrity, name, Status::Failed, message);
+                if !arguments.json {
+                    show(Level::Integrity, std::slice::from_ref(&check), true, out)?;
+                }
+                report(arguments, "bundle", &[check], None, out)?;
+                return Ok(exit_code(Status::Failed));
+            }
+            Err(error) => return Err(error),
+        },
+        None => Scene::of(&arguments.place, &arguments.reports)?,
     };
-    // Ended steps leave nothing behind: they run in a store of their own.
     let executor = Arc::new(LocalProcesses::new()?);
-    stop_on_signals(&executor)?;
     let mut checks = Vec::new();
     for level in Level::RISING {
         if !levels.contains(&level) {
             continue;
+        }
+        if level >= Level::Evaluate {
+            // Until then there is nothing that would have to be ended in good order.
+            stop_on_signals(&executor)?;
         }
         let found = match scene.check(level, arguments, &*executor, out) {
             Err(error) if error.is::<Stopped>() => return Ok(ExitCode::from(INTERRUPTED)),
@@ -153,7 +167,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         }
         checks.extend(found);
     }
-    report(arguments, &scene, &checks, out)?;
+    let profile = &scene.project.experiment.profile;
+    report(arguments, profile, &checks, scene.sample_seed.get(), out)?;
     Ok(exit_code(overall(&checks)))
 }
 
@@ -181,12 +196,61 @@ struct Scene {
     significance: f64,
     /// The folder of the report.
     report: PathBuf,
+    reports: PathBuf,
     /// Reads everything, unlike that of the project.
     store: Store,
-    left_out: LeftOut,
+    /// Where what a bundle leaves out may lie.
+    other_store: Option<Store>,
+    bundle: Option<Contents>,
+    /// The steps of which the report was made.
+    graph: Graph,
+    /// What the sample was drawn with.
+    sample_seed: Cell<Option<u64>>,
 }
 
 impl Scene {
+    /// A report and artifacts in folders.
+    fn of(place: &Where, reports: &Path) -> Result<Scene> {
+        let project = place.open()?;
+        let pipeline = Pipeline::load(&place.pipeline)?;
+        let report = reports.join(&project.experiment.profile);
+        let graph = match Statement::read(&report) {
+            Ok(statement) => Graph::of(&as_reported(&project.experiment, &statement))?,
+            // Each level says what is wrong with it.
+            Err(_) => Graph::of(&project.experiment)?,
+        };
+        Ok(Scene {
+            claims: pipeline.claims(&project.experiment),
+            significance: pipeline.significance(),
+            report,
+            reports: reports.to_owned(),
+            store: Store::at(&place.artifacts, true),
+            other_store: None,
+            bundle: None,
+            graph,
+            sample_seed: Cell::new(None),
+            project,
+        })
+    }
+
+    /// A bundle, unpacked into a folder.
+    fn of_bundle(bundle: &Path, folder: &Path, arguments: &Arguments) -> Result<Scene> {
+        let contents = unpack(bundle, folder)?;
+        let place = Where {
+            profile: Some(contents.profile.clone()),
+            pipeline: folder.join("pipeline.ron"),
+            artifacts: folder.join("artifacts"),
+            device: arguments.place.device.clone(),
+            paranoid: true,
+        };
+        let scene = Scene::of(&place, &folder.join("reports"))?;
+        Ok(Scene {
+            other_store: Some(Store::at(&arguments.place.artifacts, true)),
+            bundle: Some(contents),
+            ..scene
+        })
+    }
+
     /// The checks of a level.
     fn check(
         &self,
@@ -199,8 +263,8 @@ impl Scene {
             Level::Lock => Ok(self.lock()),
             Level::Claims => Ok(self.judged()),
             Level::Integrity => Ok(self.with_statement(level, |statement| {
-                let graph = &self.project.graph;
-                integrity(statement, graph, &self.store, &self.report, &self.left_out)
+                let bundle = self.bundle.as_ref();
+                integrity(statement, &self.graph, &self.store, &self.report, bundle)
             })),
             Level::Evaluate | Level::Execute => {
                 let statement = match Statement::read(&self.report) {
@@ -213,7 +277,7 @@ impl Scene {
                         let steps = steps.filter(|step| step.kind == "evaluate");
                         steps.map(|step| step.step.clone()).collect()
                     }
-                    _ => self.to_execute(arguments, &statement, out)?,
+                    _ => self.to_execute(arguments, &statement)?,
                 };
                 self.again(level, &steps, &statement, arguments, executor, out)
             }
@@ -258,13 +322,8 @@ impl Scene {
     }
 
     /// The steps to run again: those that were named, a sample, or all.
-    fn to_execute(
-        &self,
-        arguments: &Arguments,
-        statement: &Statement,
-        out: &mut Out,
-    ) -> Result<Vec<String>> {
-        let graph = &self.project.graph;
+    fn to_execute(&self, arguments: &Arguments, statement: &Statement) -> Result<Vec<String>> {
+        let graph = &self.graph;
         let mut steps: BTreeSet<String> = BTreeSet::new();
         for id in graph.matching(&arguments.rebuild)? {
             steps.insert(graph.step(id).name.clone());
@@ -273,7 +332,7 @@ impl Scene {
         let all: Vec<String> = all.map(|step| step.step.clone()).collect();
         if let Some(size) = arguments.sample {
             let seed = arguments.sample_seed.unwrap_or_else(new_seed);
-            out.remark(&format!("sample {seed} (--sample-seed repeats it)"));
+            self.sample_seed.set(Some(seed));
             let order = Draw::at("verify sample", &[seed]).permutation(all.len());
             let drawn = order.into_iter().take(size);
             steps.extend(drawn.map(|place| all[place].clone()));
@@ -306,8 +365,10 @@ impl Scene {
         let folder = std::env::temp_dir();
         let setting = Setting {
             statement,
-            graph: &self.project.graph,
-            stores: vec![&self.store, &self.project.store],
+            graph: &self.graph,
+            stores: std::iter::once(&self.store)
+                .chain(&self.other_store)
+                .collect(),
             folder: &folder,
             backend: self.project.backend,
             mirrors: arguments.mirror.clone(),
@@ -408,7 +469,13 @@ fn exit_code(status: Status) -> ExitCode {
 }
 
 /// The end for people, and everything for other programs.
-fn report(arguments: &Arguments, scene: &Scene, checks: &[Check], out: &mut Out) -> Result<()> {
+fn report(
+    arguments: &Arguments,
+    profile: &str,
+    checks: &[Check],
+    sample_seed: Option<u64>,
+    out: &mut Out,
+) -> Result<()> {
     if let Some(path) = &arguments.junit {
         write_whole(path, junit::report(checks)?.as_bytes())?;
     }
@@ -420,13 +487,13 @@ fn report(arguments: &Arguments, scene: &Scene, checks: &[Check], out: &mut Out)
     let not_done = Level::RISING.into_iter();
     let not_done = not_done.filter(|level| !done.contains(level));
     let not_done: Vec<&str> = not_done.map(Level::name).collect();
-    let profile = &scene.project.experiment.profile;
     if arguments.json {
         let report = json!({
             "profile": profile,
             "status": overall,
             "levels": done,
             "not_checked": not_done,
+            "sample_seed": sample_seed,
             "checks": checks,
         });
         out.line(&serde_json::to_string(&report)?)?;
@@ -439,6 +506,9 @@ fn report(arguments: &Arguments, scene: &Scene, checks: &[Check], out: &mut Out)
             count(Status::Failed),
             count(Status::Undecided),
         ))?;
+        if let Some(seed) = sample_seed {
+            out.line(&format!("the sample was drawn with --sample-seed {seed}"))?;
+        }
         if !not_done.is_empty() {
             out.remark(&format!("not checked: {}", not_done.join(", ")));
         }
@@ -459,7 +529,7 @@ fn append(path: &Path, text: &str) -> Result<()> {
 /// Numbers in documents, brought up to date first if that is wanted.
 fn documents(arguments: &Arguments, scene: &Scene) -> Result<Vec<Check>> {
     let source = Reports {
-        folder: arguments.reports.clone(),
+        folder: scene.reports.clone(),
         profile: scene.project.experiment.profile.clone(),
     };
     let mut checks = Vec::new();

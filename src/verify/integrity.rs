@@ -4,7 +4,7 @@
 //! Reads every byte of them. Unaware of the code that is running now, but for the cheap steps at the end
 //! of the graph, which it runs again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -13,23 +13,21 @@ use anyhow::{Context as _, Result, ensure};
 use rayon::prelude::*;
 
 use super::{Check, Level, Status};
+use crate::bundle::Contents;
 use crate::key::Digest;
 use crate::plan::{Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
 use crate::steps::{Context, Environment, Params};
 use crate::store::{Lookup, Output, Store};
 
-/// What a store lacks on purpose: contents that a bundle leaves out, by digest.
-pub type LeftOut = BTreeSet<Digest>;
-
 /// The checks of the level, over a report in `report` and a store that reads everything
-/// ([`Store::is_paranoid`]).
+/// ([`Store::is_paranoid`]); what a bundle leaves out on purpose, if it is one, is not missing.
 pub fn integrity(
     statement: &Statement,
     graph: &Graph,
     store: &Store,
     report: &Path,
-    left_out: &LeftOut,
+    bundle: Option<&Contents>,
 ) -> Vec<Check> {
     let steps = &statement.internal().steps;
     if steps.is_empty() {
@@ -38,7 +36,7 @@ pub fn integrity(
     }
     let mut checks: Vec<Check> = steps
         .par_iter()
-        .map(|record| artifact(record, store, left_out))
+        .map(|record| artifact(record, store, bundle))
         .collect();
     for step in graph.steps() {
         if is_cheap(&step.params) {
@@ -52,13 +50,18 @@ fn check(name: &str, status: Status, message: impl Into<String>) -> Check {
     Check::new(Level::Integrity, name, status, message)
 }
 
+/// Whether a content is missing on purpose, from a bundle.
+fn is_left_out(bundle: Option<&Contents>, content: &Digest) -> bool {
+    bundle.is_some_and(|bundle| bundle.left_out(content).is_some())
+}
+
 /// Whether the result of a step is there, whole, and the one that was recorded.
-fn artifact(record: &StepRecord, store: &Store, left_out: &LeftOut) -> Check {
+fn artifact(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Check {
     let of = |status, message: String| check(&record.step, status, message);
     let absent: Vec<&str> = record
         .outputs
         .iter()
-        .filter(|(_, output)| left_out.contains(&output.blake3))
+        .filter(|(_, output)| is_left_out(bundle, &output.blake3))
         .map(|(name, _)| name.as_str())
         .collect();
     let found = match absent.is_empty() {
@@ -70,7 +73,7 @@ fn artifact(record: &StepRecord, store: &Store, left_out: &LeftOut) -> Check {
             )),
             Lookup::Damaged(what) => Err((Status::Failed, what)),
         }),
-        false => partly(record, store, left_out),
+        false => partly(record, store, bundle),
     };
     let outputs = match found {
         Ok(Ok(outputs)) => outputs,
@@ -111,13 +114,13 @@ fn artifact(record: &StepRecord, store: &Store, left_out: &LeftOut) -> Check {
 /// The outputs of a result of which some contents are left out, as its manifest names them.
 type Outputs = Result<BTreeMap<String, Output>, (Status, String)>;
 
-fn partly(record: &StepRecord, store: &Store, left_out: &LeftOut) -> Result<Outputs> {
+fn partly(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Result<Outputs> {
     let Some(manifest) = store.manifest(&record.key) else {
         let message = "its manifest is missing or damaged".to_owned();
         return Ok(Err((Status::Failed, message)));
     };
     let there = manifest.outputs.iter();
-    let there = there.filter(|(_, output)| !left_out.contains(&output.digest));
+    let there = there.filter(|(_, output)| !is_left_out(bundle, &output.digest));
     for (name, output) in there {
         if let Err(error) = store.read(output) {
             return Ok(Err((Status::Failed, format!("{name}: {error:#}"))));
@@ -141,6 +144,14 @@ fn rederived(step: &Step, statement: &Statement, store: &Store, report: &Path) -
     let Some(record) = statement.internal().step(&step.name) else {
         return vec![check(&name, Status::Failed, "the provenance lacks it")];
     };
+    let absent = record
+        .inputs
+        .iter()
+        .find(|(_, input)| !store.object_path(&input.blake3).exists());
+    if let Some((input, _)) = absent {
+        let message = format!("its input {input} is not in the store");
+        return vec![check(&name, Status::Undecided, message)];
+    }
     let made = match again(step, record, store) {
         Ok(made) => made,
         Err(error) => return vec![check(&name, Status::Failed, format!("{error:#}"))],

@@ -28,7 +28,8 @@ pub fn lock(experiment: &Experiment, report: &Path) -> Vec<Check> {
         Err(error) => return vec![unusable(experiment, report, &error)],
     };
     let mut checks = vec![whole(experiment, &statement)];
-    let experiment = with_holes(experiment, &statement, &mut checks);
+    checks.extend(holes(experiment, &statement));
+    let experiment = as_reported(experiment, &statement);
     let graph = match Graph::of(&experiment) {
         Ok(graph) => graph,
         Err(error) => {
@@ -128,31 +129,40 @@ fn whole(experiment: &Experiment, statement: &Statement) -> Check {
     }
 }
 
-/// The experiment without what the report says it lacks, which is never as good as complete.
-fn with_holes(
-    experiment: &Experiment,
-    statement: &Statement,
-    checks: &mut Vec<Check>,
-) -> Experiment {
+/// The experiment without what the report says it lacks.
+pub fn as_reported(experiment: &Experiment, statement: &Statement) -> Experiment {
     let mut experiment = experiment.clone();
     for HoleRecord { model, seed, lacks } in &statement.internal().holes {
-        let (hole, kind) = match lacks {
-            Lack::Training => (Hole::Untrained, "train"),
-            Lack::Evaluation => (Hole::Unevaluated, "evaluate"),
+        let hole = match lacks {
+            Lack::Training => Hole::Untrained,
+            Lack::Evaluation => Hole::Unevaluated,
         };
-        let name = format!("{kind}/{model}/seed{seed}");
-        let known = experiment.models.iter().any(|known| known.name == *model);
-        checks.push(match known && experiment.seeds.contains(seed) {
-            true => {
-                let what = "it has failed, and the report was made without";
-                Check::new(Level::Lock, name, Status::Undecided, what)
-            }
-            false => check(&name, Err("the pipeline has no such model or seed".into())),
-        });
         let holes = experiment.holes.entry(model.clone()).or_default();
         holes.insert(*seed, hole);
     }
     experiment
+}
+
+/// One check for each result that the report says it lacks, which is never as good as complete.
+fn holes(experiment: &Experiment, statement: &Statement) -> Vec<Check> {
+    let holes = statement.internal().holes.iter();
+    holes
+        .map(|HoleRecord { model, seed, lacks }| {
+            let kind = match lacks {
+                Lack::Training => "train",
+                Lack::Evaluation => "evaluate",
+            };
+            let name = format!("{kind}/{model}/seed{seed}");
+            let known = experiment.models.iter().any(|known| known.name == *model);
+            match known && experiment.seeds.contains(seed) {
+                true => {
+                    let what = "it has failed, and the report was made without";
+                    Check::new(Level::Lock, name, Status::Undecided, what)
+                }
+                false => check(&name, Err("the pipeline has no such model or seed".into())),
+            }
+        })
+        .collect()
 }
 
 /// The recorded steps by name.

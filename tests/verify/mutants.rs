@@ -345,7 +345,7 @@ fn no_altered_provenance_passes() {
             },
             arguments: LOCK,
             code: 1,
-            said: "nn::resnet",
+            said: "provenance.json was altered",
         },
     ]);
 }
