@@ -41,7 +41,7 @@ mod reports;
 pub use mark::{Document, Fault, Mark};
 pub use reports::Reports;
 
-use mark::cite;
+use mark::{cite, short};
 
 /// How a document's marks are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,11 @@ pub fn check(document: &Document, source: &dyn Source) -> Vec<Check> {
             ),
             Ok(mark) => (
                 mark.line,
-                format!("{file}:{} {}", mark.line, mark.expression),
+                format!(
+                    "{file}:{} {}",
+                    mark.line,
+                    short(&mark.expression.to_string())
+                ),
                 compare(document, mark, source),
             ),
         };
@@ -137,7 +141,8 @@ pub fn rewrite(document: &Document, source: &dyn Source) -> Result<String> {
             Invalid::new(format!("{file}:{line}:{column}: {message}"))
         })?;
         let new = expected(document, &mark, source).with_context(|| {
-            format!("{file}:{}:{}: {}", mark.line, mark.column, mark.expression)
+            let expression = short(&mark.expression.to_string());
+            format!("{file}:{}:{}: {expression}", mark.line, mark.column)
         })?;
         text += &document.text[done..mark.content.start];
         text += &new;
@@ -198,7 +203,7 @@ fn compare(document: &Document, mark: &Mark, source: &dyn Source) -> (Status, St
 fn difference(there: &str, new: &str, expression: &Expression) -> String {
     if let Quoted::Quantity(_) = expression.what {
         return match number::is_there(there) {
-            true => format!("says {}, the results say {}", there.trim(), new.trim()),
+            true => format!("says {}, the results say {}", short(there), new.trim()),
             false => format!(
                 "no number stands there ({}); the results say {} (--write puts it there)",
                 cite(there),
@@ -218,6 +223,7 @@ fn difference(there: &str, new: &str, expression: &Expression) -> String {
                 let mut pairs = old_cells.iter().zip(&new_cells);
                 match pairs.find(|(old, new)| old != new) {
                     Some((old, new)) if old_cells.len() == new_cells.len() => {
+                        let (old, new) = (short(old), short(new));
                         format!("row {row} of the table says {old}, the report says {new}")
                     }
                     _ => format!(

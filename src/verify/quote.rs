@@ -295,7 +295,7 @@ fn in_profile(text: &str) -> Result<String> {
 fn checked_profile(name: &str) -> Result<String> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     ensure!(
-        name.chars().all(allowed) && !name.starts_with(['.', '-']),
+        name.len() <= 100 && name.chars().all(allowed) && !name.starts_with(['.', '-']),
         Invalid::new(format!("{name:?} cannot be the name of a profile"))
     );
     Ok(name.to_owned())

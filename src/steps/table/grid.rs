@@ -105,10 +105,10 @@ pub fn select(rows: &[Vec<String>], columns: &[String]) -> Result<Vec<Vec<String
     for column in columns {
         let place = names.iter().position(|name| same(name, column));
         places.push(place.with_context(|| {
-            format!(
-                "the table has no column {column:?}; its columns: {}",
-                names.join(", ")
-            )
+            // It may be of any length.
+            let column: String = column.chars().take(80).collect();
+            let names = names.join(", ");
+            format!("the table has no column {column:?}; its columns: {names}")
         })?);
     }
     let chosen = rows.iter().map(|row| {

@@ -230,10 +230,16 @@ impl Lines<'_> {
 
 /// A text in a message: in quotation marks, in one line, and not too long.
 pub fn cite(text: &str) -> String {
+    format!("{:?}", short(text))
+}
+
+/// The beginning of a text that may be of any length, in one line.
+pub fn short(text: &str) -> String {
     let mut letters = text.trim().chars();
-    let mut cited: String = letters.by_ref().take(CITED).collect();
+    let blank = |letter: char| if letter.is_control() { ' ' } else { letter };
+    let mut short: String = letters.by_ref().take(CITED).map(blank).collect();
     if letters.next().is_some() {
-        cited.push('…');
+        short.push('…');
     }
-    format!("{cited:?}")
+    short
 }

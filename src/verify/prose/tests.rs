@@ -309,6 +309,33 @@ fn every_mark_that_is_wrong_in_itself_is_named_with_its_line() {
 }
 
 #[test]
+fn no_message_is_longer_than_a_person_reads() {
+    let long = "x".repeat(100_000);
+    for text in [
+        bound(&format!("table: {long}"), "\n"),
+        bound(&long, "8"),
+        bound(&format!("layers({long})"), "8"),
+        bound(&format!("test_error(resnet20).{long}"), "8"),
+        bound(&format!("layers(resnet20) in {long}"), "8"),
+        bound("layers(resnet20)", &format!("8{long}")),
+        format!("<!-- fig6 {long} -->"),
+        format!(
+            "<!-- fig6: table -->\n{}<!-- /fig6 -->",
+            TABLE.replace("20", &long)
+        ),
+    ] {
+        let checks = check(&document(&text), &CORE);
+        for check in checks {
+            assert!(check.name.len() < 200, "{}", check.name);
+            assert!(check.message.len() < 5000, "{}", check.message);
+        }
+        if let Err(error) = rewrite(&document(&text), &CORE) {
+            assert!(format!("{error:#}").len() < 5000);
+        }
+    }
+}
+
+#[test]
 fn one_unclosed_mark_does_not_hide_that_of_the_others() {
     let text = format!(
         "<!-- fig6: layers(resnet20) -->20\n{0}\n{0}\n",
