@@ -42,7 +42,7 @@ fn one_sided(estimate: Result<Estimate, Unknown>, relation: Relation, method: Me
         Err(unknown) => return Evidence::Unknown(unknown),
     };
     let (mut confirm, mut refute) = (estimate.above(0.0), estimate.below(0.0));
-    if relation == Relation::Above {
+    if relation == Relation::Below {
         (confirm, refute) = (refute, confirm);
     }
     let exact = estimate.is_exact();
