@@ -70,6 +70,12 @@ fn next_digit(text: &str, behind: &str) -> String {
     format!("{}{digit}{}", &text[..last], &text[last + 1..])
 }
 
+/// What lies in a manifest's file beside its checksum.
+#[derive(serde::Deserialize)]
+struct Sealed {
+    manifest: Manifest,
+}
+
 /// Replaces an output of a result, and all that the store says of it, as a forger would.
 fn forge(project: &Project, step: &str, output: &str, content: &[u8]) {
     let digest = Digest::of(content);
@@ -81,22 +87,27 @@ fn forge(project: &Project, step: &str, output: &str, content: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, content).unwrap();
     let manifest = object(project, step, "manifest.json");
-    let sealed: Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
-    let mut forged: Manifest = serde_json::from_value(sealed["manifest"].clone()).unwrap();
+    let sealed = fs::read_to_string(&manifest).unwrap();
+    let Sealed {
+        manifest: mut forged,
+    } = serde_json::from_str(&sealed).unwrap();
     let bytes = content.len() as u64;
     forged
         .outputs
         .insert(output.to_owned(), Output { digest, bytes });
-    let checksum = Digest::of(serde_json::to_string(&forged).unwrap().as_bytes());
-    let sealed = json!({ "checksum": checksum, "manifest": forged });
-    fs::write(&manifest, sealed.to_string()).unwrap();
+    // As text: parameters are kept to the letter.
+    let forged = serde_json::to_string(&forged).unwrap();
+    let checksum = Digest::of(forged.as_bytes());
+    let sealed = format!("{{\"checksum\":\"{checksum}\",\"manifest\":{forged}}}");
+    fs::write(&manifest, sealed).unwrap();
     fs::remove_file(project.path("artifacts/index")).unwrap();
 }
 
 /// Makes the rest of the store, the report and its provenance fit a forged result.
-fn cover_up(project: &Project) {
+fn cover_up(project: &Project, step: &str) {
     let done = project.reproduce(&[]);
     assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.up_to_date.contains(&step.to_owned()), "{done:?}");
     let answer = verify(project, CLAIMS_LEVEL);
     assert_eq!(
         answer.code, 0,
@@ -451,7 +462,7 @@ fn no_altered_artifact_passes() {
                     "evaluation.json",
                     forged.as_bytes(),
                 );
-                cover_up(project);
+                cover_up(project, "evaluate/plain8/seed0");
             },
             arguments: EVALUATE,
             code: 1,
@@ -463,7 +474,7 @@ fn no_altered_artifact_passes() {
                 let other = object(project, "train/plain8/seed1", "weights.safetensors");
                 let other = fs::read(other).unwrap();
                 forge(project, "train/plain8/seed0", "weights.safetensors", &other);
-                cover_up(project);
+                cover_up(project, "train/plain8/seed0");
             },
             arguments: &["--rebuild", "train/plain8/seed0"],
             code: 1,
