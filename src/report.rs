@@ -8,7 +8,7 @@
 mod evidence;
 mod one_line;
 pub mod provenance;
-mod ro_crate;
+mod research_object;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -87,22 +87,22 @@ pub fn publish(
 }
 
 /// The files of a report that say what the others rest on.
-pub const EVIDENCE: [&str; 3] = [evidence::PIPELINE, provenance::FILE, ro_crate::FILE];
+pub const EVIDENCE: [&str; 3] = [evidence::PIPELINE, provenance::FILE, research_object::FILE];
 
 /// Writes what a report rests on, unless it is there already.
 fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<()> {
-    let [pipeline, provenance, ro_crate] = EVIDENCE.map(|name| folder.join(name));
+    let [pipeline, provenance, object] = EVIDENCE.map(|name| folder.join(name));
     let source = evidence.digest();
     write_if_other(&pipeline, evidence.pipeline.as_bytes(), store)?;
     // To read all manifests would take longer than all else that an idle run does.
     let is_there = |path| store.is_made_of(path, &source).unwrap_or(false);
-    if is_there(&provenance) && is_there(&ro_crate) {
+    if is_there(&provenance) && is_there(&object) {
         return Ok(());
     }
     let record = evidence.read(store)?;
     for (path, text) in [
         (&provenance, record.statement.text()),
-        (&ro_crate, ro_crate::text(&record)),
+        (&object, research_object::text(&record)),
     ] {
         write_if_other(path, text.as_bytes(), store)?;
         store.note_made_of(path, source)?;

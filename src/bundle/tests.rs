@@ -68,7 +68,9 @@ fn deflated(archive: &[u8]) -> Vec<u8> {
 }
 
 /// Headers and contents, as they follow each other.
-fn entries(archive: &[u8]) -> Vec<(Header, Vec<u8>)> {
+type Entries = Vec<(Header, Vec<u8>)>;
+
+fn entries(archive: &[u8]) -> Entries {
     let mut entries = Vec::new();
     let mut at = 0;
     while archive[at] != 0 {
@@ -214,7 +216,7 @@ fn a_byte_flipped_before_it_was_compressed_is_refused() {
 fn a_file_added_removed_renamed_or_exchanged_is_refused() {
     let (project, path) = bundled();
     let all = entries(&inflated(&path));
-    let said = |change: &dyn Fn(&mut Vec<(Header, Vec<u8>)>)| {
+    let said = |change: &dyn Fn(&mut Entries)| {
         let mut entries = all.clone();
         change(&mut entries);
         refusal(&project, &deflated(&archive_of(&entries))).expect("it is refused")
