@@ -201,7 +201,7 @@ fn in_words(evidence: &Evidence) -> String {
     match evidence {
         Evidence::Unknown(why) => why.to_string(),
         Evidence::Test(test) => format!(
-            "difference {:+.2} (95 % {:+.2} to {:+.2}); p {} that it does not hold, {} that it does ({})",
+            "difference {:+.2} (95 % {:+.2} to {:+.2}), p(false) {}, p(exact) {} by {}",
             test.estimate,
             test.interval.low,
             test.interval.high,
