@@ -60,12 +60,9 @@ pub fn publish(
 ) -> Result<Vec<PathBuf>> {
     sweep(folder);
     let mut files = Vec::new();
-    for step in graph
-        .steps()
-        .iter()
-        .filter(|step| step.params.is_reported())
-    {
-        let Some(entry) = outcome.results.get(&step.name) else {
+    let all = graph.steps().iter().zip(&outcome.results);
+    for (_, result) in all.filter(|(step, _)| step.params.is_reported()) {
+        let Some(entry) = result else {
             continue;
         };
         for (name, output) in &entry.outputs {
@@ -78,8 +75,7 @@ pub fn publish(
             files.push(path);
         }
     }
-    let result = |name: &str| outcome.results.get(name).cloned();
-    if let Some(evidence) = Evidence::complete(experiment, pipeline, graph, result) {
+    if let Some(evidence) = Evidence::complete(experiment, pipeline, graph, &outcome.results) {
         attest(&evidence, store, folder)?;
         files.extend(EVIDENCE.map(|name| folder.join(name)));
     }

@@ -28,7 +28,7 @@ pub struct Evidence<'a> {
     pub pipeline: &'a str,
     pub graph: &'a Graph,
     /// The result of each step.
-    pub results: Vec<Arc<Entry>>,
+    pub results: Vec<&'a Entry>,
 }
 
 /// [`Evidence`] with all that is behind it.
@@ -45,14 +45,17 @@ impl<'a> Evidence<'a> {
         experiment: &'a Experiment,
         pipeline: &'a str,
         graph: &'a Graph,
-        result: impl Fn(&str) -> Option<Arc<Entry>>,
+        results: &'a [Option<Arc<Entry>>],
     ) -> Option<Evidence<'a>> {
-        let results = graph.steps().iter().map(|step| result(&step.name));
-        Some(Evidence {
+        let results: Vec<&Entry> = results
+            .iter()
+            .map(Option::as_deref)
+            .collect::<Option<_>>()?;
+        (results.len() == graph.steps().len()).then_some(Evidence {
             experiment,
             pipeline,
             graph,
-            results: results.collect::<Option<_>>()?,
+            results,
         })
     }
 
@@ -71,8 +74,8 @@ impl<'a> Evidence<'a> {
             add(step.name.as_bytes());
             add(entry.key.as_bytes());
             add(entry.started.as_bytes());
-            for (name, output) in &entry.outputs {
-                add(name.as_bytes());
+            // What they are called belongs to the key.
+            for output in entry.outputs.values() {
                 add(output.digest.as_bytes());
             }
         }

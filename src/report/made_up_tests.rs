@@ -1,7 +1,7 @@
 //! A store with made-up results of all steps of the tiny pipeline and the report of it, for tests that
 //! are about neither trainings nor processes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub struct Project {
     pub experiment: Experiment,
     pub graph: Graph,
     pub store: Store,
-    results: HashMap<String, Arc<Entry>>,
+    results: Vec<Option<Arc<Entry>>>,
 }
 
 impl Project {
@@ -67,7 +67,9 @@ impl Project {
             results: self.results.clone(),
             ..Outcome::default()
         };
-        outcome.results.retain(|name, _| wanted(name));
+        for (step, result) in self.graph.steps().iter().zip(&mut outcome.results) {
+            *result = result.take().filter(|_| wanted(&step.name));
+        }
         let (experiment, graph) = (&self.experiment, &self.graph);
         publish(
             experiment,
@@ -90,7 +92,7 @@ impl Project {
 }
 
 /// Adds a made-up result of each step.
-fn fill(graph: &Graph, store: &Store, hour: u32) -> HashMap<String, Arc<Entry>> {
+fn fill(graph: &Graph, store: &Store, hour: u32) -> Vec<Option<Arc<Entry>>> {
     let bases = Bases::only(&Backend::ALL[0]);
     let mut made: BTreeMap<StepId, Arc<Entry>> = BTreeMap::new();
     for id in graph.ids() {
@@ -129,10 +131,7 @@ fn fill(graph: &Graph, store: &Store, hour: u32) -> HashMap<String, Arc<Entry>> 
         };
         made.insert(id, store.commit(&claim, &manifest).unwrap());
     }
-    let named = made.into_iter();
-    named
-        .map(|(id, entry)| (graph.step(id).name.clone(), entry))
-        .collect()
+    made.into_values().map(Some).collect()
 }
 
 fn content(step: &str, output: &str) -> String {

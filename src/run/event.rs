@@ -1,6 +1,6 @@
 //! What happens during a run, as data: the command line shows it, programs read it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -64,9 +64,10 @@ pub struct Outcome {
     pub same_bytes: Vec<String>,
     /// How many steps did not have to run although something that they depend on did.
     pub stay_valid: usize,
-    /// The results that were used or made, by the step's name.
+    /// What was used or made, for each step of the graph in its order; empty for two runs joined, whose
+    /// graphs differ.
     #[serde(skip)]
-    pub results: HashMap<String, Arc<Entry>>,
+    pub results: Vec<Option<Arc<Entry>>>,
 }
 
 impl Outcome {
@@ -103,7 +104,6 @@ impl Outcome {
                 }
             }
             all.same_bytes.extend(outcome.same_bytes);
-            all.results.extend(outcome.results);
         }
         for step in graph.steps() {
             let list = match ends.get(&step.name) {

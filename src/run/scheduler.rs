@@ -604,13 +604,17 @@ impl<'a> Run<'a> {
                 Phase::Done(Done { ran: true, .. }) => &mut outcome.ran,
                 Phase::Done(Done { ran: false, .. }) => &mut outcome.up_to_date,
                 Phase::Failed => &mut outcome.failed,
-                Phase::Unneeded => continue,
+                Phase::Unneeded => {
+                    outcome.results.push(None);
+                    continue;
+                }
                 _ => &mut outcome.skipped,
             };
             list.push(step.name.clone());
-            if let Phase::Done(Done { entry, .. }) = phase {
-                outcome.results.insert(step.name.clone(), entry);
-            }
+            outcome.results.push(match phase {
+                Phase::Done(done) => Some(done.entry),
+                _ => None,
+            });
         }
         outcome
     }
