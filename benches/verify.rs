@@ -39,7 +39,10 @@ fn main() {
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let started = Instant::now();
-        let output = Command::new("b3sum").arg("--no-names").args(&paths).output();
+        let output = Command::new("b3sum")
+            .arg("--no-names")
+            .args(&paths)
+            .output();
         let output = output.expect("b3sum is installed (apt-get install b3sum)");
         theirs.push(started.elapsed().as_secs_f64());
         assert!(output.status.success());
@@ -97,7 +100,9 @@ fn objects(folder: &Path) -> (Vec<PathBuf>, u64) {
     let files = files.filter(|entry| entry.file_type().is_file());
     let paths: Vec<PathBuf> = files.map(|entry| entry.into_path()).collect();
     let sizes = paths.iter().map(|path| fs::metadata(path));
-    let bytes = sizes.map(|size| size.expect("it was just seen").len()).sum();
+    let bytes = sizes
+        .map(|size| size.expect("it was just seen").len())
+        .sum();
     (paths, bytes)
 }
 

@@ -50,7 +50,8 @@
 //! | [`standalone`] | one training by itself; weights from a file to a network or another file | pipelines, graphs, keys |
 //! | [`foreign`] | weights in files of PyTorch and others: formats, names | networks that compute, images |
 //! | [`cifar`], [`results`] | images and records in which steps hand results on | everything else |
-//! | [`report`] | figures, tables and their provenance in `reports/<profile>/`; bundles | how they are made |
+//! | [`report`] | figures, tables and their provenance in `reports/<profile>/` | how they are made |
+//! | [`bundle`] | a report with what it rests on in one file | what steps mean, whether it is right |
 //! | [`statistics`] | evidence and verdicts: tests, margins, seeds that are missing | pipelines, results, files |
 //! | [`verify`] | lock, integrity, claims, steps once more, numbers in documents | the terminal |
 //! | [`cli`] | arguments, terminal, exit codes | – |

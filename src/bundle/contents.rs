@@ -148,6 +148,8 @@ impl Contents {
         for file in &contents.files {
             file.expect_inside()?;
         }
+        // A digest in capitals means the same, and is not how it was written.
+        ensure!(contents.text()?.as_bytes() == bytes, "{FILE} is altered");
         Ok(contents)
     }
 

@@ -186,12 +186,16 @@ fn a_bundle_cut_at_any_length_is_refused() {
 #[test]
 fn a_flipped_byte_anywhere_is_refused() {
     let (project, path) = bundled();
+    let archive = inflated(&path);
     let bytes = fs::read(path).unwrap();
     let places = (0..bytes.len()).step_by(bytes.len() / 80);
     for place in (0..20).chain(places).chain(bytes.len() - 12..bytes.len()) {
         let mut flipped = bytes.clone();
         flipped[place] ^= 0xff;
-        assert!(refusal(&project, &flipped).is_some(), "{place}");
+        // A run of one byte can be copied from several places to the same effect.
+        let mut same = Vec::new();
+        let same = GzDecoder::new(&flipped[..]).read_to_end(&mut same).is_ok() && same == archive;
+        assert!(same || refusal(&project, &flipped).is_some(), "{place}");
     }
 }
 

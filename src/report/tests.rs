@@ -109,7 +109,7 @@ fn a_run_of_some_steps_leaves_the_provenance_alone() {
     let project = Project::new(TINY, 1);
     let some = |name: &str| name != "plot/fig6";
     project.publish_with(some);
-    let expected = ["results.json", "results.md"].map(str::to_owned);
+    let expected = ["results.csv", "results.json", "results.md"].map(str::to_owned);
     assert_eq!(names(&project), expected.into());
     project.publish();
     let path = project.report().join("provenance.json");

@@ -49,8 +49,14 @@ pub fn checks(
                 format!("confirmed, although the pipeline file disputes it ({why})"),
             ),
         };
-        let margin = judgement.margin;
-        let margin = margin.map_or_else(String::new, |margin| format!(", within {margin} points"));
+        let margin = judgement
+            .margin
+            .map_or_else(String::new, |margin| match judgement.verdict {
+                Verdict::Refuted => {
+                    format!(", and not shown to be within {margin} points")
+                }
+                _ => format!(", within {margin} points"),
+            });
         let message = format!("{word}{margin}: {}; {}", judgement.found, judgement.source);
         let mut check = Check::new(Level::Claims, &judgement.claim, status, message);
         check.details = Some(json!(judgement));
