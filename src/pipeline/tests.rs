@@ -224,7 +224,8 @@ fn a_name_that_leads_nowhere_is_refused_with_the_nearest_one() {
 
 #[test]
 fn no_text_whatever_makes_the_parser_panic() {
-    for end in (0..OURS.len())
+    // Whole once its last parenthesis is there.
+    for end in (0..OURS.trim_end().len())
         .filter(|end| OURS.is_char_boundary(*end))
         .step_by(7)
     {
