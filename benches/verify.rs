@@ -99,7 +99,7 @@ fn objects(folder: &Path) -> (Vec<PathBuf>, u64) {
     let files = files.into_iter().filter_map(Result::ok);
     let files = files.filter(|entry| entry.file_type().is_file());
     let paths: Vec<PathBuf> = files.map(|entry| entry.into_path()).collect();
-    let sizes = paths.iter().map(|path| fs::metadata(path));
+    let sizes = paths.iter().map(fs::metadata);
     let bytes = sizes
         .map(|size| size.expect("it was just seen").len())
         .sum();

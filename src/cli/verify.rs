@@ -38,7 +38,7 @@ use crate::verify::{Check, Level, Status, as_reported, claims, lock, overall};
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Verify this bundle (see `fig6 bundle`) instead of a report and the artifacts of this folder.
-    #[arg(value_name = "BUNDLE")]
+    #[arg(value_name = "BUNDLE", conflicts_with_all = ["profile", "pipeline", "reports"])]
     bundle: Option<PathBuf>,
     #[command(flatten)]
     place: Where,
@@ -177,16 +177,15 @@ fn levels(arguments: &Arguments) -> BTreeSet<Level> {
     let again = !arguments.rebuild.is_empty() || arguments.sample.is_some();
     let deepest = match arguments.level {
         Some(depth) => Some(Level::from(depth)),
-        None if again => Some(Level::Execute),
-        None if arguments.docs.is_empty() => Some(Level::Claims),
+        None if again || arguments.docs.is_empty() => Some(Level::Claims),
         None => None,
     };
     let levels = Level::RISING.into_iter();
-    levels
-        .filter(|level| deepest.is_some_and(|deepest| *level <= deepest))
-        // Steps that are named are wanted, not all evaluations before them.
-        .filter(|level| *level != Level::Evaluate || arguments.level.is_some())
-        .collect()
+    // Steps that are named are run again, however deep the rest goes.
+    let wanted = |level: &Level| {
+        deepest.is_some_and(|deepest| *level <= deepest) || (again && *level == Level::Execute)
+    };
+    levels.filter(wanted).collect()
 }
 
 /// What is verified.

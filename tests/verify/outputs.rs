@@ -109,6 +109,9 @@ fn a_bundle_is_verified_where_nothing_else_is() {
         "{}",
         answer.out
     );
+    // What is in it is in it.
+    let answer = verify(&elsewhere, &["tiny.tar.gz", "--profile", "other"]);
+    assert_eq!(answer.code, 2, "{}", answer.err);
     // Without the images there is no evaluating again; with them there is.
     assert_eq!(
         verify(&elsewhere, &["tiny.tar.gz", "--level", "evaluate"]).code,

@@ -68,6 +68,17 @@ fn single_steps_and_samples_are_run_again_and_leave_nothing_behind() {
     let (one, other) = (sample("1"), sample("2"));
     assert_eq!((one.len(), other.len()), (3, 3));
     assert_eq!(one, sample("1"));
+    // Also beside a level that does not go so deep; and an empty sample shows nothing.
+    let lock = checks(&project, &["--level", "lock", "--rebuild", "table"]);
+    assert!(
+        lock.iter().any(|check| check["level"] == "execute"),
+        "{lock:?}"
+    );
+    assert!(
+        lock.iter().all(|check| check["level"] != "claims"),
+        "{lock:?}"
+    );
+    assert_eq!(verify(&project, &["--sample", "0"]).code, 3);
     assert_ne!(one, other);
     assert!(before == project.results());
 }
