@@ -469,6 +469,23 @@ fn no_altered_artifact_passes() {
             said: "evaluation.json came out with other bytes",
         },
         Mutant {
+            what: "a seed's error replaced in the summary, and all that follows made to fit",
+            alter: |project| {
+                let path = object(project, "aggregate", "summary.json");
+                let text = fs::read_to_string(path).unwrap();
+                let forged = next_digit(&text, "\"test_error\"");
+                forge(project, "aggregate", "summary.json", forged.as_bytes());
+                let done = project.reproduce(&[]);
+                assert!(
+                    done.up_to_date.contains(&"aggregate".to_owned()),
+                    "{done:?}"
+                );
+            },
+            arguments: INTEGRITY,
+            code: 1,
+            said: "gives other bytes than recorded: summary.json",
+        },
+        Mutant {
             what: "weights replaced, and all that follows made to fit",
             alter: |project| {
                 let other = object(project, "train/plain8/seed1", "weights.safetensors");
