@@ -21,7 +21,7 @@ mod pack;
 mod unpack;
 
 pub use contents::{Contents, FILE, LeftOut, Packed};
-pub use pack::{Summary, pack};
+pub use pack::{Summary, is_image, pack};
 pub use unpack::unpack;
 
 #[cfg(test)]

@@ -165,7 +165,7 @@ impl Packing {
 }
 
 /// Whether an output holds the images, which have terms of their own and lie elsewhere.
-fn is_image(kind: &str, output: &str) -> bool {
+pub fn is_image(kind: &str, output: &str) -> bool {
     kind == "download" || (kind == "preprocess" && output.ends_with(".bin"))
 }
 

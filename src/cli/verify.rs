@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use console::style;
 use serde_json::json;
@@ -23,6 +23,7 @@ use super::out::Out;
 use super::{INTERRUPTED, Project, Where, heeded_signals};
 use crate::bundle::{Contents, unpack};
 use crate::error::Invalid;
+use crate::key::Digest;
 use crate::nn::draw::Draw;
 use crate::pipeline::{Claims, Pipeline};
 use crate::plan::Graph;
@@ -54,7 +55,7 @@ pub struct Arguments {
     #[arg(long, value_name = "K")]
     sample: Option<usize>,
     /// Draw the sample with this seed, to repeat it [default: a new one each time].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "sample")]
     sample_seed: Option<u64>,
     /// Percentage points by which a test error may differ where bytes cannot be the same: on another
     /// backend or processor, or one that is not deterministic [default: 0.1 for evaluations, 1 for
@@ -122,6 +123,13 @@ fn points(text: &str) -> Result<f64, String> {
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let levels = levels(arguments);
+    if let Some(bundle) = arguments.bundle.as_ref().filter(|bundle| !bundle.is_file()) {
+        let what = format!(
+            "{} is no file; expected what `fig6 bundle` writes",
+            bundle.display()
+        );
+        return Err(Invalid::new(what).into());
+    }
     let unpacked = tempfile::tempdir().context("cannot create a temporary folder")?;
     let scene = match &arguments.bundle {
         Some(bundle) => match Scene::of_bundle(bundle, unpacked.path(), arguments) {
@@ -134,7 +142,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
                 if !arguments.json {
                     show(Level::Integrity, std::slice::from_ref(&check), true, out)?;
                 }
-                report(arguments, "bundle", &[check], None, out)?;
+                report(arguments, "bundle", &[check], None, 0, out)?;
                 return Ok(exit_code(Status::Failed));
             }
             Err(error) => return Err(error),
@@ -142,6 +150,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         None => Scene::of(&arguments.place, &arguments.reports)?,
     };
     let executor = Arc::new(LocalProcesses::new()?);
+    // Wrong usage is said before anything takes long.
+    scene.graph.matching(&arguments.rebuild)?;
     let mut checks = Vec::new();
     for level in Level::RISING {
         if !levels.contains(&level) {
@@ -168,7 +178,15 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         checks.extend(found);
     }
     let profile = &scene.project.experiment.profile;
-    report(arguments, profile, &checks, scene.sample_seed.get(), out)?;
+    let elsewhere = scene.claims.elsewhere;
+    report(
+        arguments,
+        profile,
+        &checks,
+        scene.sample_seed.get(),
+        elsewhere,
+        out,
+    )?;
     Ok(exit_code(overall(&checks)))
 }
 
@@ -309,7 +327,8 @@ impl Scene {
                 claims::checks(&self.claims, experiment, &results, self.significance)
             }
             Err(error) => {
-                let message = format!("{error:#}; run `fig6 reproduce`");
+                let profile = &self.project.experiment.profile;
+                let message = format!("{error:#}; run `fig6 reproduce --profile {profile}`");
                 let status = if path.exists() {
                     Status::Failed
                 } else {
@@ -394,7 +413,8 @@ fn unusable(level: Level, report: &Path, error: &Unusable) -> Check {
         Unusable::Absent | Unusable::OtherVersion(_) => Status::Undecided,
         Unusable::Wrong(_) => Status::Failed,
     };
-    let message = format!("{error}; `fig6 reproduce` writes it");
+    let profile = report.file_name().unwrap_or_default().display();
+    let message = format!("{error}; `fig6 reproduce --profile {profile}` writes it");
     Check::new(level, name, status, message)
 }
 
@@ -473,6 +493,7 @@ fn report(
     profile: &str,
     checks: &[Check],
     sample_seed: Option<u64>,
+    elsewhere: usize,
     out: &mut Out,
 ) -> Result<()> {
     if let Some(path) = &arguments.junit {
@@ -493,6 +514,7 @@ fn report(
             "levels": done,
             "not_checked": not_done,
             "sample_seed": sample_seed,
+            "claims_about_others": elsewhere,
             "checks": checks,
         });
         out.line(&serde_json::to_string(&report)?)?;
@@ -507,6 +529,11 @@ fn report(
         ))?;
         if let Some(seed) = sample_seed {
             out.line(&format!("the sample was drawn with --sample-seed {seed}"))?;
+        }
+        if elsewhere > 0 && done.contains(&Level::Claims) {
+            out.remark(&format!(
+                "{elsewhere} claims are about models that this profile does not train, or other profiles"
+            ));
         }
         if !not_done.is_empty() {
             out.remark(&format!("not checked: {}", not_done.join(", ")));
@@ -525,23 +552,85 @@ fn append(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Numbers in documents, brought up to date first if that is wanted.
+/// Numbers in documents, brought up to date first if that is wanted: all documents or none.
 fn documents(arguments: &Arguments, scene: &Scene) -> Result<Vec<Check>> {
     let source = Reports {
         folder: scene.reports.clone(),
         profile: scene.project.experiment.profile.clone(),
     };
     let mut checks = Vec::new();
+    let mut quoted = BTreeSet::new();
+    let mut documents = Vec::new();
     for path in &arguments.docs {
-        let mut document = Document::read(path)?;
-        if arguments.write {
-            let text = prose::rewrite(&document, &source)?;
-            if text != document.text {
-                write_whole(path, text.as_bytes())?;
-                document = Document::read(path)?;
+        match Document::read(path) {
+            Ok(document) => {
+                let marks = document.marks().into_iter().flatten();
+                quoted.extend(marks.map(|mark| {
+                    let profile = mark.expression.profile;
+                    profile.unwrap_or_else(|| source.profile.clone())
+                }));
+                documents.push(document);
+            }
+            Err(error) => {
+                let name = path.display().to_string();
+                let message = format!("{error:#}");
+                checks.push(Check::new(Level::Documents, name, Status::Failed, message));
             }
         }
-        checks.extend(prose::check(&document, &source));
     }
+    if arguments.write && checks.is_empty() {
+        let texts = documents
+            .iter()
+            .map(|document| prose::rewrite(document, &source));
+        let texts = texts.collect::<Result<Vec<String>>>()?;
+        for (document, text) in documents.iter_mut().zip(texts) {
+            if text != document.text {
+                // A link stays one.
+                let path = document.path.canonicalize()?;
+                ensure!(
+                    !path.metadata()?.permissions().readonly(),
+                    "{} may not be written to",
+                    path.display()
+                );
+                write_whole(&path, text.as_bytes())?;
+                *document = Document::read(&document.path)?;
+            }
+        }
+    }
+    checks.extend(
+        quoted
+            .iter()
+            .map(|profile| as_recorded(&scene.reports.join(profile))),
+    );
+    checks.extend(
+        documents
+            .iter()
+            .flat_map(|document| prose::check(document, &source)),
+    );
     Ok(checks)
+}
+
+/// Whether the numbers that documents quote are those that the report's provenance records.
+fn as_recorded(report: &Path) -> Check {
+    let of = |status, message: String| {
+        let name = report.join("results.json").display().to_string();
+        Check::new(Level::Documents, name, status, message)
+    };
+    let statement = match Statement::read(report) {
+        Ok(statement) => statement,
+        Err(error) => return unusable(Level::Documents, report, &error),
+    };
+    for name in ["results.json", "results.md"] {
+        let bytes = match provenance::read(&report.join(name)) {
+            Ok(bytes) => bytes,
+            Err(error) => return of(Status::Failed, format!("{error:#}")),
+        };
+        let mut subjects = statement.subject.iter();
+        let recorded = subjects.find(|subject| subject.name == name);
+        if recorded.is_none_or(|subject| subject.digest.blake3 != Digest::of(&bytes)) {
+            let message = format!("{name} is not what provenance.json records: it was edited");
+            return of(Status::Failed, message);
+        }
+    }
+    of(Status::Passed, "is what its provenance records".to_owned())
 }

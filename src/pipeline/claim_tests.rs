@@ -137,6 +137,11 @@ fn a_claim_that_leads_nowhere_is_refused_with_its_place() {
         ),
         (
             "profiles: [\"smoke\"]",
+            "profiles: [\"core\"]",
+            "profile \"core\" does not train plain8",
+        ),
+        (
+            "profiles: [\"smoke\"]",
             "profiles: []",
             "at least one profile",
         ),

@@ -104,7 +104,7 @@ impl FromStr for Statement {
                 if relations[0] == '<' {
                     falling.reverse();
                 }
-                same_metric(&falling)?;
+                comparable(&falling)?;
                 Ok(Statement::Trend { falling })
             }
             _ => Err(format!(
@@ -129,8 +129,14 @@ fn equality(left: &str, right: &str) -> Result<Statement, String> {
 }
 
 fn inequality(left: &str, right: &str, relation: char) -> Result<Statement, String> {
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+    let number = |text: &str| text.parse::<f64>().ok();
     let bound = |of: &str, below: bool, number: f64| {
+        // Any error lies between these.
+        if !(number > 0.0 && number < 100.0) {
+            return Err(format!(
+                "expected a bound between 0 and 100 percent, which an error need not keep, found {number}"
+            ));
+        }
         let relation = if below {
             Relation::Below
         } else {
@@ -148,7 +154,7 @@ fn inequality(left: &str, right: &str, relation: char) -> Result<Statement, Stri
         (None, Some(right)) => bound(left, relation == '<', right),
         _ => {
             let sides = [error_of(left)?, error_of(right)?];
-            same_metric(&sides)?;
+            comparable(&sides)?;
             let [left, right] = sides;
             let (larger, smaller) = match relation {
                 '>' => (left, right),
@@ -170,7 +176,13 @@ fn error_of(text: &str) -> Result<Quantity, String> {
     }
 }
 
-fn same_metric(quantities: &[Quantity]) -> Result<(), String> {
+/// Whether quantities have one metric and each stands there once.
+fn comparable(quantities: &[Quantity]) -> Result<(), String> {
+    for (index, quantity) in quantities.iter().enumerate() {
+        if quantities[..index].contains(quantity) {
+            return Err(format!("{quantity} cannot be compared with itself"));
+        }
+    }
     match quantities {
         [first, rest @ ..] => match rest.iter().find(|other| other.metric != first.metric) {
             None => Ok(()),
@@ -261,7 +273,8 @@ fn rounded(text: &str) -> Result<Rounded, String> {
     let digits = format!("{whole}{fraction}");
     let fits = !whole.is_empty()
         && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && fraction.len() <= scale;
+        && fraction.len() <= scale
+        && digits.bytes().any(|byte| byte != b'0');
     let digits = fits.then(|| digits.parse().ok()).flatten();
     Ok(Rounded {
         digits: digits.ok_or_else(wrong)?,
@@ -383,6 +396,11 @@ mod tests {
             ),
             ("7 < 8", "expected a quantity"),
             ("accuracy(a) = 5", "unknown metric"),
+            ("test_error(a) > -5", "between 0 and 100"),
+            ("test_error(a) < 1e308", "between 0 and 100"),
+            ("test_error(a) < NaN", "between 0 and 100"),
+            ("parameters(a) = 0M", "a count such as"),
+            ("test_error(a) > test_error(a)", "with itself"),
         ] {
             let error = text.parse::<Statement>().unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

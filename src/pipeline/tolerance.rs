@@ -64,7 +64,8 @@ impl<'de> Deserialize<'de> for Tolerance {
 fn parse(text: &str) -> Option<Tolerance> {
     let (number, unit) = text.trim().split_once(' ')?;
     let number: f64 = number.parse().ok()?;
-    let fits = number.is_finite() && number > 0.0;
+    // Whatever is allowed to differ by more than that is allowed to be anything.
+    let fits = number > 0.0 && number < 100.0;
     match unit.trim() {
         "points" | "point" if fits => Some(Tolerance::Points(number)),
         "percent" if fits => Some(Tolerance::Percent(number)),
@@ -90,6 +91,8 @@ mod tests {
             "\"0.5\"",
             "\"0 points\"",
             "\"NaN points\"",
+            "\"100 points\"",
+            "\"1e12 percent\"",
             "\"5 %%\"",
         ] {
             let error = read(text).unwrap_err().to_string();

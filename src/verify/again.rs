@@ -89,7 +89,14 @@ fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
     let mut paths = BTreeMap::new();
     for (name, input) in &record.inputs {
         let path = find(&input.blake3, &setting.stores)
-            .with_context(|| format!("input {name} ({}) is in no store", input.blake3.short()))?;
+            .with_context(|| {
+                format!(
+                    "its input {name} ({}) is not there; `fig6 reproduce {}` makes it, or name artifacts \
+                     that have it with --artifacts",
+                    input.blake3.short(),
+                    input.from
+                )
+            })?;
         inputs.insert(name.clone(), input.blake3);
         paths.insert(name.clone(), path);
     }

@@ -22,7 +22,7 @@ pub fn checks(
     let mut checks = complete(experiment, results);
     if claims.here.is_empty() {
         let message = match claims.elsewhere {
-            0 => "the pipeline file claims nothing, so there is nothing to verify; see `claims` in                   docs/statistics.md"
+            0 => "the pipeline file claims nothing, so there is nothing to verify; see `claims` in docs/statistics.md"
                 .to_owned(),
             some => format!(
                 "none of the {some} claims of the pipeline file is about this profile's models"

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use rayon::prelude::*;
 
 use super::{Check, Level, Status};
-use crate::bundle::Contents;
+use crate::bundle::{Contents, is_image};
 use crate::key::Digest;
 use crate::plan::{Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
@@ -61,7 +61,9 @@ fn artifact(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Ch
     let absent: Vec<&str> = record
         .outputs
         .iter()
-        .filter(|(_, output)| is_left_out(bundle, &output.blake3))
+        .filter(|(name, output)| {
+            is_image(&record.kind, name) && is_left_out(bundle, &output.blake3)
+        })
         .map(|(name, _)| name.as_str())
         .collect();
     let found = match absent.is_empty() {
@@ -120,7 +122,9 @@ fn partly(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Resu
         return Ok(Err((Status::Failed, message)));
     };
     let there = manifest.outputs.iter();
-    let there = there.filter(|(_, output)| !is_left_out(bundle, &output.digest));
+    let there = there.filter(|(name, output)| {
+        !(is_image(&record.kind, name) && is_left_out(bundle, &output.digest))
+    });
     for (name, output) in there {
         if let Err(error) = store.read(output) {
             return Ok(Err((Status::Failed, format!("{name}: {error:#}"))));

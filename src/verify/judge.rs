@@ -43,6 +43,9 @@ enum Found<'a> {
     Nothing(String),
 }
 
+/// Fewer equal runs than these do not show that all runs are equal.
+const FEW: u64 = 5;
+
 /// The runs that a claim is about.
 struct Runs<'a> {
     claim: &'a Claim,
@@ -138,6 +141,11 @@ impl Runs<'_> {
         let samples: Vec<Sample> = samples
             .map(|sample| runs.map_or(*sample, |runs| sample.with_runs(runs)))
             .collect();
+        // A few runs that are equal are so by chance, on a grid of so many images.
+        let by_chance = |sample: &Sample| sample.n < FEW && sample.std == Some(0.0);
+        if samples.iter().any(by_chance) {
+            return Evidence::Unknown(Unknown::SpreadOfZero);
+        }
         let margin = self.claim.margin.unwrap_or(0.0);
         match (&self.claim.statement, &samples[..]) {
             (Statement::Mean { published, .. }, [ours]) => {
@@ -229,7 +237,7 @@ fn seeds_in_words(seeds: Seeds) -> String {
         Seeds::Never(Why::PublishedSide) => {
             "no number of seeds would decide it: the published number is too uncertain".to_owned()
         }
-        Seeds::Never(Why::NoEvidence(_)) => "more seeds would not decide it".to_owned(),
+        Seeds::Never(Why::NoEvidence(_)) => "run other seeds".to_owned(),
     }
 }
 

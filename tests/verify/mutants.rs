@@ -550,13 +550,7 @@ fn no_altered_pipeline_passes() {
         },
         Mutant {
             what: "a claim that does not hold",
-            alter: |project| {
-                pipeline(
-                    project,
-                    "test_error(plain8) < 200",
-                    "test_error(plain8) > 200",
-                )
-            },
+            alter: |project| pipeline(project, "test_error(plain8) > 1", "test_error(plain8) < 1"),
             arguments: CLAIMS_LEVEL,
             code: 1,
             said: "refuted",
@@ -649,26 +643,14 @@ fn no_altered_pipeline_passes() {
         },
         Mutant {
             what: "a claim about a model that does not exist",
-            alter: |project| {
-                pipeline(
-                    project,
-                    "test_error(plain8) < 200",
-                    "test_error(plain9) < 200",
-                )
-            },
+            alter: |project| pipeline(project, "test_error(plain8) > 1", "test_error(plain9) > 1"),
             arguments: CLAIMS_LEVEL,
             code: 2,
             said: "did you mean \"plain8\"?",
         },
         Mutant {
             what: "a claim about a metric that does not exist",
-            alter: |project| {
-                pipeline(
-                    project,
-                    "test_error(plain8) < 200",
-                    "tets_error(plain8) < 200",
-                )
-            },
+            alter: |project| pipeline(project, "test_error(plain8) > 1", "tets_error(plain8) > 1"),
             arguments: CLAIMS_LEVEL,
             code: 2,
             said: "unknown metric",
@@ -752,6 +734,24 @@ fn no_altered_document_passes() {
             arguments: DOCUMENT_LEVEL,
             code: 1,
             said: "PAPER.md",
+        },
+        Mutant {
+            what: "a document that quotes a report which nobody locked",
+            alter: |project| {
+                let other = project.path("reports/other");
+                fs::create_dir(&other).unwrap();
+                for name in ["results.json", "results.md"] {
+                    let text = fs::read_to_string(report(project, name)).unwrap();
+                    let text = text.replace("\"profile\": \"tiny\"", "\"profile\": \"other\"");
+                    fs::write(other.join(name), text).unwrap();
+                }
+                edit(&project.path("PAPER.md"), |text| {
+                    text.replace(").mean -->", ").mean in other -->")
+                });
+            },
+            arguments: DOCUMENT_LEVEL,
+            code: 3,
+            said: "other/provenance.json",
         },
         Mutant {
             what: "other results under a right document",

@@ -152,5 +152,5 @@ fn no_bundle_that_is_cut_short_or_altered_passes() {
     fs::write(&path, &whole).unwrap();
     assert_eq!(verify(&elsewhere, &["tiny.tar.gz"]).code, 0);
     fs::remove_file(&path).unwrap();
-    refused("not there");
+    assert_eq!(verify(&elsewhere, &["tiny.tar.gz"]).code, 2);
 }
