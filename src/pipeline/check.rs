@@ -47,7 +47,6 @@ pub(super) fn check(file: File) -> Checked<Pipeline> {
         check_name("model", name, &place, file.models.keys())?;
         check_published(row, &place)?;
     }
-    let claims = claim::check(&file)?;
     for (name, data) in &file.data {
         check_data(data, &place!["data", name.as_str()])?;
     }
@@ -60,6 +59,7 @@ pub(super) fn check(file: File) -> Checked<Pipeline> {
         .iter()
         .map(|(name, profile)| experiment(&file, name, profile))
         .collect::<Checked<Vec<_>>>()?;
+    let claims = claim::check(&file)?;
     check_name(
         "profile",
         &file.default_profile,

@@ -121,6 +121,9 @@ pub(super) fn check(file: &File) -> Checked<Vec<Written>> {
                 return wrong(&place, "expected at least one profile, found none");
             }
         }
+        for quantity in claim.statement.quantities() {
+            check_name("model", &quantity.model, &written.place, file.models.keys())?;
+        }
         for profile in written.profiles.iter().flatten() {
             let trained = &file.profiles[profile].models;
             let mut quantities = claim.statement.quantities().into_iter();
@@ -128,9 +131,6 @@ pub(super) fn check(file: &File) -> Checked<Vec<Written>> {
                 let message = format!("profile {profile:?} does not train {}", other.model);
                 return wrong(&[&written.place[..], &place!["profiles"]].concat(), message);
             }
-        }
-        for quantity in claim.statement.quantities() {
-            check_name("model", &quantity.model, &written.place, file.models.keys())?;
         }
     }
     Ok(claims)
