@@ -80,27 +80,29 @@ struct Sealed {
 fn forge(project: &Project, step: &str, output: &str, content: &[u8]) {
     let digest = Digest::of(content);
     let hex = digest.to_string();
-    let path = project
-        .path("artifacts/objects")
-        .join(&hex[..2])
-        .join(&hex[2..]);
+    let path = project.path("artifacts/objects");
+    let path = path.join(&hex[..2]).join(&hex[2..]);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, content).unwrap();
-    let manifest = object(project, step, "manifest.json");
-    let sealed = fs::read_to_string(&manifest).unwrap();
-    let Sealed {
-        manifest: mut forged,
-    } = serde_json::from_str(&sealed).unwrap();
     let bytes = content.len() as u64;
-    forged
-        .outputs
-        .insert(output.to_owned(), Output { digest, bytes });
+    reseal(project, step, |manifest| {
+        let output = output.to_owned();
+        manifest.outputs.insert(output, Output { digest, bytes });
+    });
+}
+
+/// Changes a manifest together with its checksum.
+fn reseal(project: &Project, step: &str, change: impl FnOnce(&mut Manifest)) {
+    let path = object(project, step, "manifest.json");
+    let sealed = fs::read_to_string(&path).unwrap();
+    let Sealed { mut manifest } = serde_json::from_str(&sealed).unwrap();
+    change(&mut manifest);
     // As text: parameters are kept to the letter.
-    let forged = serde_json::to_string(&forged).unwrap();
-    let checksum = Digest::of(forged.as_bytes());
-    let sealed = format!("{{\"checksum\":\"{checksum}\",\"manifest\":{forged}}}");
-    fs::write(&manifest, sealed).unwrap();
-    fs::remove_file(project.path("artifacts/index")).unwrap();
+    let manifest = serde_json::to_string(&manifest).unwrap();
+    let checksum = Digest::of(manifest.as_bytes());
+    let sealed = format!("{{\"checksum\":\"{checksum}\",\"manifest\":{manifest}}}");
+    fs::write(&path, sealed).unwrap();
+    let _ = fs::remove_file(project.path("artifacts/index"));
 }
 
 /// Makes the rest of the store, the report and its provenance fit a forged result.
@@ -769,4 +771,42 @@ fn no_altered_document_passes() {
             said: "PAPER.md:3",
         },
     ]);
+}
+
+#[test]
+fn on_another_processor_a_training_may_differ_within_a_tolerance_and_no_further() {
+    let step = "train/plain8/seed0";
+    let again = |project: &Project, more: &[&str]| {
+        verify(
+            project,
+            &[&["--level", "lock", "--rebuild", step], more].concat(),
+        )
+    };
+    let project = finished();
+    let other = fs::read(object(
+        &project,
+        "train/plain8/seed1",
+        "weights.safetensors",
+    ))
+    .unwrap();
+    forge(&project, step, "weights.safetensors", &other);
+    cover_up(&project, step);
+    let answer = again(&project, &[]);
+    assert_eq!(answer.code, 1, "{}", answer.out);
+    reseal(&project, step, |manifest| {
+        manifest.run.cpu = "another".to_owned()
+    });
+    let answer = again(&project, &["--verbose"]);
+    assert_eq!(answer.code, 0, "{}", answer.out);
+    assert!(answer.out.contains("instead of another"), "{}", answer.out);
+    assert!(answer.out.contains("tolerance 1 points"), "{}", answer.out);
+    let text = fs::read_to_string(object(&project, step, "training.json")).unwrap();
+    let mut training: fig6::results::Training = serde_json::from_str(&text).unwrap();
+    training.last.test_error -= 5.0;
+    let forged = serde_json::to_string(&training).unwrap();
+    forge(&project, step, "training.json", forged.as_bytes());
+    cover_up(&project, step);
+    assert_eq!(again(&project, &[]).code, 1);
+    assert_eq!(again(&project, &["--within", "4.9"]).code, 1);
+    assert_eq!(again(&project, &["--within", "5"]).code, 0);
 }
