@@ -177,6 +177,13 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         }
         checks.extend(found);
     }
+    if let Some(bundle) = scene.bundle.as_ref().filter(|_| !arguments.json) {
+        let files = bundle.left_out.len();
+        let bytes: u64 = bundle.left_out.iter().map(|output| output.bytes).sum();
+        out.line(&format!(
+            "not checked, because the bundle leaves the images out: {files} files, {bytes} bytes"
+        ))?;
+    }
     let profile = &scene.project.experiment.profile;
     let elsewhere = scene.claims.elsewhere;
     report(

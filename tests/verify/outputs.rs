@@ -101,6 +101,13 @@ fn a_bundle_is_verified_where_nothing_else_is() {
     let (project, elsewhere) = bundled();
     let answer = verify(&elsewhere, &["tiny.tar.gz"]);
     assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
+    assert!(
+        answer
+            .out
+            .contains("the bundle leaves the images out: 4 files"),
+        "{}",
+        answer.out
+    );
     let answer = verify(&elsewhere, &["tiny.tar.gz", "--verbose"]);
     assert!(
         answer
