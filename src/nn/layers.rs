@@ -4,11 +4,10 @@
 //! Unaware of how they are put together.
 
 use burn::module::{Module, Param, RunningState};
-use burn::tensor::module::{batch_norm, batch_norm_train, conv2d};
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use super::init::Init;
+use super::kernels::{self, Then, Unit};
 
 /// PyTorch's default, added to the variance.
 const EPSILON: f64 = 1e-5;
@@ -37,12 +36,17 @@ impl Conv {
         self.weight.val().device()
     }
 
-    /// `[images, channels, h, w]` to `[images, filters, h / stride, w / stride]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let weight = self.weight.val();
-        let pad = weight.dims()[2] / 2;
-        let options = ConvOptions::new([self.stride; 2], [pad; 2], [1; 2], 1);
-        conv2d(x, weight, None, options)
+    /// Convolves, normalises and does what is to follow: `[images, channels, h, w]` to
+    /// `[images, filters, h / stride, w / stride]`.
+    pub fn forward(&self, x: Tensor<4>, norm: &BatchNorm, then: Then) -> Tensor<4> {
+        let unit = Unit {
+            weights: self.weight.val(),
+            stride: self.stride,
+            scale: norm.weight.val(),
+            shift: norm.bias.val(),
+            epsilon: EPSILON,
+        };
+        norm.apply(x, unit, then)
     }
 }
 
@@ -74,16 +78,15 @@ impl BatchNorm {
     }
 
     /// Normalises with the batch's statistics on a device with autodiff, where it also updates
-    /// the running ones, and with the running statistics elsewhere. `[images, channels, h, w]`.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let (weight, bias) = (self.weight.val(), self.bias.val());
+    /// the running ones, and with the running statistics elsewhere.
+    fn apply(&self, x: Tensor<4>, unit: Unit, then: Then) -> Tensor<4> {
         if !x.device().is_autodiff() {
             let (mean, variance) = (self.running_mean.value(), self.running_var.value());
-            return batch_norm(x, weight, bias, mean, variance, EPSILON);
+            return kernels::infer(x, unit, mean, variance, then);
         }
-        let [images, _, height, width] = x.dims();
+        let batch = kernels::train(x, unit, then);
+        let [images, _, height, width] = batch.output.dims();
         let n = (images * height * width) as f64;
-        let batch = batch_norm_train(x, weight, bias, EPSILON);
         // A single value has no unbiased variance; PyTorch refuses such a batch, which cannot
         // occur here, where every map has at least 64 pixels.
         let unbiased = batch.variance.mul_scalar(n / (n - 1.0));
@@ -140,12 +143,17 @@ mod tests {
                 seed: 0,
                 device: &device,
             };
-            let norm = BatchNorm::new(&init, 1);
+            let (conv, norm) = (Conv::new(&init, "c", [16, 1, 1], 1), BatchNorm::new(&init, 16));
+            let conv = Conv {
+                weight: Param::from_tensor(Tensor::ones([16, 1, 1, 1], &device)),
+                ..conv
+            };
             // Two images of two pixels: mean 3, sum of squares about it 14, of four values.
             let batch = TensorData::new(vec![1.0_f32, 2.0, 3.0, 6.0], [2, 1, 1, 2]);
             let (mut mean, mut variance) = (0.0, 1.0);
             for _ in 0..3 {
-                norm.forward(Tensor::from_data(batch.clone(), &device));
+                let x = Tensor::from_data(batch.clone(), &device);
+                conv.forward(x, &norm, Then::Relu);
                 mean = 0.9 * mean + 0.1 * 3.0;
                 variance = 0.9 * variance + 0.1 * 14.0 / 3.0;
                 let running = [&norm.running_mean, &norm.running_var];

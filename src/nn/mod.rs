@@ -7,6 +7,7 @@ pub mod device;
 pub mod draw;
 pub mod fit;
 mod init;
+mod kernels;
 mod layers;
 pub mod predict;
 pub mod recipe;

@@ -8,13 +8,13 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::init::Init;
+use super::kernels::{Then, zero_pad};
 use super::layers::{BatchNorm, Conv, Linear};
 use crate::cifar::{CHANNELS, CLASSES, SIDE};
 
@@ -245,7 +245,7 @@ impl ResNet {
 
     /// Normalised images `[images, 3, 32, 32]` to logits `[images, 10]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = relu(self.bn1.forward(self.conv1.forward(images)));
+        let mut x = self.conv1.forward(images, &self.bn1, Then::Relu);
         for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
             x = block.forward(x);
         }
@@ -265,6 +265,9 @@ struct Block {
     skip_connection: Option<Projection>,
     #[module(skip)]
     shortcut: Shortcut,
+    /// Channels of the output.
+    #[module(skip)]
+    filters: usize,
 }
 
 impl Block {
@@ -289,46 +292,37 @@ impl Block {
                 bn: BatchNorm::new(init, filters),
             }),
             shortcut: shape.shortcut,
+            filters,
         }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = relu(self.bn1.forward(self.conv1.forward(x.clone())));
-        let y = self.bn2.forward(self.conv2.forward(y));
-        match self.shortcut {
-            Shortcut::None => relu(y),
-            _ => {
-                let [_, channels, _, _] = y.dims();
-                relu(y + self.skip(x, channels))
-            }
-        }
+        let y = self.conv1.forward(x.clone(), &self.bn1, Then::Relu);
+        let then = match self.shortcut {
+            Shortcut::None => Then::Relu,
+            _ => Then::AddRelu(self.skip(x)),
+        };
+        self.conv2.forward(y, &self.bn2, then)
     }
 
-    /// The input in the shape of the output, which has `filters` channels.
-    fn skip(&self, x: Tensor<4>, filters: usize) -> Tensor<4> {
-        if let Some(projection) = &self.skip_connection {
-            return projection.bn.forward(projection.conv.forward(x));
+    /// The input in the shape of the output.
+    fn skip(&self, x: Tensor<4>) -> Tensor<4> {
+        if let Some(Projection { conv, bn }) = &self.skip_connection {
+            return conv.forward(x, bn, Then::Nothing);
         }
-        let [_, channels, _, _] = x.dims();
-        if channels == filters {
-            return x;
+        let [images, channels, height, width] = x.dims();
+        let added = self.filters - channels;
+        match self.shortcut {
+            _ if added == 0 => x,
+            Shortcut::ZeropadBothSides => zero_pad(x, added / 2, added - added / 2),
+            Shortcut::ZeropadMaxpool => {
+                let pooled = max_pool2d(x, MaxPoolOptions::new([2; 2]).with_stride([2; 2]));
+                let shape = [images, added, height / 2, width / 2];
+                let zeros = Tensor::zeros(shape, &pooled.device());
+                Tensor::cat(vec![pooled, zeros], 1)
+            }
+            _ => zero_pad(x, 0, added),
         }
-        let added = filters - channels;
-        // Pooling single pixels skips the others; the gradient of a strided slice, which would
-        // say the same, is not implemented for LibTorch.
-        let (size, before) = match self.shortcut {
-            Shortcut::ZeropadMaxpool => (2, 0),
-            Shortcut::ZeropadBothSides => (1, added / 2),
-            _ => (1, 0),
-        };
-        let x = max_pool2d(x, MaxPoolOptions::new([size; 2]).with_stride([2; 2]));
-        let [images, _, height, width] = x.dims();
-        let zeros = |channels| Tensor::zeros([images, channels, height, width], &x.device());
-        let mut parts = vec![x.clone(), zeros(added - before)];
-        if before > 0 {
-            parts.insert(0, zeros(before));
-        }
-        Tensor::cat(parts, 1)
     }
 }
 
@@ -467,7 +461,7 @@ mod tests {
         let block = Block::new(&init, &shape);
         let values: Vec<f32> = (1..=16 * 16).map(|value| value as f32).collect();
         let data = burn::tensor::TensorData::new(values, [1, 16, 4, 4]);
-        let output = block.skip(Tensor::from_data(data, &device), 32);
+        let output = block.skip(Tensor::from_data(data, &device));
         assert_eq!(output.dims(), [1, 32, 2, 2]);
         let output = weights::read(output).unwrap();
         output.chunks_exact(4).map(<[f32]>::to_vec).collect()

@@ -1,0 +1,31 @@
+//! The arithmetic of the networks' layers on plain slices of `f32`, for CPUs: convolution forward and
+//! backward, batch normalisation with what follows it, and the copying shortcut.
+//!
+//! Maps lie channels last: `[images, height, width, channels]`, so that all channels of a pixel are
+//! neighbours and a kernel's row is one contiguous stretch of `size · channels` numbers. A
+//! convolution is then a sum of products of such stretches with packed weights, without an
+//! intermediate matrix (implicit GEMM; Chetlur et al. 2014, "cuDNN: Efficient Primitives for Deep
+//! Learning", section 3; Zhang, Franchetti and Low 2018, "High Performance Zero-Memory Overhead
+//! Direct Convolutions").
+//!
+//! Work is shared among threads by images, and every sum over images is made in an order that does
+//! not depend on the number of threads. Instructions are chosen at run time (pulp). Unaware of burn,
+//! tensors and gradients' graphs.
+
+mod backward;
+mod forward;
+mod geometry;
+mod norm;
+mod pad;
+mod pass;
+mod tile;
+mod weight_gradient;
+
+pub use backward::{Saved, backward};
+pub use forward::{infer, train};
+pub use geometry::Geometry;
+pub use norm::Norm;
+pub use pad::{pad_channels, pad_channels_backward};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! The kernels against what their definitions say, written out in `f64`, and against differences.
+
+use pulp::Arch;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::*;
+
+const EPSILON: f64 = 1e-5;
+
+/// Shapes of the networks' layers, smaller, and shapes that fill no tile and no block.
+const SHAPES: [Geometry; 9] = [
+    shape([2, 3, 8, 8], 16, 3, 1),
+    shape([3, 16, 8, 8], 16, 3, 1),
+    shape([2, 16, 8, 8], 32, 3, 2),
+    shape([2, 32, 4, 4], 64, 3, 2),
+    shape([9, 16, 6, 5], 16, 3, 1),
+    shape([2, 16, 7, 5], 32, 3, 2),
+    shape([2, 16, 8, 6], 32, 1, 2),
+    shape([2, 5, 3, 3], 16, 1, 1),
+    shape([1, 7, 9, 9], 16, 5, 3),
+];
+
+const fn shape(
+    [images, channels, height, width]: [usize; 4],
+    filters: usize,
+    size: usize,
+    stride: usize,
+) -> Geometry {
+    Geometry {
+        images,
+        channels,
+        height,
+        width,
+        filters,
+        size,
+        stride,
+    }
+}
+
+/// Numbers between −1 and 1.
+fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut number = || rng.next_u32() as f32 / 2.0_f32.powi(31) - 1.0;
+    (0..count).map(|_| number()).collect()
+}
+
+/// One layer with everything that goes into it.
+struct Layer {
+    geometry: Geometry,
+    x: Vec<f32>,
+    weights: Vec<f32>,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    skip: Option<Vec<f32>>,
+    relu: bool,
+}
+
+impl Layer {
+    fn new(geometry: Geometry, relu: bool, with_skip: bool) -> Layer {
+        let g = geometry;
+        Layer {
+            geometry,
+            x: numbers(1, g.images * g.input()),
+            weights: numbers(2, g.weights()),
+            scale: numbers(3, g.filters),
+            shift: numbers(4, g.filters),
+            skip: with_skip.then(|| numbers(5, g.images * g.output())),
+            relu,
+        }
+    }
+
+    /// The convolution by its definition, `[images, height, width, filters]`.
+    fn convolved(&self) -> Vec<f64> {
+        let g = &self.geometry;
+        let mut out = Vec::new();
+        for image in 0..g.images {
+            for y in 0..g.out_height() {
+                for x in 0..g.out_width() {
+                    for filter in 0..g.filters {
+                        out.push(self.at(image, y, x, filter));
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn at(&self, image: usize, y: usize, x: usize, filter: usize) -> f64 {
+        let g = &self.geometry;
+        let mut sum = 0.0;
+        for (down, across) in (0..g.size).flat_map(|down| (0..g.size).map(move |x| (down, x))) {
+            let (Some(row), Some(column)) = (
+                (y * g.stride + down).checked_sub(g.border()),
+                (x * g.stride + across).checked_sub(g.border()),
+            ) else {
+                continue;
+            };
+            if row >= g.height || column >= g.width {
+                continue;
+            }
+            for channel in 0..g.channels {
+                let place = ((image * g.height + row) * g.width + column) * g.channels + channel;
+                let weight = g.weight(filter, channel, down, across);
+                sum += f64::from(self.x[place]) * f64::from(self.weights[weight]);
+            }
+        }
+        sum
+    }
+
+    /// The layer's output by its definition.
+    fn output(&self) -> Vec<f64> {
+        let map = self.convolved();
+        let filters = self.geometry.filters;
+        let of = |filter: usize| map.iter().skip(filter).step_by(filters);
+        let count = (map.len() / filters) as f64;
+        let means: Vec<f64> = (0..filters).map(|f| of(f).sum::<f64>() / count).collect();
+        let variance = |f: usize| of(f).map(|x| (x - means[f]).powi(2)).sum::<f64>() / count;
+        let variances: Vec<f64> = (0..filters).map(variance).collect();
+        let value = |(place, x): (usize, &f64)| {
+            let f = place % filters;
+            let normal = (x - means[f]) / (variances[f] + EPSILON).sqrt();
+            let skip = self.skip.as_ref().map_or(0.0, |skip| f64::from(skip[place]));
+            let sum = normal * f64::from(self.scale[f]) + f64::from(self.shift[f]) + skip;
+            if self.relu { sum.max(0.0) } else { sum }
+        };
+        map.iter().enumerate().map(value).collect()
+    }
+
+    fn train(&self, arch: Arch) -> forward::Normalised {
+        let scale = [&self.scale[..], &self.shift[..]];
+        let (x, skip) = (&self.x, self.skip.as_deref());
+        train(arch, &self.geometry, x, &self.weights, scale, skip, self.relu, EPSILON)
+    }
+
+    /// Gradients of `Σ output · slope`, the skip's last.
+    fn backward(&self, arch: Arch, slope: &[f32]) -> [Vec<f32>; 5] {
+        let done = self.train(arch);
+        let saved = Saved {
+            x: &self.x,
+            weights: &self.weights,
+            scale: &self.scale,
+            map: &done.map,
+            out: self.relu.then_some(&done.out[..]),
+            norm: &done.norm,
+        };
+        let mut gradient = slope.to_vec();
+        let found = backward(arch, &self.geometry, &saved, &mut gradient, true);
+        let [scale, shift] = found.scale;
+        [found.x.unwrap(), found.weights, scale, shift, gradient]
+    }
+}
+
+fn close(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let off = (f64::from(*found) - expected).abs();
+        assert!(off <= tolerance * largest.max(1.0), "{what} at {place}: {found}, not {expected}");
+    }
+}
+
+fn layers() -> impl Iterator<Item = Layer> {
+    let kinds = [(false, false), (true, false), (true, true)];
+    SHAPES.into_iter().flat_map(move |geometry| {
+        kinds.map(|(relu, with_skip)| Layer::new(geometry, relu, with_skip))
+    })
+}
+
+#[test]
+fn every_layer_computes_its_definition_with_any_instructions() {
+    for layer in layers() {
+        let (map, output) = (layer.convolved(), layer.output());
+        for arch in [Arch::new(), Arch::Scalar] {
+            let done = layer.train(arch);
+            let what = format!("{:?} on {arch:?}", layer.geometry);
+            close(&done.map, &map, 1e-6, &what);
+            close(&done.out, &output, 2e-5, &what);
+        }
+    }
+}
+
+#[test]
+fn inference_is_training_with_statistics_given() {
+    for layer in layers() {
+        let done = layer.train(Arch::new());
+        let affine = done.norm.affine(&layer.scale, &layer.shift);
+        let (x, skip) = (&layer.x, layer.skip.as_deref());
+        let geometry = &layer.geometry;
+        let out = infer(Arch::new(), geometry, x, &layer.weights, &affine, skip, layer.relu);
+        assert!(out == done.out, "{geometry:?}");
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_definition() {
+    for layer in layers() {
+        let g = layer.geometry;
+        let slope = numbers(6, g.images * g.output());
+        let loss = |layer: &Layer| -> f64 {
+            let output = layer.output();
+            output.iter().zip(&slope).map(|(x, slope)| x * f64::from(*slope)).sum()
+        };
+        let found = layer.backward(Arch::new(), &slope);
+        // So small that hardly a ReLU's kink lies between.
+        let step = 1.0 / 65536.0;
+        for (which, found) in found.iter().enumerate() {
+            // A few of each, spread over all.
+            for place in (0..found.len()).step_by(found.len().div_ceil(7)) {
+                let moved = |by: f32| {
+                    let mut layer = Layer::new(g, layer.relu, layer.skip.is_some());
+                    let values = match which {
+                        0 => &mut layer.x,
+                        1 => &mut layer.weights,
+                        2 => &mut layer.scale,
+                        3 => &mut layer.shift,
+                        _ => match &mut layer.skip {
+                            Some(skip) => skip,
+                            None => return None,
+                        },
+                    };
+                    values[place] += by;
+                    Some((f64::from(values[place]), loss(&layer)))
+                };
+                let (Some(up), Some(down)) = (moved(step), moved(-step)) else { continue };
+                let expected = (up.1 - down.1) / (up.0 - down.0);
+                let off = (f64::from(found[place]) - expected).abs();
+                assert!(
+                    off < 2e-4 * (1.0 + expected.abs()),
+                    "{g:?}, input {which} at {place}: {}, not {expected}",
+                    found[place]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn plain_instructions_give_the_same_gradients_within_rounding() {
+    for layer in layers() {
+        let slope = numbers(6, layer.geometry.images * layer.geometry.output());
+        let best = layer.backward(Arch::new(), &slope);
+        let plain = layer.backward(Arch::Scalar, &slope);
+        for (which, (best, plain)) in best.iter().zip(&plain).enumerate() {
+            let plain: Vec<f64> = plain.iter().map(|x| f64::from(*x)).collect();
+            close(best, &plain, 2e-5, &format!("{:?}, input {which}", layer.geometry));
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let layer = Layer::new(shape([19, 16, 8, 8], 32, 3, 2), true, true);
+    let slope = numbers(6, layer.geometry.images * layer.geometry.output());
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let run = || (layer.train(Arch::new()).out, layer.backward(Arch::new(), &slope));
+        pool.build().unwrap().install(run)
+    };
+    let one = on(1);
+    for threads in [2, 3, 7] {
+        assert!(on(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn option_a_keeps_every_other_pixel_and_its_gradient_flows_back_to_them() {
+    let x = numbers(1, 2 * 4 * 6 * 3);
+    let padded = pad_channels(&x, [4, 6, 3], 2, [1, 2]);
+    assert_eq!(padded.len(), 2 * 2 * 3 * 6);
+    let back = pad_channels_backward(&padded, [4, 6, 3], 2, [1, 2]);
+    for (place, (x, back)) in x.iter().zip(&back).enumerate() {
+        let pixel = place / 3 % 24;
+        let kept = pixel / 6 % 2 == 0 && pixel % 6 % 2 == 0;
+        assert_eq!(*back, if kept { *x } else { 0.0 }, "{place}");
+    }
+    let channels = padded.chunks_exact(6);
+    assert!(channels.clone().all(|pixel| pixel[0] == 0.0 && pixel[4..] == [0.0, 0.0]));
+    assert_eq!(channels.clone().count(), 12);
+}

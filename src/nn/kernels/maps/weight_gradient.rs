@@ -1,0 +1,77 @@
+//! The weights' gradient, summed up over images: threads add up groups of images, whose number does
+//! not depend on theirs, and the groups are added in their order. Unaware of normalisation.
+
+use super::geometry::Geometry;
+use super::tile::{BLOCK, Correlate};
+use pulp::Arch;
+
+/// Images that one sum runs over before it joins the others'.
+pub const GROUP: usize = 8;
+
+/// Where a convolution's input and the output's gradient meet.
+pub struct Plan {
+    from: Vec<usize>,
+    to: Vec<usize>,
+    rows: Vec<usize>,
+    depth: usize,
+    geometry: Geometry,
+}
+
+impl Plan {
+    /// For gradients in the output's frame.
+    pub fn of(geometry: &Geometry) -> Plan {
+        let (g, input, output) = (geometry, geometry.input_frame(), geometry.output_frame());
+        let pixels = || {
+            let width = g.out_width();
+            (0..g.out_pixels()).map(move |pixel| (pixel / width, pixel % width))
+        };
+        Plan {
+            from: pixels().map(|(y, x)| input.at(y * g.stride, x * g.stride)).collect(),
+            to: pixels().map(|(y, x)| output.at(y + g.border(), x + g.border())).collect(),
+            rows: (0..g.size).map(|row| input.at(row, 0)).collect(),
+            depth: g.size * g.channels,
+            geometry: *geometry,
+        }
+    }
+
+    /// Sums at their start.
+    pub fn sums(&self) -> Vec<f32> {
+        vec![0.0; self.geometry.filters.next_multiple_of(BLOCK) * self.rows.len() * self.depth]
+    }
+
+    /// Adds one image's part; both maps are framed.
+    pub fn add(&self, arch: Arch, framed: &[f32], gradient: &[f32], sums: &mut [f32]) {
+        arch.dispatch(Correlate {
+            from: &self.from,
+            to: &self.to,
+            rows: &self.rows,
+            depth: self.depth,
+            framed,
+            gradient,
+            sums,
+        });
+    }
+
+    /// The gradient `[filters, channels, size, size]` from the groups' sums.
+    pub fn gather(&self, groups: &[Vec<f32>]) -> Vec<f32> {
+        let g = &self.geometry;
+        let mut total = self.sums();
+        for sums in groups {
+            for (total, sum) in total.iter_mut().zip(sums) {
+                *total += sum;
+            }
+        }
+        let mut gradient = vec![0.0; g.weights()];
+        for (index, row) in total.chunks_exact(BLOCK).enumerate() {
+            let (i, rest) = (index % self.depth, index / self.depth);
+            let (y, block) = (rest % g.size, rest / g.size);
+            for (lane, &value) in row.iter().enumerate() {
+                let filter = block * BLOCK + lane;
+                if filter < g.filters {
+                    gradient[g.weight(filter, i % g.channels, y, i / g.channels)] = value;
+                }
+            }
+        }
+        gradient
+    }
+}

@@ -1,0 +1,110 @@
+//! The networks' layers as the backends compute them fastest: a convolution together with the batch
+//! normalisation, the sum and the ReLU that follow it, forward and backward.
+//!
+//! [`train`], [`infer`] and [`zero_pad`] say what is computed; who computes it depends on the device
+//! of the input:
+//!
+//! - `flex`: this folder's own kernels (`maps`), on channels-last memory.
+//! - everything else (`portable`): burn's operations, one after the other.
+//!
+//! All of them compute the same function; they differ in rounding. Unaware of networks, parameters'
+//! names and running statistics.
+
+pub mod buffers;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod maps;
+mod portable;
+
+use burn::backend::DispatchDevice;
+use burn::tensor::{Device, Tensor};
+
+/// A convolution without bias (padded so that stride 1 keeps the size) and its normalisation.
+pub struct Unit {
+    /// `[filters, channels, size, size]`, `size` odd.
+    pub weights: Tensor<4>,
+    pub stride: usize,
+    /// Batch normalisation's weight, `[filters]`.
+    pub scale: Tensor<1>,
+    /// Batch normalisation's bias, `[filters]`.
+    pub shift: Tensor<1>,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+/// What follows the normalisation.
+pub enum Then {
+    Nothing,
+    Relu,
+    /// The sum with a tensor of the output's shape, then the ReLU.
+    AddRelu(Tensor<4>),
+}
+
+/// A batch that was normalised with its own statistics.
+pub struct Batch {
+    /// `[images, filters, ⌈height / stride⌉, ⌈width / stride⌉]`
+    pub output: Tensor<4>,
+    /// Of each filter's values before normalisation; no gradient flows through it.
+    pub mean: Tensor<1>,
+    /// Biased, as the batch was normalised with; no gradient flows through it.
+    pub variance: Tensor<1>,
+}
+
+/// Who computes.
+enum Route {
+    #[cfg(feature = "flex")]
+    Flex,
+    Portable,
+}
+
+impl Route {
+    fn of(device: &Device) -> Route {
+        let device = match device.as_dispatch() {
+            DispatchDevice::Autodiff(device) => device,
+            device => device,
+        };
+        match device {
+            #[cfg(feature = "flex")]
+            DispatchDevice::Flex(_) => Route::Flex,
+            #[allow(unreachable_patterns, reason = "reached where there are other backends")]
+            _ => Route::Portable,
+        }
+    }
+}
+
+/// Convolution and normalisation with the batch's statistics, on a device with autodiff.
+/// `x` is `[images, channels, height, width]`.
+pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
+    match Route::of(&x.device()) {
+        #[cfg(feature = "flex")]
+        Route::Flex if flex::can(&unit) => flex::train(x, unit, then),
+        _ => portable::train(x, unit, then),
+    }
+}
+
+/// Convolution and normalisation with given statistics, on a device without autodiff.
+/// `x` is `[images, channels, height, width]`.
+pub fn infer(
+    x: Tensor<4>,
+    unit: Unit,
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+    then: Then,
+) -> Tensor<4> {
+    match Route::of(&x.device()) {
+        #[cfg(feature = "flex")]
+        Route::Flex if flex::can(&unit) => flex::infer(x, unit, mean, variance, then),
+        _ => portable::infer(x, unit, mean, variance, then),
+    }
+}
+
+/// Every other pixel of every other row of `[images, channels, height, width]`, with channels of
+/// zeros before and after (the paper's option A).
+pub fn zero_pad(x: Tensor<4>, before: usize, after: usize) -> Tensor<4> {
+    match Route::of(&x.device()) {
+        #[cfg(feature = "flex")]
+        Route::Flex => flex::zero_pad(x, [before, after]),
+        _ => portable::zero_pad(x, before, after),
+    }
+}

@@ -1,0 +1,56 @@
+//! The layers in burn's own operations, for every backend that has no kernels of its own here; what
+//! the others are held against in tests.
+
+use burn::tensor::activation::relu;
+use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
+use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+use burn::tensor::Tensor;
+
+use super::{Batch, Then, Unit};
+
+pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
+    let map = convolve(x, unit.weights, unit.stride);
+    let batch = batch_norm_train(map, unit.scale, unit.shift, unit.epsilon);
+    Batch {
+        output: finish(batch.output, then),
+        mean: batch.mean,
+        variance: batch.variance,
+    }
+}
+
+pub fn infer(
+    x: Tensor<4>,
+    unit: Unit,
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+    then: Then,
+) -> Tensor<4> {
+    let map = convolve(x, unit.weights, unit.stride);
+    let map = batch_norm(map, unit.scale, unit.shift, mean, variance, unit.epsilon);
+    finish(map, then)
+}
+
+/// Pooling single pixels skips the others; the gradient of a strided slice, which would say the
+/// same, is not implemented for LibTorch.
+pub fn zero_pad(x: Tensor<4>, before: usize, after: usize) -> Tensor<4> {
+    let x = max_pool2d(x, MaxPoolOptions::new([1; 2]).with_stride([2; 2]));
+    let [images, _, height, width] = x.dims();
+    let zeros = |channels| Tensor::zeros([images, channels, height, width], &x.device());
+    let parts = [(before > 0).then(|| zeros(before)), Some(x.clone())];
+    let parts = parts.into_iter().flatten();
+    let after = (after > 0).then(|| zeros(after));
+    Tensor::cat(parts.chain(after).collect(), 1)
+}
+
+fn convolve(x: Tensor<4>, weights: Tensor<4>, stride: usize) -> Tensor<4> {
+    let pad = weights.dims()[2] / 2;
+    conv2d(x, weights, None, ConvOptions::new([stride; 2], [pad; 2], [1; 2], 1))
+}
+
+fn finish(map: Tensor<4>, then: Then) -> Tensor<4> {
+    match then {
+        Then::Nothing => map,
+        Then::Relu => relu(map),
+        Then::AddRelu(skip) => relu(map + skip),
+    }
+}
