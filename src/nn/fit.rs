@@ -444,7 +444,7 @@ fn position(iteration: u64, train: &Images, recipe: &Recipe) -> (u64, u64) {
 
 /// One optimizer step on images `[n, 3, 32, 32]`. Returns the network after it and the logits
 /// `[n, 10]` before it, outside of autodiff's graph.
-fn step(
+pub(super) fn step(
     network: &ResNet,
     sgd: &mut Sgd,
     learning_rate: f64,

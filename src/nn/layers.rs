@@ -143,7 +143,10 @@ mod tests {
                 seed: 0,
                 device: &device,
             };
-            let (conv, norm) = (Conv::new(&init, "c", [16, 1, 1], 1), BatchNorm::new(&init, 16));
+            let (conv, norm) = (
+                Conv::new(&init, "c", [16, 1, 1], 1),
+                BatchNorm::new(&init, 16),
+            );
             let conv = Conv {
                 weight: Param::from_tensor(Tensor::ones([16, 1, 1, 1], &device)),
                 ..conv

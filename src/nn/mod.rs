@@ -14,5 +14,6 @@ pub mod recipe;
 pub mod resnet;
 pub mod schedule;
 mod sgd;
+pub mod speed;
 mod tally;
 pub mod weights;

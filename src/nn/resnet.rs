@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::init::Init;
-use super::kernels::{Then, zero_pad};
+use super::kernels::{Then, fork, mean, zero_pad};
 use super::layers::{BatchNorm, Conv, Linear};
 use crate::cifar::{CHANNELS, CLASSES, SIDE};
 
@@ -249,9 +249,7 @@ impl ResNet {
         for block in self.layer1.iter().chain(&self.layer2).chain(&self.layer3) {
             x = block.forward(x);
         }
-        let [images, channels, height, width] = x.dims();
-        let pooled = x.reshape([images, channels, height * width]).mean_dim(2);
-        self.fc.forward(pooled.reshape([images, channels]))
+        self.fc.forward(mean(x))
     }
 }
 
@@ -297,12 +295,14 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = self.conv1.forward(x.clone(), &self.bn1, Then::Relu);
-        let then = match self.shortcut {
-            Shortcut::None => Then::Relu,
-            _ => Then::AddRelu(self.skip(x)),
-        };
-        self.conv2.forward(y, &self.bn2, then)
+        if self.shortcut == Shortcut::None {
+            let y = self.conv1.forward(x, &self.bn1, Then::Relu);
+            return self.conv2.forward(y, &self.bn2, Then::Relu);
+        }
+        let [x, skip] = fork(x);
+        let y = self.conv1.forward(x, &self.bn1, Then::Relu);
+        self.conv2
+            .forward(y, &self.bn2, Then::AddRelu(self.skip(skip)))
     }
 
     /// The input in the shape of the output.

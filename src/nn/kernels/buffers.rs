@@ -26,9 +26,3 @@ pub fn give(buffer: Vec<f32>) {
         kept.push(buffer);
     }
 }
-
-/// Frees all that are kept.
-pub fn clear() {
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    *kept = Vec::new();
-}

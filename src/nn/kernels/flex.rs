@@ -4,6 +4,8 @@
 //!
 //! Unaware of how the kernels compute.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
@@ -12,7 +14,6 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
 use pulp::Arch;
-use rayon::prelude::*;
 
 use super::maps::{self, Geometry, Norm, Saved};
 use super::{Batch, Then, Unit, buffers};
@@ -38,19 +39,28 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     let x_last = channels_last(x.primitive().clone());
     let weights_flat = contiguous(weights.primitive().clone());
     let scale_flat = contiguous(scale.primitive().clone());
-    let skip_last = skip.as_ref().map(|skip| channels_last(skip.primitive().clone()));
+    let skip_last = skip
+        .as_ref()
+        .map(|skip| channels_last(skip.primitive().clone()));
     let arch = Arch::new();
     let done = maps::train(
         arch,
         &geometry,
         x_last.storage(),
         weights_flat.storage(),
-        [scale_flat.storage(), contiguous(shift.primitive().clone()).storage()],
+        [
+            scale_flat.storage(),
+            contiguous(shift.primitive().clone()).storage(),
+        ],
         skip_last.as_ref().map(FlexTensor::storage),
         relu,
         unit.epsilon,
     );
-    let shape = [geometry.filters, geometry.out_height(), geometry.out_width()];
+    let shape = [
+        geometry.filters,
+        geometry.out_height(),
+        geometry.out_width(),
+    ];
     let output = as_tensor(done.out, geometry.images, shape);
     let statistic = |values: &[f32]| {
         let tensor = as_vector(values.to_vec());
@@ -116,7 +126,11 @@ pub fn infer(
     );
     give_back(x);
     skip.map(give_back);
-    let shape = [geometry.filters, geometry.out_height(), geometry.out_width()];
+    let shape = [
+        geometry.filters,
+        geometry.out_height(),
+        geometry.out_width(),
+    ];
     let out = as_tensor(out, geometry.images, shape);
     Tensor::from_primitive::<Flex>(out)
 }
@@ -130,7 +144,11 @@ pub fn zero_pad(x: Tensor<4>, zeros: [usize; 2]) -> Tensor<4> {
     };
     let apply = |x: FlexTensor| {
         let out = maps::pad_channels(channels_last(x).storage(), pad.shape, 2, zeros);
-        let shape = [zeros[0] + channels + zeros[1], height.div_ceil(2), width.div_ceil(2)];
+        let shape = [
+            zeros[0] + channels + zeros[1],
+            height.div_ceil(2),
+            width.div_ceil(2),
+        ];
         as_tensor(out, images, shape)
     };
     if !x.device().is_autodiff() {
@@ -138,12 +156,53 @@ pub fn zero_pad(x: Tensor<4>, zeros: [usize; 2]) -> Tensor<4> {
     }
     let x = traced(x);
     let out = apply(x.primitive().clone());
-    let prepared = pad.prepare::<NoCheckpointing>([x.node()]).compute_bound();
-    let out = match prepared.stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish((), out),
-        OpsKind::UnTracked(prepared) => prepared.finish(out),
+    Tensor::from_primitive::<Autodiff<Flex>>(record_one(pad, x, (), out))
+}
+
+/// See [`super::fork`].
+///
+/// The graph would add the two gradients by itself, in an order of memory that this backend is slow
+/// with: the second way leaves its gradient in a slot, and the first adds it on.
+pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
+    if !x.device().is_autodiff() {
+        return [x.clone(), x];
+    }
+    let slot = Slot::default();
+    let x = traced(x);
+    let value = channels_last(x.primitive().clone());
+    let first = record_one(Join, x, slot.clone(), value.clone());
+    // A child of the first, so that it comes before it on the way back.
+    let second = record_one(Leave, first.clone(), slot, value);
+    [first, second].map(Tensor::from_primitive::<Autodiff<Flex>>)
+}
+
+/// See [`super::mean`].
+pub fn mean(x: Tensor<4>) -> Tensor<2> {
+    let [images, channels, height, width] = x.dims();
+    let apply = |x: FlexTensor| {
+        let means = maps::mean_pixels(channels_last(x).storage(), height * width, channels);
+        let layout = Layout::contiguous(Shape::from([images, channels]));
+        FlexTensor::new(Bytes::from_elems(means), layout, DType::F32)
     };
-    Tensor::from_primitive::<Autodiff<Flex>>(out)
+    if !x.device().is_autodiff() {
+        return Tensor::from_primitive::<Flex>(apply(untraced(x)));
+    }
+    let x = traced(x);
+    let means = apply(x.primitive().clone());
+    let means = record_one(Mean, x, [images, channels, height, width], means);
+    Tensor::from_primitive::<Autodiff<Flex>>(means)
+}
+
+/// Puts a step with one parent into the graph.
+fn record_one<S>(step: S, parent: Traced, state: S::State, output: FlexTensor) -> Traced
+where
+    S: Backward<Flex, 1>,
+{
+    let prepared = step.prepare::<NoCheckpointing>([parent.node()]);
+    match prepared.compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
 }
 
 fn geometry(x: &Tensor<4>, unit: &Unit) -> Geometry {
@@ -187,7 +246,11 @@ fn record<const N: usize>(
 where
     Step: Backward<Flex, N, State = Kept>,
 {
-    match Step.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+    match Step
+        .prepare::<NoCheckpointing>(nodes)
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prepared) => prepared.finish(kept, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
@@ -206,7 +269,9 @@ macro_rules! backward {
             ) {
                 let gradient = gradients.consume::<Flex>(&ops.node);
                 let wanted = ops.parents.each_ref().map(Option::is_some);
-                let found = ops.state.backward(gradient, wanted[0], wanted.get(4) == Some(&true));
+                let found = ops
+                    .state
+                    .backward(gradient, wanted[0], wanted.get(4) == Some(&true));
                 for (parent, gradient) in ops.parents.into_iter().zip(found) {
                     if let (Some(parent), Some(gradient)) = (parent, gradient) {
                         gradients.register::<Flex>(parent.id, gradient);
@@ -251,8 +316,14 @@ impl Kept {
         let weights = Layout::contiguous(Shape::from([g.filters, g.channels, g.size, g.size]));
         let [scale, shift] = found.scale.map(as_vector);
         [
-            found.x.map(|x| as_tensor(x, g.images, [g.channels, g.height, g.width])),
-            Some(FlexTensor::new(Bytes::from_elems(found.weights), weights, DType::F32)),
+            found
+                .x
+                .map(|x| as_tensor(x, g.images, [g.channels, g.height, g.width])),
+            Some(FlexTensor::new(
+                Bytes::from_elems(found.weights),
+                weights,
+                DType::F32,
+            )),
             Some(scale),
             Some(shift),
             skip,
@@ -281,6 +352,69 @@ impl Backward<Flex, 1> for Pad {
             let images = found.len() / (height * width * channels).max(1);
             let found = as_tensor(found, images, [channels, height, width]);
             gradients.register::<Flex>(parent.id, found);
+        }
+    }
+}
+
+/// A gradient on its way from one step to another.
+type Slot = Arc<Mutex<Option<FlexTensor>>>;
+
+/// The second way of [`fork`].
+#[derive(Debug)]
+struct Leave;
+
+impl Backward<Flex, 1> for Leave {
+    type State = Slot;
+
+    fn backward(self, ops: Ops<Slot, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<Flex>(&ops.node);
+        *ops.state.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
+    }
+}
+
+/// The first way of [`fork`].
+#[derive(Debug)]
+struct Join;
+
+impl Backward<Flex, 1> for Join {
+    type State = Slot;
+
+    fn backward(self, ops: Ops<Slot, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let mut gradient = gradients.consume::<Flex>(&ops.node);
+        let left = ops
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(left) = left {
+            let (left, dims) = (channels_last(left), gradient.layout().shape().dims());
+            let [images, channels, height, width]: [usize; 4] = dims;
+            let mut sum = into_values(channels_last(gradient));
+            maps::add(&mut sum, left.storage());
+            give_back(left);
+            gradient = as_tensor(sum, images, [channels, height, width]);
+        }
+        if let [Some(parent)] = ops.parents {
+            gradients.register::<Flex>(parent.id, gradient);
+        }
+    }
+}
+
+/// The step of [`mean`].
+#[derive(Debug)]
+struct Mean;
+
+impl Backward<Flex, 1> for Mean {
+    /// The input's shape.
+    type State = [usize; 4];
+
+    fn backward(self, ops: Ops<[usize; 4], 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
+        let [images, channels, height, width] = ops.state;
+        let spread = maps::spread_pixels(gradient.storage(), height * width, channels);
+        if let [Some(parent)] = ops.parents {
+            let spread = as_tensor(spread, images, [channels, height, width]);
+            gradients.register::<Flex>(parent.id, spread);
         }
     }
 }
@@ -330,18 +464,7 @@ fn channels_last(tensor: FlexTensor) -> FlexTensor {
         return tensor;
     }
     let tensor = contiguous(tensor);
-    let pixels = height * width;
-    let mut moved = buffers::take(count);
-    moved
-        .par_chunks_exact_mut((pixels * channels).max(1))
-        .zip(tensor.storage::<f32>().par_chunks_exact((pixels * channels).max(1)))
-        .for_each(|(to, from)| {
-            for (pixel, to) in to.chunks_exact_mut(channels).enumerate() {
-                for (to, from) in to.iter_mut().zip(from[pixel..].iter().step_by(pixels)) {
-                    *to = *from;
-                }
-            }
-        });
+    let moved = maps::to_channels_last(tensor.storage(), channels, height * width);
     as_tensor(moved, images, [channels, height, width])
 }
 

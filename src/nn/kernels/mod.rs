@@ -1,7 +1,7 @@
 //! The networks' layers as the backends compute them fastest: a convolution together with the batch
 //! normalisation, the sum and the ReLU that follow it, forward and backward.
 //!
-//! [`train`], [`infer`] and [`zero_pad`] say what is computed; who computes it depends on the device
+//! [`train`], [`infer`], [`zero_pad`], [`fork`] and [`mean`] say what is computed; who computes it depends on the device
 //! of the input:
 //!
 //! - `flex`: this folder's own kernels (`maps`), on channels-last memory.
@@ -67,7 +67,10 @@ impl Route {
         match device {
             #[cfg(feature = "flex")]
             DispatchDevice::Flex(_) => Route::Flex,
-            #[allow(unreachable_patterns, reason = "reached where there are other backends")]
+            #[allow(
+                unreachable_patterns,
+                reason = "reached where there are other backends"
+            )]
             _ => Route::Portable,
         }
     }
@@ -106,5 +109,25 @@ pub fn zero_pad(x: Tensor<4>, before: usize, after: usize) -> Tensor<4> {
         #[cfg(feature = "flex")]
         Route::Flex => flex::zero_pad(x, [before, after]),
         _ => portable::zero_pad(x, before, after),
+    }
+}
+
+/// The same tensor twice, for two ways that start at it; its gradient is the sum of theirs. The
+/// first way must lead to the loss.
+pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
+    match Route::of(&x.device()) {
+        #[cfg(feature = "flex")]
+        Route::Flex => flex::fork(x),
+        _ => [x.clone(), x],
+    }
+}
+
+/// The mean over all pixels (global average pooling): `[images, channels, height, width]` to
+/// `[images, channels]`.
+pub fn mean(x: Tensor<4>) -> Tensor<2> {
+    match Route::of(&x.device()) {
+        #[cfg(feature = "flex")]
+        Route::Flex => flex::mean(x),
+        _ => portable::mean(x),
     }
 }

@@ -1,10 +1,10 @@
 //! The layers in burn's own operations, for every backend that has no kernels of its own here; what
 //! the others are held against in tests.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::Tensor;
 
 use super::{Batch, Then, Unit};
 
@@ -42,9 +42,20 @@ pub fn zero_pad(x: Tensor<4>, before: usize, after: usize) -> Tensor<4> {
     Tensor::cat(parts.chain(after).collect(), 1)
 }
 
+pub fn mean(x: Tensor<4>) -> Tensor<2> {
+    let [images, channels, height, width] = x.dims();
+    let means = x.reshape([images, channels, height * width]).mean_dim(2);
+    means.reshape([images, channels])
+}
+
 fn convolve(x: Tensor<4>, weights: Tensor<4>, stride: usize) -> Tensor<4> {
     let pad = weights.dims()[2] / 2;
-    conv2d(x, weights, None, ConvOptions::new([stride; 2], [pad; 2], [1; 2], 1))
+    conv2d(
+        x,
+        weights,
+        None,
+        ConvOptions::new([stride; 2], [pad; 2], [1; 2], 1),
+    )
 }
 
 fn finish(map: Tensor<4>, then: Then) -> Tensor<4> {

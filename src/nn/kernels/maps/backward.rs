@@ -53,7 +53,12 @@ pub fn backward(
         .for_each(|(image, ((gradient, map), slopes))| {
             let out = saved.out.map(|out| &out[image * output..][..output]);
             let norm = saved.norm;
-            *slopes = Some(arch.dispatch(Descend { norm, map, out, gradient }));
+            *slopes = Some(arch.dispatch(Descend {
+                norm,
+                map,
+                out,
+                gradient,
+            }));
         });
     let slopes: Vec<Slopes> = slopes.into_iter().flatten().collect();
     let slopes = Slopes::sum(&slopes);
@@ -88,7 +93,12 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// The input's gradient, and the weights' by groups of images.
-    fn run(&self, saved: &Saved, gradient: &[f32], with_x: bool) -> (Option<Vec<f32>>, Vec<Vec<f32>>) {
+    fn run(
+        &self,
+        saved: &Saved,
+        gradient: &[f32],
+        with_x: bool,
+    ) -> (Option<Vec<f32>>, Vec<Vec<f32>>) {
         let (input, output) = (self.geometry.input(), self.geometry.output());
         let groups = self.geometry.images.div_ceil(GROUP);
         let mut sums = vec![Vec::new(); groups];
@@ -101,7 +111,8 @@ impl Work<'_> {
                 let of_output = image * output..(image + 1) * output;
                 let x = &saved.x[image * input..][..input];
                 frames.fill(self, x, &gradient[of_output.clone()], &saved.map[of_output]);
-                self.plan.add(self.arch, frames.input(x), &frames.gradient, &mut sums);
+                self.plan
+                    .add(self.arch, frames.input(x), &frames.gradient, &mut sums);
                 if let Some(dx) = &mut dx {
                     let out = &mut dx[place * input..][..input];
                     self.descend(&frames.gradient, out);
@@ -126,7 +137,11 @@ impl Work<'_> {
     /// One image's input gradient from the output's framed one.
     fn descend(&self, framed: &[f32], out: &mut [f32]) {
         for pass in &self.passes {
-            self.arch.dispatch(Convolve { pass, framed, out: &mut *out });
+            self.arch.dispatch(Convolve {
+                pass,
+                framed,
+                out: &mut *out,
+            });
         }
     }
 }
@@ -154,11 +169,20 @@ impl Frames {
         if !self.input.is_empty() {
             work.geometry.input_frame().fill(&mut self.input, x);
         }
-        work.arch.dispatch(Fill { work, gradient, map, framed: &mut self.gradient });
+        work.arch.dispatch(Fill {
+            work,
+            gradient,
+            map,
+            framed: &mut self.gradient,
+        });
     }
 
     fn input<'a>(&'a self, x: &'a [f32]) -> &'a [f32] {
-        if self.input.is_empty() { x } else { &self.input }
+        if self.input.is_empty() {
+            x
+        } else {
+            &self.input
+        }
     }
 }
 
@@ -177,7 +201,10 @@ impl WithSimd for Fill<'_> {
     fn with_simd<S: Simd>(self, _simd: S) {
         let frame = self.work.geometry.output_frame();
         let row = frame.width * frame.channels;
-        let rows = self.gradient.chunks_exact(row).zip(self.map.chunks_exact(row));
+        let rows = self
+            .gradient
+            .chunks_exact(row)
+            .zip(self.map.chunks_exact(row));
         for (out, (gradient, map)) in frame.rows_mut(self.framed).zip(rows) {
             descend_row(&self.work.descent, gradient, map, out);
         }

@@ -58,7 +58,13 @@ pub fn train(
         .for_each(|(image, (out, map))| {
             let skip = skip.map(|skip| &skip[image * geometry.output()..][..geometry.output()]);
             let affine = &affine;
-            arch.dispatch(Apply { affine, map, skip, relu, out });
+            arch.dispatch(Apply {
+                affine,
+                map,
+                skip,
+                relu,
+                out,
+            });
         });
     Normalised { map, out, norm }
 }
@@ -83,7 +89,12 @@ pub fn infer(
             |framed, (image, (map, x))| {
                 convolve(arch, geometry, &pass, framed, x, map);
                 let skip = skip.map(|skip| &skip[image * geometry.output()..][..geometry.output()]);
-                arch.dispatch(ApplyInPlace { affine, map, skip, relu });
+                arch.dispatch(ApplyInPlace {
+                    affine,
+                    map,
+                    skip,
+                    relu,
+                });
             },
         );
     out

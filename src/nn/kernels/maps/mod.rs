@@ -18,6 +18,7 @@ mod geometry;
 mod norm;
 mod pad;
 mod pass;
+mod pool;
 mod tile;
 mod weight_gradient;
 
@@ -26,6 +27,7 @@ pub use forward::{infer, train};
 pub use geometry::Geometry;
 pub use norm::Norm;
 pub use pad::{pad_channels, pad_channels_backward};
+pub use pool::{add, mean_pixels, spread_pixels, to_channels_last};
 
 #[cfg(test)]
 mod tests;

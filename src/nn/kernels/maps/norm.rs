@@ -60,10 +60,17 @@ impl Norm {
 
     /// With the learned `weight` and `bias`, as one multiplication and one addition.
     pub fn affine(&self, weight: &[f32], bias: &[f32]) -> Affine {
-        let scale: Vec<f32> = self.reciprocal.iter().zip(weight).map(|(r, w)| r * w).collect();
+        let scale: Vec<f32> = self
+            .reciprocal
+            .iter()
+            .zip(weight)
+            .map(|(r, w)| r * w)
+            .collect();
         let shift = self.mean.iter().zip(&scale).zip(bias);
         Affine {
-            shift: shift.map(|((mean, scale), bias)| bias - mean * scale).collect(),
+            shift: shift
+                .map(|((mean, scale), bias)| bias - mean * scale)
+                .collect(),
             scale,
         }
     }
@@ -130,10 +137,18 @@ impl WithSimd for Apply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let Apply { affine, map, skip, relu, out } = self;
+        let Apply {
+            affine,
+            map,
+            skip,
+            relu,
+            out,
+        } = self;
         let least = if relu { 0.0 } else { f32::NEG_INFINITY };
         let channels = affine.scale.len();
-        let pixels = out.chunks_exact_mut(channels).zip(map.chunks_exact(channels));
+        let pixels = out
+            .chunks_exact_mut(channels)
+            .zip(map.chunks_exact(channels));
         let terms = || affine.scale.iter().zip(&affine.shift);
         match skip {
             None => {
@@ -168,7 +183,12 @@ impl WithSimd for ApplyInPlace<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let ApplyInPlace { affine, map, skip, relu } = self;
+        let ApplyInPlace {
+            affine,
+            map,
+            skip,
+            relu,
+        } = self;
         let least = if relu { 0.0 } else { f32::NEG_INFINITY };
         let channels = affine.scale.len();
         let terms = || affine.scale.iter().zip(&affine.shift);
@@ -222,21 +242,33 @@ impl WithSimd for Descend<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) -> Slopes {
-        let Descend { norm, map, out, gradient } = self;
+        let Descend {
+            norm,
+            map,
+            out,
+            gradient,
+        } = self;
         let channels = norm.mean.len();
         if let Some(out) = out {
             for (gradient, out) in gradient.iter_mut().zip(out) {
-                *gradient = if *out > 0.0 { *gradient } else { 0.0 };
+                // By bits: as a choice between two numbers it becomes a masked store, which is
+                // slow on some processors.
+                let kept = u32::from(*out > 0.0).wrapping_neg();
+                *gradient = f32::from_bits(gradient.to_bits() & kept);
             }
         }
         let zeros = || vec![0.0; channels];
         let (mut bias, mut weight) = (zeros(), zeros());
         let (mut few, mut few_weighted) = (vec![0.0; channels], vec![0.0; channels]);
-        let chunks = map.chunks(CHUNK * channels).zip(gradient.chunks(CHUNK * channels));
+        let chunks = map
+            .chunks(CHUNK * channels)
+            .zip(gradient.chunks(CHUNK * channels));
         for (map, gradient) in chunks {
             few.fill(0.0);
             few_weighted.fill(0.0);
-            let pixels = map.chunks_exact(channels).zip(gradient.chunks_exact(channels));
+            let pixels = map
+                .chunks_exact(channels)
+                .zip(gradient.chunks_exact(channels));
             for (map, gradient) in pixels {
                 let sums = few.iter_mut().zip(&mut few_weighted);
                 let values = map.iter().zip(gradient).zip(&norm.mean);
@@ -297,7 +329,11 @@ impl Descent {
             map.push(term.1);
             constant.push(term.2);
         }
-        Descent { gradient, map, constant }
+        Descent {
+            gradient,
+            map,
+            constant,
+        }
     }
 }
 
@@ -306,9 +342,15 @@ impl Descent {
 #[inline(always)]
 pub fn descend_row(descent: &Descent, gradient: &[f32], map: &[f32], out: &mut [f32]) {
     let channels = descent.gradient.len();
-    let pixels = gradient.chunks_exact(channels).zip(map.chunks_exact(channels));
+    let pixels = gradient
+        .chunks_exact(channels)
+        .zip(map.chunks_exact(channels));
     for (out, (gradient, map)) in out.chunks_exact_mut(channels).zip(pixels) {
-        let factors = descent.gradient.iter().zip(&descent.map).zip(&descent.constant);
+        let factors = descent
+            .gradient
+            .iter()
+            .zip(&descent.map)
+            .zip(&descent.constant);
         let values = out.iter_mut().zip(gradient.iter().zip(map));
         for ((out, (g, x)), ((on_g, on_x), constant)) in values.zip(factors) {
             *out = g * on_g + (x * on_x + constant);

@@ -28,9 +28,8 @@ impl Pass {
     pub fn forward(geometry: &Geometry, weights: &[f32]) -> Pass {
         let g = geometry;
         let frame = g.input_frame();
-        let weight = |row, i: usize, filter| {
-            weights[g.weight(filter, i % g.channels, row, i / g.channels)]
-        };
+        let weight =
+            |row, i: usize, filter| weights[g.weight(filter, i % g.channels, row, i / g.channels)];
         Pass {
             from: positions(g.out_height(), g.out_width(), |y, x| {
                 frame.at(y * g.stride, x * g.stride)
@@ -71,7 +70,9 @@ impl Pass {
         let rows = if across.is_empty() { 0 } else { down.len() };
         let depth = across.len() * g.filters;
         Pass {
-            from: positions(height, width, |row, column| frame.at(row + top, column + left)),
+            from: positions(height, width, |row, column| {
+                frame.at(row + top, column + left)
+            }),
             to: positions(height, width, |row, column| {
                 let (row, column) = (row * g.stride + y, column * g.stride + x);
                 (row * g.width + column) * g.channels

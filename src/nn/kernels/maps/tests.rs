@@ -120,7 +120,10 @@ impl Layer {
         let value = |(place, x): (usize, &f64)| {
             let f = place % filters;
             let normal = (x - means[f]) / (variances[f] + EPSILON).sqrt();
-            let skip = self.skip.as_ref().map_or(0.0, |skip| f64::from(skip[place]));
+            let skip = self
+                .skip
+                .as_ref()
+                .map_or(0.0, |skip| f64::from(skip[place]));
             let sum = normal * f64::from(self.scale[f]) + f64::from(self.shift[f]) + skip;
             if self.relu { sum.max(0.0) } else { sum }
         };
@@ -130,7 +133,16 @@ impl Layer {
     fn train(&self, arch: Arch) -> forward::Normalised {
         let scale = [&self.scale[..], &self.shift[..]];
         let (x, skip) = (&self.x, self.skip.as_deref());
-        train(arch, &self.geometry, x, &self.weights, scale, skip, self.relu, EPSILON)
+        train(
+            arch,
+            &self.geometry,
+            x,
+            &self.weights,
+            scale,
+            skip,
+            self.relu,
+            EPSILON,
+        )
     }
 
     /// Gradients of `Σ output · slope`, the skip's last.
@@ -156,7 +168,10 @@ fn close(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {
     let largest = expected.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         let off = (f64::from(*found) - expected).abs();
-        assert!(off <= tolerance * largest.max(1.0), "{what} at {place}: {found}, not {expected}");
+        assert!(
+            off <= tolerance * largest.max(1.0),
+            "{what} at {place}: {found}, not {expected}"
+        );
     }
 }
 
@@ -187,7 +202,15 @@ fn inference_is_training_with_statistics_given() {
         let affine = done.norm.affine(&layer.scale, &layer.shift);
         let (x, skip) = (&layer.x, layer.skip.as_deref());
         let geometry = &layer.geometry;
-        let out = infer(Arch::new(), geometry, x, &layer.weights, &affine, skip, layer.relu);
+        let out = infer(
+            Arch::new(),
+            geometry,
+            x,
+            &layer.weights,
+            &affine,
+            skip,
+            layer.relu,
+        );
         assert!(out == done.out, "{geometry:?}");
     }
 }
@@ -199,7 +222,11 @@ fn gradients_are_the_slopes_of_the_definition() {
         let slope = numbers(6, g.images * g.output());
         let loss = |layer: &Layer| -> f64 {
             let output = layer.output();
-            output.iter().zip(&slope).map(|(x, slope)| x * f64::from(*slope)).sum()
+            output
+                .iter()
+                .zip(&slope)
+                .map(|(x, slope)| x * f64::from(*slope))
+                .sum()
         };
         let found = layer.backward(Arch::new(), &slope);
         // So small that hardly a ReLU's kink lies between.
@@ -222,7 +249,9 @@ fn gradients_are_the_slopes_of_the_definition() {
                     values[place] += by;
                     Some((f64::from(values[place]), loss(&layer)))
                 };
-                let (Some(up), Some(down)) = (moved(step), moved(-step)) else { continue };
+                let (Some(up), Some(down)) = (moved(step), moved(-step)) else {
+                    continue;
+                };
                 let expected = (up.1 - down.1) / (up.0 - down.0);
                 let off = (f64::from(found[place]) - expected).abs();
                 assert!(
@@ -243,7 +272,12 @@ fn plain_instructions_give_the_same_gradients_within_rounding() {
         let plain = layer.backward(Arch::Scalar, &slope);
         for (which, (best, plain)) in best.iter().zip(&plain).enumerate() {
             let plain: Vec<f64> = plain.iter().map(|x| f64::from(*x)).collect();
-            close(best, &plain, 2e-5, &format!("{:?}, input {which}", layer.geometry));
+            close(
+                best,
+                &plain,
+                2e-5,
+                &format!("{:?}, input {which}", layer.geometry),
+            );
         }
     }
 }
@@ -254,7 +288,12 @@ fn the_number_of_threads_changes_no_bit() {
     let slope = numbers(6, layer.geometry.images * layer.geometry.output());
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        let run = || (layer.train(Arch::new()).out, layer.backward(Arch::new(), &slope));
+        let run = || {
+            (
+                layer.train(Arch::new()).out,
+                layer.backward(Arch::new(), &slope),
+            )
+        };
         pool.build().unwrap().install(run)
     };
     let one = on(1);
@@ -275,6 +314,10 @@ fn option_a_keeps_every_other_pixel_and_its_gradient_flows_back_to_them() {
         assert_eq!(*back, if kept { *x } else { 0.0 }, "{place}");
     }
     let channels = padded.chunks_exact(6);
-    assert!(channels.clone().all(|pixel| pixel[0] == 0.0 && pixel[4..] == [0.0, 0.0]));
+    assert!(
+        channels
+            .clone()
+            .all(|pixel| pixel[0] == 0.0 && pixel[4..] == [0.0, 0.0])
+    );
     assert_eq!(channels.clone().count(), 12);
 }

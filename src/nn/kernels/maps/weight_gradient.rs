@@ -26,8 +26,12 @@ impl Plan {
             (0..g.out_pixels()).map(move |pixel| (pixel / width, pixel % width))
         };
         Plan {
-            from: pixels().map(|(y, x)| input.at(y * g.stride, x * g.stride)).collect(),
-            to: pixels().map(|(y, x)| output.at(y + g.border(), x + g.border())).collect(),
+            from: pixels()
+                .map(|(y, x)| input.at(y * g.stride, x * g.stride))
+                .collect(),
+            to: pixels()
+                .map(|(y, x)| output.at(y + g.border(), x + g.border()))
+                .collect(),
             rows: (0..g.size).map(|row| input.at(row, 0)).collect(),
             depth: g.size * g.channels,
             geometry: *geometry,

@@ -1,0 +1,71 @@
+//! Small passes over whole maps: the mean over all pixels, sums, and another order in memory. Unaware
+//! of what they are for.
+
+use rayon::prelude::*;
+
+use crate::nn::kernels::buffers;
+
+/// Numbers that one thread adds at a time.
+const PIECE: usize = 1 << 16;
+
+/// `[images, pixels, channels]` to the means `[images, channels]`.
+pub fn mean_pixels(x: &[f32], pixels: usize, channels: usize) -> Vec<f32> {
+    let mut means = vec![0.0; x.len() / pixels.max(1)];
+    means
+        .par_chunks_exact_mut(channels)
+        .zip(x.par_chunks_exact(pixels * channels))
+        .for_each(|(means, x)| {
+            for pixel in x.chunks_exact(channels) {
+                for (mean, x) in means.iter_mut().zip(pixel) {
+                    *mean += x;
+                }
+            }
+            for mean in means {
+                *mean /= pixels as f32;
+            }
+        });
+    means
+}
+
+/// The gradient of [`mean_pixels`]: `[images, channels]` to `[images, pixels, channels]`.
+pub fn spread_pixels(gradient: &[f32], pixels: usize, channels: usize) -> Vec<f32> {
+    let mut spread = buffers::take(gradient.len() * pixels);
+    spread
+        .par_chunks_exact_mut(pixels * channels)
+        .zip(gradient.par_chunks_exact(channels))
+        .for_each(|(spread, gradient)| {
+            for pixel in spread.chunks_exact_mut(channels) {
+                for (x, gradient) in pixel.iter_mut().zip(gradient) {
+                    *x = gradient / pixels as f32;
+                }
+            }
+        });
+    spread
+}
+
+/// `sum += term`, number by number.
+pub fn add(sum: &mut [f32], term: &[f32]) {
+    let pieces = sum.par_chunks_mut(PIECE).zip(term.par_chunks(PIECE));
+    pieces.for_each(|(sum, term)| {
+        for (sum, term) in sum.iter_mut().zip(term) {
+            *sum += term;
+        }
+    });
+}
+
+/// `[images, channels, pixels]` to `[images, pixels, channels]`.
+pub fn to_channels_last(x: &[f32], channels: usize, pixels: usize) -> Vec<f32> {
+    let mut moved = buffers::take(x.len());
+    moved
+        .par_chunks_exact_mut((pixels * channels).max(1))
+        .zip(x.par_chunks_exact((pixels * channels).max(1)))
+        .for_each(|(moved, x)| {
+            for (channel, plane) in x.chunks_exact(pixels).enumerate() {
+                let places = moved.iter_mut().skip(channel).step_by(channels);
+                for (to, from) in places.zip(plane) {
+                    *to = *from;
+                }
+            }
+        });
+    moved
+}
