@@ -8,13 +8,11 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail, ensure};
 use burn::module::Module;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::init::Init;
-use super::kernels::{Then, fork, mean, zero_pad};
+use super::kernels::{Shrink, Then, fork, mean, zero_pad};
 use super::layers::{BatchNorm, Conv, Linear};
 use crate::cifar::{CHANNELS, CLASSES, SIDE};
 
@@ -310,18 +308,15 @@ impl Block {
         if let Some(Projection { conv, bn }) = &self.skip_connection {
             return conv.forward(x, bn, Then::Nothing);
         }
-        let [images, channels, height, width] = x.dims();
+        let [_, channels, _, _] = x.dims();
         let added = self.filters - channels;
         match self.shortcut {
             _ if added == 0 => x,
-            Shortcut::ZeropadBothSides => zero_pad(x, added / 2, added - added / 2),
-            Shortcut::ZeropadMaxpool => {
-                let pooled = max_pool2d(x, MaxPoolOptions::new([2; 2]).with_stride([2; 2]));
-                let shape = [images, added, height / 2, width / 2];
-                let zeros = Tensor::zeros(shape, &pooled.device());
-                Tensor::cat(vec![pooled, zeros], 1)
+            Shortcut::ZeropadBothSides => {
+                zero_pad(x, Shrink::EveryOther, [added / 2, added - added / 2])
             }
-            _ => zero_pad(x, 0, added),
+            Shortcut::ZeropadMaxpool => zero_pad(x, Shrink::Largest, [0, added]),
+            _ => zero_pad(x, Shrink::EveryOther, [0, added]),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! of the input:
 //!
 //! - `flex`: this folder's own kernels (`maps`), on channels-last memory.
+//! - `libtorch`: LibTorch's own operations with its own gradients.
 //! - everything else (`portable`): burn's operations, one after the other.
 //!
 //! All of them compute the same function; they differ in rounding. Unaware of networks, parameters'
@@ -13,6 +14,8 @@
 pub mod buffers;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "tch")]
+mod libtorch;
 #[cfg(feature = "flex")]
 mod maps;
 mod portable;
@@ -55,6 +58,8 @@ pub struct Batch {
 enum Route {
     #[cfg(feature = "flex")]
     Flex,
+    #[cfg(feature = "tch")]
+    LibTorch,
     Portable,
 }
 
@@ -67,6 +72,8 @@ impl Route {
         match device {
             #[cfg(feature = "flex")]
             DispatchDevice::Flex(_) => Route::Flex,
+            #[cfg(feature = "tch")]
+            DispatchDevice::LibTorch(_) => Route::LibTorch,
             #[allow(
                 unreachable_patterns,
                 reason = "reached where there are other backends"
@@ -82,6 +89,8 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
         Route::Flex if flex::can(&unit) => flex::train(x, unit, then),
+        #[cfg(feature = "tch")]
+        Route::LibTorch => libtorch::train(x, unit, then),
         _ => portable::train(x, unit, then),
     }
 }
@@ -98,17 +107,30 @@ pub fn infer(
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
         Route::Flex if flex::can(&unit) => flex::infer(x, unit, mean, variance, then),
+        #[cfg(feature = "tch")]
+        Route::LibTorch => libtorch::infer(x, unit, mean, variance, then),
         _ => portable::infer(x, unit, mean, variance, then),
     }
 }
 
-/// Every other pixel of every other row of `[images, channels, height, width]`, with channels of
-/// zeros before and after (the paper's option A).
-pub fn zero_pad(x: Tensor<4>, before: usize, after: usize) -> Tensor<4> {
-    match Route::of(&x.device()) {
+/// Which of 2 × 2 pixels stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shrink {
+    /// The first of the first row.
+    EveryOther,
+    /// The largest, channel by channel.
+    Largest,
+}
+
+/// One of each 2 × 2 pixels of `[images, channels, height, width]`, with channels of zeros before
+/// and after (the paper's option A, and a variant of it).
+pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
+    match (Route::of(&x.device()), shrink) {
         #[cfg(feature = "flex")]
-        Route::Flex => flex::zero_pad(x, [before, after]),
-        _ => portable::zero_pad(x, before, after),
+        (Route::Flex, Shrink::EveryOther) => flex::zero_pad(x, zeros),
+        #[cfg(feature = "tch")]
+        (Route::LibTorch, _) => libtorch::zero_pad(x, shrink, zeros),
+        _ => portable::zero_pad(x, shrink, zeros),
     }
 }
 
@@ -128,6 +150,11 @@ pub fn mean(x: Tensor<4>) -> Tensor<2> {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
         Route::Flex => flex::mean(x),
+        #[cfg(feature = "tch")]
+        Route::LibTorch => libtorch::mean(x),
         _ => portable::mean(x),
     }
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

@@ -6,7 +6,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 
-use super::{Batch, Then, Unit};
+use super::{Batch, Shrink, Then, Unit};
 
 pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     let map = convolve(x, unit.weights, unit.stride);
@@ -30,16 +30,19 @@ pub fn infer(
     finish(map, then)
 }
 
-/// Pooling single pixels skips the others; the gradient of a strided slice, which would say the
-/// same, is not implemented for LibTorch.
-pub fn zero_pad(x: Tensor<4>, before: usize, after: usize) -> Tensor<4> {
-    let x = max_pool2d(x, MaxPoolOptions::new([1; 2]).with_stride([2; 2]));
+/// Pooling single pixels skips the others.
+pub fn zero_pad(x: Tensor<4>, shrink: Shrink, [before, after]: [usize; 2]) -> Tensor<4> {
+    let size = match shrink {
+        Shrink::EveryOther => 1,
+        Shrink::Largest => 2,
+    };
+    let x = max_pool2d(x, MaxPoolOptions::new([size; 2]).with_stride([2; 2]));
     let [images, _, height, width] = x.dims();
-    let zeros = |channels| Tensor::zeros([images, channels, height, width], &x.device());
-    let parts = [(before > 0).then(|| zeros(before)), Some(x.clone())];
-    let parts = parts.into_iter().flatten();
-    let after = (after > 0).then(|| zeros(after));
-    Tensor::cat(parts.chain(after).collect(), 1)
+    let zeros = |channels: usize| {
+        (channels > 0).then(|| Tensor::zeros([images, channels, height, width], &x.device()))
+    };
+    let parts = [zeros(before), Some(x.clone()), zeros(after)];
+    Tensor::cat(parts.into_iter().flatten().collect(), 1)
 }
 
 pub fn mean(x: Tensor<4>) -> Tensor<2> {
