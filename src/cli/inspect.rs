@@ -32,17 +32,18 @@ pub fn status(arguments: &StatusArguments, out: &mut Out) -> Result<()> {
     let project = arguments.place.open()?;
     let needed = needed(&project.graph, &arguments.targets)?;
     let assessments = project.assess(&needed, &vec![false; needed.len()])?;
-    show(project, &assessments, arguments.json, out)
+    show(project, &assessments, false, arguments.json, out)
 }
 
-/// Prints what is to be done about each needed step.
+/// Prints what is to be done about each needed step; `measure` as in [`Project::forecast`].
 pub fn show(
     project: &Project,
     assessments: &[Option<Assessment>],
+    measure: bool,
     json: bool,
     out: &mut Out,
 ) -> Result<()> {
-    let forecast = project.forecast(assessments);
+    let forecast = project.forecast(assessments, measure);
     project.save_index();
     let steps = project.graph.steps().iter().zip(assessments);
     let steps = steps.zip(&forecast.seconds);

@@ -28,6 +28,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::error::Invalid;
 use crate::key::Digest;
 use crate::nn::device::{Backend, Request};
+use crate::nn::speed;
 use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
 use crate::run::{Signals, run_task};
@@ -333,8 +334,9 @@ impl Project {
         let _ = self.store.save_index();
     }
 
-    /// How long the steps will take that must run, and those that may.
-    fn forecast(&self, assessments: &[Option<Assessment>]) -> Forecast {
+    /// How long the steps will take that must run, and those that may. `measure`: where no training
+    /// ever ran on the backend, its speed is measured, which takes a second.
+    fn forecast(&self, assessments: &[Option<Assessment>], measure: bool) -> Forecast {
         let mut forecast = Forecast {
             seconds: vec![None; assessments.len()],
             ..Forecast::default()
@@ -344,8 +346,23 @@ impl Project {
             return forecast;
         }
         let results = self.store.all_results().iter();
-        let estimates = Estimates::of(results.map(|entry| &**entry));
+        let mut estimates = Estimates::of(results.map(|entry| &**entry));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let backend = self.backend.name();
+        let untold = |(step, assessment): (&Step, &Option<Assessment>)| {
+            let open = assessment
+                .as_ref()
+                .is_some_and(|open| open.result().is_none());
+            open && step.params.kind() == "train"
+                && estimates.seconds(step, backend, cores).is_none()
+        };
+        // A device that fails here says so when a step runs.
+        if measure
+            && self.graph.steps().iter().zip(assessments).any(untold)
+            && let Ok(rate) = speed::rate(self.backend)
+        {
+            estimates.assume("train", backend, rate, cores);
+        }
         for (id, assessment) in self.graph.ids().zip(assessments) {
             let sum = match assessment.as_ref().map(|assessment| &assessment.state) {
                 Some(State::MustRun(_)) => &mut forecast.must,

@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let lock = project.store.share()?;
     let plan = project.assess(&wanted, &forced)?;
     if arguments.dry_run {
-        inspect::show(project, &plan, arguments.json, out)?;
+        inspect::show(project, &plan, true, arguments.json, out)?;
         return Ok(ExitCode::SUCCESS);
     }
 
@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         project.store.begin_run(profile, used.keys)?;
         project.store.may_rely_on(used.perhaps)?;
         if !arguments.json {
-            out.remark(&forecast_in_words(&project.forecast(&plan)));
+            out.remark(&forecast_in_words(&project.forecast(&plan, false)));
         }
     }
     // A run that has something to do relies on its list from here on; one that has not is soon over.
@@ -180,7 +180,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
 /// What an interrupted run leaves to the next one.
 fn say_what_is_left(project: &Project, wanted: &[bool], out: &mut Out) -> Result<()> {
     let plan = project.assess(wanted, &vec![false; wanted.len()])?;
-    let left = forecast_in_words(&project.forecast(&plan));
+    let left = forecast_in_words(&project.forecast(&plan, false));
     out.remark(&format!(
         "interrupted, {left}; run the same command again to go on"
     ));

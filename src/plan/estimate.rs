@@ -43,6 +43,15 @@ impl Estimates {
         estimates
     }
 
+    /// Fills in what no earlier run tells: steps of this kind take `seconds` per amount of work with
+    /// all `cores` at work, or on the GPU.
+    pub fn assume(&mut self, kind: &str, backend: &str, seconds: f64, cores: usize) {
+        let backend = Some(backend.to_owned());
+        let cores = if on_cpu(backend.as_deref()) { cores } else { 1 };
+        let kind = (kind.to_owned(), backend);
+        self.kinds.entry(kind).or_insert(seconds * cores as f64);
+    }
+
     /// Seconds that a step is expected to take with all cores at work, or on the GPU, where
     /// `backend` computes numeric steps; `None` if no step of its kind ever ran there.
     pub fn seconds(&self, step: &Step, backend: &str, cores: usize) -> Option<f64> {
