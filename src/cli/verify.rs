@@ -1,6 +1,7 @@
 //! `fig6 verify`: whether published numbers still hold, for people, for programs and for CI.
 
 mod github;
+mod interrupt;
 mod junit;
 mod level;
 mod summary;
@@ -17,10 +18,11 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use console::style;
 use serde_json::json;
-use signal_hook::iterator::Signals;
+
+use interrupt::Interrupt;
 
 use super::out::Out;
-use super::{INTERRUPTED, Project, Where, heeded_signals};
+use super::{INTERRUPTED, Project, Where};
 use crate::bundle::{Contents, unpack};
 use crate::error::Invalid;
 use crate::key::Digest;
@@ -130,10 +132,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         );
         return Err(Invalid::new(what).into());
     }
+    let executor = Arc::new(LocalProcesses::new()?);
+    // Before anything is written that would have to be removed.
+    let interrupt = Interrupt::listen(&executor)?;
     let unpacked = tempfile::tempdir().context("cannot create a temporary folder")?;
     let scene = match &arguments.bundle {
-        Some(bundle) => match Scene::of_bundle(bundle, unpacked.path(), arguments) {
+        Some(bundle) => match Scene::of_bundle(bundle, unpacked.path(), arguments, &interrupt) {
             Ok(scene) => scene,
+            Err(_) if interrupt.is_asked() => return Ok(ExitCode::from(INTERRUPTED)),
             // Whatever the bundle should be evidence of, it is none.
             Err(error) if !error.is::<Invalid>() => {
                 let name = bundle.display().to_string();
@@ -147,9 +153,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             }
             Err(error) => return Err(error),
         },
-        None => Scene::of(&arguments.place, &arguments.reports)?,
+        None => Scene::of(&arguments.place, &arguments.reports, &interrupt)?,
     };
-    let executor = Arc::new(LocalProcesses::new()?);
     // Wrong usage is said before anything takes long.
     scene.graph.matching(&arguments.rebuild)?;
     let mut checks = Vec::new();
@@ -157,12 +162,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         if !levels.contains(&level) {
             continue;
         }
-        if level >= Level::Evaluate {
-            // Until then there is nothing that would have to be ended in good order.
-            stop_on_signals(&executor)?;
-        }
         let found = match scene.check(level, arguments, &*executor, out) {
             Err(error) if error.is::<Stopped>() => return Ok(ExitCode::from(INTERRUPTED)),
+            // What a level has left out would look as if it had not to be there.
+            _ if interrupt.is_asked() => return Ok(ExitCode::from(INTERRUPTED)),
             found => found?,
         };
         if !arguments.json {
@@ -230,11 +233,12 @@ struct Scene {
     graph: Graph,
     /// What the sample was drawn with.
     sample_seed: Cell<Option<u64>>,
+    interrupt: Interrupt,
 }
 
 impl Scene {
     /// A report and artifacts in folders.
-    fn of(place: &Where, reports: &Path) -> Result<Scene> {
+    fn of(place: &Where, reports: &Path, interrupt: &Interrupt) -> Result<Scene> {
         let project = place.open()?;
         let pipeline = Pipeline::load(&place.pipeline)?;
         let report = reports.join(&project.experiment.profile);
@@ -253,13 +257,19 @@ impl Scene {
             bundle: None,
             graph,
             sample_seed: Cell::new(None),
+            interrupt: interrupt.clone(),
             project,
         })
     }
 
     /// A bundle, unpacked into a folder.
-    fn of_bundle(bundle: &Path, folder: &Path, arguments: &Arguments) -> Result<Scene> {
-        let contents = unpack(bundle, folder)?;
+    fn of_bundle(
+        bundle: &Path,
+        folder: &Path,
+        arguments: &Arguments,
+        interrupt: &Interrupt,
+    ) -> Result<Scene> {
+        let contents = unpack(bundle, folder, interrupt.flag())?;
         let place = Where {
             profile: Some(contents.profile.clone()),
             pipeline: folder.join("pipeline.ron"),
@@ -267,7 +277,7 @@ impl Scene {
             device: arguments.place.device.clone(),
             paranoid: true,
         };
-        let scene = Scene::of(&place, &folder.join("reports"))?;
+        let scene = Scene::of(&place, &folder.join("reports"), interrupt)?;
         Ok(Scene {
             other_store: Some(Store::at(&arguments.place.artifacts, true)),
             bundle: Some(contents),
@@ -287,8 +297,9 @@ impl Scene {
             Level::Lock => Ok(self.lock()),
             Level::Claims => Ok(self.judged()),
             Level::Integrity => Ok(self.with_statement(level, |statement| {
-                let bundle = self.bundle.as_ref();
-                integrity(statement, &self.graph, &self.store, &self.report, bundle)
+                let (store, report) = (&self.store, &self.report);
+                let (bundle, stop) = (self.bundle.as_ref(), self.interrupt.flag());
+                integrity(statement, &self.graph, store, report, bundle, stop)
             })),
             Level::Evaluate | Level::Execute => {
                 let statement = match Statement::read(&self.report) {
@@ -436,24 +447,6 @@ fn results(path: &Path) -> Result<Results> {
 fn new_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| u64::from(now.subsec_nanos()) ^ now.as_secs() << 20) & 0xffff_ffff
-}
-
-/// The first signal ends running steps and with them the command, the second at once.
-fn stop_on_signals(executor: &Arc<LocalProcesses>) -> Result<()> {
-    let mut signals = Signals::new(heeded_signals()).context("cannot listen for signals")?;
-    let executor = executor.clone();
-    std::thread::spawn(move || {
-        for count in 0.. {
-            if signals.forever().next().is_none() {
-                return;
-            }
-            match count {
-                0 => executor.stop(),
-                _ => std::process::exit(INTERRUPTED.into()),
-            }
-        }
-    });
-    Ok(())
 }
 
 /// One level for people: what it looks at, how it ended, and what is to be seen to.
