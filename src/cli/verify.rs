@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         checks.extend(found);
     }
     if !arguments.docs.is_empty() {
-        let found = documents::check(arguments, &scene)?;
+        let found = documents::check(arguments, &scene);
         if !arguments.json {
             show(Level::Documents, &found, arguments.verbose, out)?;
         }

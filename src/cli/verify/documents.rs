@@ -16,7 +16,7 @@ use crate::verify::prose::{self, Document, Reports};
 use crate::verify::{Check, Level, Status};
 
 /// Numbers in documents, brought up to date first if that is wanted: all documents or none.
-pub fn check(arguments: &Arguments, scene: &Scene) -> Result<Vec<Check>> {
+pub fn check(arguments: &Arguments, scene: &Scene) -> Vec<Check> {
     let source = Reports {
         folder: scene.reports.clone(),
         profile: scene.project.experiment.profile.clone(),
@@ -42,7 +42,16 @@ pub fn check(arguments: &Arguments, scene: &Scene) -> Result<Vec<Check>> {
         }
     }
     if arguments.write && checks.is_empty() {
-        write(&mut documents, &source)?;
+        if let Err(error) = write(&mut documents, &source) {
+            // As a check, so that it also reaches those who read no output.
+            let message = format!("the documents are not brought up to date: {error:#}");
+            checks.push(Check::new(
+                Level::Documents,
+                "--write",
+                Status::Failed,
+                message,
+            ));
+        }
     }
     checks.extend(
         quoted
@@ -54,7 +63,7 @@ pub fn check(arguments: &Arguments, scene: &Scene) -> Result<Vec<Check>> {
             .iter()
             .flat_map(|document| prose::check(document, &source)),
     );
-    Ok(checks)
+    checks
 }
 
 /// Brings documents up to date: all, or none where a mark in one of them is wrong.
