@@ -41,17 +41,18 @@ pub fn check(arguments: &Arguments, scene: &Scene) -> Vec<Check> {
             }
         }
     }
-    if arguments.write && checks.is_empty() {
-        if let Err(error) = write(&mut documents, &source) {
-            // As a check, so that it also reaches those who read no output.
-            let message = format!("the documents are not brought up to date: {error:#}");
-            checks.push(Check::new(
-                Level::Documents,
-                "--write",
-                Status::Failed,
-                message,
-            ));
-        }
+    if arguments.write
+        && checks.is_empty()
+        && let Err(error) = write(&mut documents, &source)
+    {
+        // As a check, so that it also reaches those who read no output.
+        let message = format!("the documents are not brought up to date: {error:#}");
+        checks.push(Check::new(
+            Level::Documents,
+            "--write",
+            Status::Failed,
+            message,
+        ));
     }
     checks.extend(
         quoted
