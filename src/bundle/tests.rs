@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
+use anyhow::Result;
 use flate2::GzBuilder;
 use flate2::read::GzDecoder;
 use tar::{EntryType, Header};
@@ -11,6 +13,11 @@ use super::contents::header;
 use super::*;
 use crate::key::Digest;
 use crate::report::made_up_tests::{Project, TINY, edit};
+
+/// Unpacks without being stopped.
+fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
+    super::unpack(bundle, into, &AtomicBool::new(false))
+}
 
 fn bundled() -> (Project, PathBuf) {
     let project = Project::new(TINY, 1);
@@ -406,4 +413,14 @@ fn what_does_not_hold_is_not_packed_and_nothing_is_written() {
     assert!(said(&project).contains("cannot read"));
     fs::remove_file(project.store.manifest_path(&step.key)).unwrap();
     assert!(said(&project).contains("no result of train/plain8/seed1"));
+}
+
+#[test]
+fn whoever_is_to_stop_unpacks_nothing_and_leaves_nothing() {
+    let (project, path) = bundled();
+    let folder = tempfile::tempdir_in(project.folder.path()).unwrap();
+    let into = folder.path().join("into");
+    let error = super::unpack(&path, &into, &AtomicBool::new(true)).unwrap_err();
+    assert!(format!("{error:#}").contains("stopped"), "{error:#}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

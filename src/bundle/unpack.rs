@@ -3,9 +3,10 @@
 //! about: what is not the next expected file is refused before a byte of it is written.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flate2::bufread::GzDecoder;
@@ -15,11 +16,12 @@ use super::contents::{Contents, FILE, GZIP, LONGEST, header, padding};
 use crate::key::Digest;
 
 /// Unpacks a bundle into a folder that does not exist yet or is empty; where that fails, nothing is left
-/// in it.
+/// in it. `stop` is looked at between pieces of at most 64 KiB.
 ///
 /// # Errors
-/// If the bundle cannot be read, is cut short or was altered, or the folder cannot be written.
-pub fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
+/// If the bundle cannot be read, is cut short or was altered, the folder cannot be written, or `stop` is
+/// set.
+pub fn unpack(bundle: &Path, into: &Path, stop: &AtomicBool) -> Result<Contents> {
     let parent = into
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
@@ -31,7 +33,7 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
         .permissions(fs::Permissions::from_mode(0o755))
         .tempdir_in(parent)
         .with_context(cannot)?;
-    let contents = read(bundle, place.path())
+    let contents = read(bundle, place.path(), stop)
         .with_context(|| format!("{} is no whole bundle of fig6", bundle.display()))?;
     // Over an empty folder, but over nothing else.
     fs::rename(place.path(), into).with_context(cannot)?;
@@ -40,7 +42,23 @@ pub fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
     Ok(contents)
 }
 
-fn read(bundle: &Path, folder: &Path) -> Result<Contents> {
+/// What an archive unpacks to, as long as nobody wants to stop.
+struct Unpacked<'a, R> {
+    archive: R,
+    stop: &'a AtomicBool,
+}
+
+impl<R: Read> Read for Unpacked<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.stop.load(Ordering::Relaxed) {
+            // Not as of the kind `Interrupted`, after which reading goes on.
+            true => Err(io::Error::other("stopped")),
+            false => self.archive.read(buffer),
+        }
+    }
+}
+
+fn read(bundle: &Path, folder: &Path, stop: &AtomicBool) -> Result<Contents> {
     ensure!(bundle.metadata()?.is_file(), "it is no regular file");
     let mut file = BufReader::with_capacity(1 << 20, File::open(bundle)?);
     let size = file.get_ref().metadata()?.len();
@@ -50,7 +68,8 @@ fn read(bundle: &Path, folder: &Path) -> Result<Contents> {
         begins && start.len() >= GZIP.len(),
         "it does not begin as one"
     );
-    let mut archive = GzDecoder::new(file);
+    let archive = GzDecoder::new(file);
+    let mut archive = Unpacked { archive, stop };
     let contents = first(&mut archive, folder)?;
     contents.expect_to_fit(size)?;
     for file in &contents.files {
@@ -79,7 +98,7 @@ fn read(bundle: &Path, folder: &Path) -> Result<Contents> {
     // Reading on to the end is what compares the checksum of all bytes.
     let more = more.context("it is cut short or altered at its end")?;
     ensure!(more == 0, "it goes on after its end");
-    let mut file = archive.into_inner();
+    let mut file = archive.archive.into_inner();
     let more = file.read(&mut [0])?;
     ensure!(more == 0, "it goes on after its end");
     Ok(contents)

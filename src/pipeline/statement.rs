@@ -324,6 +324,7 @@ mod tests {
             "test_error(resnet56) = 7.40 ± 0.27 (5 runs)",
             "parameters(resnet20) = 269722",
             "parameters(resnet110) = 1.732M",
+            "iterations(resnet110) = 64000",
             "train_error(plain56) > train_error(plain20)",
             "test_error(resnet8) < 90",
             "test_error(plain8) > 9.5",

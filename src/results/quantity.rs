@@ -16,16 +16,19 @@ pub enum Metric {
     MultiplyAdds,
     /// Weighted layers, 6n + 2.
     Layers,
+    /// Training iterations.
+    Iterations,
 }
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Metric; 5] = [
+    pub const ALL: [Metric; 6] = [
         Metric::TestError,
         Metric::TrainError,
         Metric::Parameters,
         Metric::MultiplyAdds,
         Metric::Layers,
+        Metric::Iterations,
     ];
 
     /// Its name.
@@ -36,6 +39,7 @@ impl Metric {
             Metric::Parameters => "parameters",
             Metric::MultiplyAdds => "multiply_adds",
             Metric::Layers => "layers",
+            Metric::Iterations => "iterations",
         }
     }
 

@@ -5,7 +5,8 @@
 
 use serde_json::json;
 
-use super::judge::{error, judge};
+use super::judge::judge;
+use super::measured::error;
 use super::{Check, Level, Status};
 use crate::pipeline::{Claims, Experiment};
 use crate::results::{Metric, Spread};
@@ -94,7 +95,11 @@ fn complete(experiment: &Experiment, results: &Results) -> Vec<Check> {
                 (Metric::TestError, &row.test_error),
                 (Metric::TrainError, &row.train_error),
             ] {
-                let runs: Vec<f64> = row.runs.iter().map(|run| error(metric, run)).collect();
+                let runs: Vec<f64> = row
+                    .runs
+                    .iter()
+                    .filter_map(|run| error(metric, run))
+                    .collect();
                 if !is_over(spread, &runs) {
                     let message = format!(
                         "the {} over the seeds, {:.4} over {}, is not that of the runs",

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use rayon::prelude::*;
@@ -22,13 +22,16 @@ use crate::store::{Lookup, Output, Store};
 
 /// The checks of the level, over a report in `report` and a store that reads everything
 /// ([`Store::is_paranoid`]); what a bundle leaves out on purpose, if it is one, is not missing.
+/// Once `stop` is set, the rest is left out, so the list is then of no use.
 pub fn integrity(
     statement: &Statement,
     graph: &Graph,
     store: &Store,
     report: &Path,
     bundle: Option<&Contents>,
+    stop: &AtomicBool,
 ) -> Vec<Check> {
+    let goes_on = || !stop.load(Ordering::Relaxed);
     let steps = &statement.internal().steps;
     if steps.is_empty() {
         let message = "the provenance names no steps, so there is nothing to check";
@@ -36,11 +39,12 @@ pub fn integrity(
     }
     let mut checks: Vec<Check> = steps
         .par_iter()
+        .filter(|_| goes_on())
         .map(|record| artifact(record, store, bundle))
         .collect();
     for step in graph.steps() {
-        if is_cheap(&step.params) {
-            checks.extend(rederived(step, statement, store, report));
+        if is_cheap(&step.params) && goes_on() {
+            checks.extend(rederived(step, statement, store, report, stop));
         }
     }
     checks
@@ -143,7 +147,13 @@ fn is_cheap(params: &Params) -> bool {
 
 /// Runs a cheap step again from the store's contents: one check for its recorded outputs, and one for
 /// each of its files in the report.
-fn rederived(step: &Step, statement: &Statement, store: &Store, report: &Path) -> Vec<Check> {
+fn rederived(
+    step: &Step,
+    statement: &Statement,
+    store: &Store,
+    report: &Path,
+    stop: &AtomicBool,
+) -> Vec<Check> {
     let name = format!("{} again", step.name);
     let Some(record) = statement.internal().step(&step.name) else {
         return vec![check(&name, Status::Failed, "the provenance lacks it")];
@@ -156,7 +166,7 @@ fn rederived(step: &Step, statement: &Statement, store: &Store, report: &Path) -
         let message = format!("its input {input} is not in the store");
         return vec![check(&name, Status::Undecided, message)];
     }
-    let made = match again(step, record, store) {
+    let made = match again(step, record, store, stop) {
         Ok(made) => made,
         Err(error) => return vec![check(&name, Status::Failed, format!("{error:#}"))],
     };
@@ -207,7 +217,12 @@ fn first_difference(one: &[u8], other: &[u8]) -> usize {
 }
 
 /// What a step makes of the recorded inputs now, by output.
-fn again(step: &Step, record: &StepRecord, store: &Store) -> Result<BTreeMap<String, Vec<u8>>> {
+fn again(
+    step: &Step,
+    record: &StepRecord,
+    store: &Store,
+    stop: &AtomicBool,
+) -> Result<BTreeMap<String, Vec<u8>>> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let mut inputs: BTreeMap<String, PathBuf> = BTreeMap::new();
     for (name, input) in &record.inputs {
@@ -222,7 +237,7 @@ fn again(step: &Step, record: &StepRecord, store: &Store) -> Result<BTreeMap<Str
         output: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
         environment: Environment::default(),
-        stop: &AtomicBool::new(false),
+        stop,
         progress: &mut |_| {},
     };
     step.params.run(&mut context)?;

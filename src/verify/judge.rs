@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
+use super::measured::{Measured, error, measured};
 use crate::pipeline::{self, Applies, Claim, Claims, Statement};
-use crate::results::{Metric, Quantity, SeedResult, Spread};
+use crate::results::{Quantity, Spread};
 use crate::statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
 use crate::steps::table::{ResultRow, Results};
 
@@ -117,7 +118,10 @@ fn meet<'a>(claim: &'a Claim, results: &Results) -> Found<'a> {
         }
     }
     if let Statement::Exact { of, value } = &claim.statement {
-        let verdict = match value.stands_for(count(of.metric, rows[0])) {
+        let Measured::Count(count) = measured(of.metric, rows[0]) else {
+            return Found::Nothing(format!("{of} is not a whole number"));
+        };
+        let verdict = match value.stands_for(count) {
             true => Verdict::Confirmed,
             false => Verdict::Refuted,
         };
@@ -125,7 +129,11 @@ fn meet<'a>(claim: &'a Claim, results: &Results) -> Found<'a> {
     }
     let metrics = quantities.iter().map(|quantity| quantity.metric);
     let samples = metrics.zip(&rows).map(|(metric, row)| {
-        let runs: Vec<f64> = row.runs.iter().map(|run| error(metric, run)).collect();
+        let runs: Vec<f64> = row
+            .runs
+            .iter()
+            .filter_map(|run| error(metric, run))
+            .collect();
         Sample::of(&runs)
     });
     match samples.collect() {
@@ -188,10 +196,9 @@ fn ours(claim: &Claim, results: &Results) -> String {
     let quantities = claim.statement.quantities().into_iter();
     let ours = quantities.filter_map(|quantity| {
         let row = row(quantity, results)?;
-        Some(match quantity.metric {
-            Metric::TestError => spread(&row.test_error),
-            Metric::TrainError => spread(&row.train_error),
-            counted => count(counted, row).to_string(),
+        Some(match measured(quantity.metric, row) {
+            Measured::Errors(errors) => spread(errors),
+            Measured::Count(count) => count.to_string(),
         })
     });
     format!("ours {}", ours.collect::<Vec<_>>().join(", "))
@@ -243,20 +250,4 @@ fn seeds_in_words(seeds: Seeds) -> String {
 
 fn row<'r>(quantity: &Quantity, results: &'r Results) -> Option<&'r ResultRow> {
     results.rows.iter().find(|row| row.model == quantity.model)
-}
-
-fn count(metric: Metric, row: &ResultRow) -> u64 {
-    match metric {
-        Metric::Parameters => row.parameters,
-        Metric::MultiplyAdds => row.multiply_adds,
-        _ => row.layers.into(),
-    }
-}
-
-/// The error of one run, in percent.
-pub(super) fn error(metric: Metric, run: &SeedResult) -> f64 {
-    match metric {
-        Metric::TrainError => run.train_error,
-        _ => run.test_error,
-    }
 }

@@ -8,6 +8,7 @@ pub mod claims;
 pub mod integrity;
 pub mod judge;
 mod lock;
+mod measured;
 pub mod prose;
 pub mod quote;
 

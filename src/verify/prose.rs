@@ -188,7 +188,7 @@ fn compare(document: &Document, mark: &Mark, source: &dyn Source) -> (Status, St
     }
     let said = match mark.expression.what {
         Quoted::Table { .. } => "the table is that of the report".to_owned(),
-        Quoted::Quantity(_) => format!("says {}, as the results do", new.trim()),
+        Quoted::Number(_) => format!("says {}, as the results do", new.trim()),
     };
     match holes(&mark.expression, source) {
         Some(holes) => (
@@ -201,7 +201,7 @@ fn compare(document: &Document, mark: &Mark, source: &dyn Source) -> (Status, St
 
 /// In what a text differs from what the results say.
 fn difference(there: &str, new: &str, expression: &Expression) -> String {
-    if let Quoted::Quantity(_) = expression.what {
+    if let Quoted::Number(_) = expression.what {
         return match number::is_there(there) {
             true => format!("says {}, the results say {}", short(there), new.trim()),
             false => format!(
@@ -243,8 +243,8 @@ fn expected(document: &Document, mark: &Mark, source: &dyn Source) -> Result<Str
     let profile = mark.expression.profile.as_deref();
     let there = document.content(mark);
     match &mark.expression.what {
-        Quoted::Quantity(quantity) => {
-            let value = quantity.of(&source.results(profile)?)?;
+        Quoted::Number(number) => {
+            let value = number.value(&source.results(profile)?)?;
             if !mark.block {
                 return Ok(number::like(there, value, document.syntax));
             }
@@ -280,15 +280,15 @@ fn holes(expression: &Expression, source: &dyn Source) -> Option<String> {
         Err(error) => return Some(format!("{error:#}")),
     };
     let models: Vec<String> = match &expression.what {
-        Quoted::Quantity(quantity) if quantity.is_of_all_seeds() => {
-            let seeds = lost(&results, &quantity.model);
+        Quoted::Number(number) if number.is_of_all_seeds() => {
+            let seeds = lost(&results, &number.of.model);
             let seeds: Vec<String> = seeds.iter().map(|seed| format!("seed {seed}")).collect();
             seeds
                 .into_iter()
-                .map(|seed| format!("{} {seed}", quantity.model))
+                .map(|seed| format!("{} {seed}", number.of.model))
                 .collect()
         }
-        Quoted::Quantity(_) => vec![],
+        Quoted::Number(_) => vec![],
         Quoted::Table { .. } => {
             let mut missing = Vec::new();
             for hole in &results.missing {

@@ -6,6 +6,7 @@ mod common;
 
 mod mutants;
 mod outputs;
+mod signals;
 mod whole;
 
 use std::fs;

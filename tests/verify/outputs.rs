@@ -85,6 +85,39 @@ fn a_document_is_brought_up_to_date_and_then_passes() {
     assert!(levels.contains(&Value::from("lock")) && levels.contains(&Value::from("documents")));
 }
 
+#[test]
+fn what_keeps_documents_from_being_written_is_said_in_every_output() {
+    let project = finished();
+    fs::write(project.path("WRONG.md"), "<!-- fig6: layers(plain8) -->8").unwrap();
+    fs::write(
+        project.path("FIXED.md"),
+        "<!-- fig6: layers(plain8) -->9<!-- /fig6 -->\n",
+    )
+    .unwrap();
+    let fixed = project.path("FIXED.md");
+    fs::set_permissions(&fixed, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+    for (documents, cause) in [
+        (&["PAPER.md", "WRONG.md"][..], "WRONG.md:1"),
+        (&["FIXED.md"], "FIXED.md may not be written to"),
+        (&["PAPER.md", "ABSENT.md"], "ABSENT.md"),
+    ] {
+        edit(&project.path("PAPER.md"), |text| {
+            text.replacen(".mean -->", ".mean -->9", 1)
+        });
+        let before = project.read("PAPER.md");
+        let outputs = ["--write", "--junit", "j.xml", "--summary", "s.md", "--docs"];
+        let answer = verify(&project, &[&outputs, documents].concat());
+        assert_eq!(answer.code, 1, "{cause}: {}{}", answer.out, answer.err);
+        for said in [answer.out, project.read("j.xml"), project.read("s.md")] {
+            assert!(said.contains(cause), "{cause}: {said}");
+        }
+        assert_eq!(project.read("PAPER.md"), before);
+        for file in ["j.xml", "s.md"] {
+            fs::remove_file(project.path(file)).unwrap();
+        }
+    }
+}
+
 /// A bundle of a finished project, in a folder of its own.
 fn bundled() -> (Project, Project) {
     let project = finished();

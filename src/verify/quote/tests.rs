@@ -5,7 +5,7 @@ use crate::verify::prose::examples::results;
 
 fn value(text: &str) -> Result<Value> {
     match text.parse::<Expression>()?.what {
-        Quoted::Quantity(quantity) => quantity.of(&results()),
+        Quoted::Number(number) => number.value(&results()),
         Quoted::Table { .. } => panic!("{text} is a table"),
     }
 }

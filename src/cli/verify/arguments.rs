@@ -1,0 +1,112 @@
+//! What `fig6 verify` can be asked, and which levels are meant by it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::Where;
+use crate::verify::Level;
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Verify this bundle (see `fig6 bundle`) instead of a report and the artifacts of this folder.
+    #[arg(value_name = "BUNDLE", conflicts_with_all = ["profile", "pipeline", "reports"])]
+    pub bundle: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Where,
+    /// How deep to look; each level includes those before it [default: claims, or only documents where
+    /// --docs is given].
+    #[arg(long, value_enum)]
+    level: Option<Depth>,
+    /// Run this step again in a fresh store and compare (may be repeated; the first parts of a name
+    /// mean all such steps).
+    #[arg(long, value_name = "STEP")]
+    pub rebuild: Vec<String>,
+    /// Run so many steps again, drawn at random.
+    #[arg(long, value_name = "K")]
+    pub sample: Option<usize>,
+    /// Draw the sample with this seed, to repeat it [default: a new one each time].
+    #[arg(long, value_name = "N", requires = "sample")]
+    pub sample_seed: Option<u64>,
+    /// Percentage points by which a test error may differ where bytes cannot be the same: on another
+    /// backend or processor, or one that is not deterministic [default: 0.1 for evaluations, 1 for
+    /// trainings].
+    #[arg(long, value_name = "POINTS", value_parser = points)]
+    pub within: Option<f64>,
+    /// Hold the numbers that are bound in this document against the results (may be repeated).
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub docs: Vec<PathBuf>,
+    /// Bring the numbers in the documents up to date.
+    #[arg(long, requires = "docs")]
+    pub write: bool,
+    /// Look here first for archives: a folder or a URL (may be repeated; also FIG6_MIRROR).
+    #[arg(long, value_name = "DIR|URL", env = "FIG6_MIRROR")]
+    pub mirror: Vec<String>,
+    /// The folder of reports.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub reports: PathBuf,
+    /// Also write the checks as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Also append a summary in Markdown (for GitHub: "$GITHUB_STEP_SUMMARY").
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
+    /// Also print annotations as GitHub's runners read them.
+    #[arg(long, conflicts_with = "json")]
+    pub github: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Name also what passed.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// [`Level`] for the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Depth {
+    Lock,
+    Integrity,
+    Claims,
+    Evaluate,
+    Execute,
+}
+
+impl From<Depth> for Level {
+    fn from(depth: Depth) -> Level {
+        match depth {
+            Depth::Lock => Level::Lock,
+            Depth::Integrity => Level::Integrity,
+            Depth::Claims => Level::Claims,
+            Depth::Evaluate => Level::Evaluate,
+            Depth::Execute => Level::Execute,
+        }
+    }
+}
+
+/// Percentage points in an option.
+fn points(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(points) if (0.0..=100.0).contains(&points) => Ok(points),
+        _ => Err("expected percentage points, from 0 to 100".to_owned()),
+    }
+}
+
+impl Arguments {
+    /// The levels that were asked for.
+    pub fn levels(&self) -> BTreeSet<Level> {
+        let again = !self.rebuild.is_empty() || self.sample.is_some();
+        let deepest = match self.level {
+            Some(depth) => Some(Level::from(depth)),
+            None if again || self.docs.is_empty() => Some(Level::Claims),
+            None => None,
+        };
+        let levels = Level::RISING.into_iter();
+        // Steps that are named are run again, however deep the rest goes.
+        let wanted = |level: &Level| {
+            deepest.is_some_and(|deepest| *level <= deepest) || (again && *level == Level::Execute)
+        };
+        levels.filter(wanted).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! Documents that are held against the results, or brought up to date.
+//!
+//! Unaware of marks and numbers, which are `verify::prose`'s.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use super::arguments::Arguments;
+use super::scene::{Scene, unusable};
+use crate::key::Digest;
+use crate::report::provenance::{self, Statement};
+use crate::store::write_whole;
+use crate::verify::prose::{self, Document, Reports};
+use crate::verify::{Check, Level, Status};
+
+/// Numbers in documents, brought up to date first if that is wanted: all documents or none.
+pub fn check(arguments: &Arguments, scene: &Scene) -> Vec<Check> {
+    let source = Reports {
+        folder: scene.reports.clone(),
+        profile: scene.project.experiment.profile.clone(),
+    };
+    let mut checks = Vec::new();
+    let mut quoted = BTreeSet::new();
+    let mut documents = Vec::new();
+    for path in &arguments.docs {
+        match Document::read(path) {
+            Ok(document) => {
+                let marks = document.marks().into_iter().flatten();
+                quoted.extend(marks.map(|mark| {
+                    let profile = mark.expression.profile;
+                    profile.unwrap_or_else(|| source.profile.clone())
+                }));
+                documents.push(document);
+            }
+            Err(error) => {
+                let name = path.display().to_string();
+                let message = format!("{error:#}");
+                checks.push(Check::new(Level::Documents, name, Status::Failed, message));
+            }
+        }
+    }
+    if arguments.write
+        && checks.is_empty()
+        && let Err(error) = write(&mut documents, &source)
+    {
+        // As a check, so that it also reaches those who read no output.
+        let message = format!("the documents are not brought up to date: {error:#}");
+        checks.push(Check::new(
+            Level::Documents,
+            "--write",
+            Status::Failed,
+            message,
+        ));
+    }
+    checks.extend(
+        quoted
+            .iter()
+            .map(|profile| as_recorded(&scene.reports.join(profile))),
+    );
+    checks.extend(
+        documents
+            .iter()
+            .flat_map(|document| prose::check(document, &source)),
+    );
+    checks
+}
+
+/// Brings documents up to date: all, or none where a mark in one of them is wrong.
+fn write(documents: &mut [Document], source: &Reports) -> Result<()> {
+    let texts = documents
+        .iter()
+        .map(|document| prose::rewrite(document, source));
+    let texts = texts.collect::<Result<Vec<String>>>()?;
+    for (document, text) in documents.iter_mut().zip(texts) {
+        if text != document.text {
+            // A link stays one.
+            let path = document.path.canonicalize()?;
+            ensure!(
+                !path.metadata()?.permissions().readonly(),
+                "{} may not be written to",
+                path.display()
+            );
+            write_whole(&path, text.as_bytes())?;
+            *document = Document::read(&document.path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the numbers that documents quote are those that the report's provenance records.
+fn as_recorded(report: &Path) -> Check {
+    let of = |status, message: String| {
+        let name = report.join("results.json").display().to_string();
+        Check::new(Level::Documents, name, status, message)
+    };
+    let statement = match Statement::read(report) {
+        Ok(statement) => statement,
+        Err(error) => return unusable(Level::Documents, report, &error),
+    };
+    for name in ["results.json", "results.md"] {
+        let bytes = match provenance::read(&report.join(name)) {
+            Ok(bytes) => bytes,
+            Err(error) => return of(Status::Failed, format!("{error:#}")),
+        };
+        let mut subjects = statement.subject.iter();
+        let recorded = subjects.find(|subject| subject.name == name);
+        if recorded.is_none_or(|subject| subject.digest.blake3 != Digest::of(&bytes)) {
+            let message = format!("{name} is not what provenance.json records: it was edited");
+            return of(Status::Failed, message);
+        }
+    }
+    of(Status::Passed, "is what its provenance records".to_owned())
+}

@@ -1,0 +1,259 @@
+//! What is verified, a report in its folder or a bundle, and the checks of each level on it.
+//!
+//! Unaware of how checks are shown, and of documents.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use console::style;
+
+use super::arguments::Arguments;
+use super::interrupt::Interrupt;
+use crate::bundle::{Contents, unpack};
+use crate::cli::out::Out;
+use crate::cli::{Project, Where};
+use crate::nn::draw::Draw;
+use crate::pipeline::{Claims, Pipeline};
+use crate::plan::Graph;
+use crate::report::provenance::{self, Statement, Unusable};
+use crate::run::{self, Executor};
+use crate::steps::table::Results;
+use crate::store::Store;
+use crate::verify::again::{Setting, again};
+use crate::verify::integrity::integrity;
+use crate::verify::{Check, Level, Status, as_reported, claims, lock};
+
+/// What is verified.
+pub struct Scene {
+    pub project: &'static Project,
+    pub claims: Claims,
+    significance: f64,
+    /// The folder of the report.
+    report: PathBuf,
+    pub reports: PathBuf,
+    /// Reads everything, unlike that of the project.
+    store: Store,
+    /// Where what a bundle leaves out may lie.
+    other_store: Option<Store>,
+    pub bundle: Option<Contents>,
+    /// The steps of which the report was made.
+    pub graph: Graph,
+    /// What the sample was drawn with.
+    pub sample_seed: Cell<Option<u64>>,
+    interrupt: Interrupt,
+}
+
+impl Scene {
+    /// A report and artifacts in folders.
+    pub fn of(place: &Where, reports: &Path, interrupt: &Interrupt) -> Result<Scene> {
+        let project = place.open()?;
+        let pipeline = Pipeline::load(&place.pipeline)?;
+        let report = reports.join(&project.experiment.profile);
+        let graph = match Statement::read(&report) {
+            Ok(statement) => Graph::of(&as_reported(&project.experiment, &statement))?,
+            // Each level says what is wrong with it.
+            Err(_) => Graph::of(&project.experiment)?,
+        };
+        Ok(Scene {
+            claims: pipeline.claims(&project.experiment),
+            significance: pipeline.significance(),
+            report,
+            reports: reports.to_owned(),
+            store: Store::at(&place.artifacts, true),
+            other_store: None,
+            bundle: None,
+            graph,
+            sample_seed: Cell::new(None),
+            interrupt: interrupt.clone(),
+            project,
+        })
+    }
+
+    /// A bundle, unpacked into a folder.
+    pub fn of_bundle(
+        bundle: &Path,
+        folder: &Path,
+        arguments: &Arguments,
+        interrupt: &Interrupt,
+    ) -> Result<Scene> {
+        let contents = unpack(bundle, folder, interrupt.flag())?;
+        let place = Where {
+            profile: Some(contents.profile.clone()),
+            pipeline: folder.join("pipeline.ron"),
+            artifacts: folder.join("artifacts"),
+            device: arguments.place.device.clone(),
+            paranoid: true,
+        };
+        let scene = Scene::of(&place, &folder.join("reports"), interrupt)?;
+        Ok(Scene {
+            other_store: Some(Store::at(&arguments.place.artifacts, true)),
+            bundle: Some(contents),
+            ..scene
+        })
+    }
+
+    /// The checks of a level.
+    pub fn check(
+        &self,
+        level: Level,
+        arguments: &Arguments,
+        executor: &dyn Executor,
+        out: &mut Out,
+    ) -> Result<Vec<Check>> {
+        match level {
+            Level::Lock => Ok(self.lock()),
+            Level::Claims => Ok(self.judged()),
+            Level::Integrity => Ok(self.with_statement(level, |statement| {
+                let (store, report) = (&self.store, &self.report);
+                let (bundle, stop) = (self.bundle.as_ref(), self.interrupt.flag());
+                integrity(statement, &self.graph, store, report, bundle, stop)
+            })),
+            Level::Evaluate | Level::Execute => {
+                let statement = match Statement::read(&self.report) {
+                    Ok(statement) => statement,
+                    Err(error) => return Ok(vec![unusable(level, &self.report, &error)]),
+                };
+                let steps = match level {
+                    Level::Evaluate => {
+                        let steps = statement.internal().steps.iter();
+                        let steps = steps.filter(|step| step.kind == "evaluate");
+                        steps.map(|step| step.step.clone()).collect()
+                    }
+                    _ => self.to_execute(arguments, &statement)?,
+                };
+                self.again(level, &steps, &statement, arguments, executor, out)
+            }
+            Level::Documents => Ok(Vec::new()),
+        }
+    }
+
+    /// Checks that need the report's provenance, or that it cannot be used.
+    fn with_statement(
+        &self,
+        level: Level,
+        checks: impl FnOnce(&Statement) -> Vec<Check>,
+    ) -> Vec<Check> {
+        match Statement::read(&self.report) {
+            Ok(statement) => checks(&statement),
+            Err(error) => vec![unusable(level, &self.report, &error)],
+        }
+    }
+
+    fn lock(&self) -> Vec<Check> {
+        lock(&self.project.experiment, &self.report)
+    }
+
+    /// Verdicts on the claims, by the numbers of the report.
+    fn judged(&self) -> Vec<Check> {
+        let path = self.report.join("results.json");
+        match results(&path) {
+            Ok(results) => {
+                let experiment = &self.project.experiment;
+                claims::checks(&self.claims, experiment, &results, self.significance)
+            }
+            Err(error) => {
+                let profile = &self.project.experiment.profile;
+                let message = format!("{error:#}; run `fig6 reproduce --profile {profile}`");
+                let status = if path.exists() {
+                    Status::Failed
+                } else {
+                    Status::Undecided
+                };
+                vec![Check::new(Level::Claims, "results.json", status, message)]
+            }
+        }
+    }
+
+    /// The steps to run again: those that were named, a sample, or all.
+    fn to_execute(&self, arguments: &Arguments, statement: &Statement) -> Result<Vec<String>> {
+        let graph = &self.graph;
+        let mut steps: BTreeSet<String> = BTreeSet::new();
+        for id in graph.matching(&arguments.rebuild)? {
+            steps.insert(graph.step(id).name.clone());
+        }
+        let all = statement.internal().steps.iter();
+        let all: Vec<String> = all.map(|step| step.step.clone()).collect();
+        if let Some(size) = arguments.sample {
+            let seed = arguments.sample_seed.unwrap_or_else(new_seed);
+            self.sample_seed.set(Some(seed));
+            let order = Draw::at("verify sample", &[seed]).permutation(all.len());
+            let drawn = order.into_iter().take(size);
+            steps.extend(drawn.map(|place| all[place].clone()));
+        }
+        let named = !arguments.rebuild.is_empty() || arguments.sample.is_some();
+        // In the order of the graph.
+        Ok(all
+            .into_iter()
+            .filter(|step| !named || steps.remove(step))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain(steps.clone())
+            .collect())
+    }
+
+    /// Runs steps again and compares.
+    fn again(
+        &self,
+        level: Level,
+        steps: &[String],
+        statement: &Statement,
+        arguments: &Arguments,
+        executor: &dyn Executor,
+        out: &mut Out,
+    ) -> Result<Vec<Check>> {
+        if steps.is_empty() {
+            let message = "there is no step to run again";
+            return Ok(vec![Check::new(level, "steps", Status::Undecided, message)]);
+        }
+        let folder = std::env::temp_dir();
+        let setting = Setting {
+            statement,
+            graph: &self.graph,
+            stores: std::iter::once(&self.store)
+                .chain(&self.other_store)
+                .collect(),
+            folder: &folder,
+            backend: self.project.backend,
+            mirrors: arguments.mirror.clone(),
+            executor,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            tolerance: arguments.within,
+            cpu: run::cpu(),
+        };
+        let mut checks = Vec::new();
+        for step in steps {
+            if !arguments.json {
+                out.remark(&format!("  {} {step}", style("running").dim()));
+            }
+            checks.push(again(level, step, &setting, &mut |_, _| {})?);
+        }
+        Ok(checks)
+    }
+}
+
+/// A report whose provenance cannot be used.
+pub fn unusable(level: Level, report: &Path, error: &Unusable) -> Check {
+    let name = format!("{}/provenance.json", report.display());
+    let status = match error {
+        Unusable::Absent | Unusable::OtherVersion(_) => Status::Undecided,
+        Unusable::Wrong(_) => Status::Failed,
+    };
+    let profile = report.file_name().unwrap_or_default().display();
+    let message = format!("{error}; `fig6 reproduce --profile {profile}` writes it");
+    Check::new(level, name, status, message)
+}
+
+/// The numbers of a report.
+fn results(path: &Path) -> Result<Results> {
+    let bytes = provenance::read(path)?;
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("{} is not what fig6 writes", path.display()))
+}
+
+/// Something that is another one each time.
+fn new_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| u64::from(now.subsec_nanos()) ^ now.as_secs() << 20) & 0xffff_ffff
+}
