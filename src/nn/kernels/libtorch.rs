@@ -81,7 +81,8 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     };
     Batch {
         output: Tensor::from_primitive::<Autodiff<LibTorch>>(output),
-        mean: statistic(TchTensor::new(mean)),
+        // A copy: LibTorch has kept the other for its way back, and callers may change theirs.
+        mean: statistic(TchTensor::new(mean.copy())),
         variance: statistic(TchTensor::new(variance)),
     }
 }
