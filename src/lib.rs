@@ -46,7 +46,7 @@
 //! | [`store`] | objects, manifests, locks, durable writes, an index; what is damaged or of no more use | the graph, what steps do |
 //! | [`run`] | scheduler, executors, the step's process, events | what steps do, the terminal |
 //! | [`steps`] | download, preprocess, train, evaluate, aggregate, plot, table | store, graph, profiles |
-//! | [`nn`] | networks, initial weights, augmentation, schedule, training, checkpoints, devices | pipelines, stores, steps |
+//! | [`nn`] | networks, initial weights, augmentation, schedule, training, checkpoints, devices, CPU kernels | pipelines, stores, steps |
 //! | [`standalone`] | one training by itself; weights from a file to a network or another file | pipelines, graphs, keys |
 //! | [`foreign`] | weights in files of PyTorch and others: formats, names | networks that compute, images |
 //! | [`cifar`], [`results`] | images and records in which steps hand results on | everything else |
@@ -70,7 +70,8 @@
 //!    before it.
 //! 6. What is missing never passes: a verification is green only if something was shown, and all of it.
 //! 7. The library never prints; only [`cli`] does, and only it knows clap.
-//! 8. Only [`nn`] names burn, only `nn::device` names backends, only the plot names plotters.
+//! 8. Only [`nn`] names burn, only `nn::device` and `nn::kernels` name backends, only the plot names
+//!    plotters.
 //! 9. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
 
 pub mod bundle;

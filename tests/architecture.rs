@@ -93,7 +93,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Crates that only some files may name.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("burn", &["nn/"]),
-    ("tch", &["nn/device.rs"]),
+    ("tch", &["nn/device.rs", "nn/kernels/libtorch.rs"]),
+    ("pulp", &["nn/kernels/"]),
     ("pytorch_reader", &["foreign/"]),
     ("zip", &["foreign/"]),
     ("plotters", &["steps/plot/", "steps/plot.rs"]),

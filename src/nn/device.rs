@@ -267,7 +267,8 @@ impl Request {
         };
         let mps = [Backend::TchMps, Backend::Metal];
         let cuda = [Backend::TchCuda(index), Backend::Cuda(index)];
-        let cpu = [Backend::TchCpu, Backend::Flex];
+        // By measurement: `benches/train.rs`.
+        let cpu = [Backend::Flex, Backend::TchCpu];
         match self {
             Request::Auto => first_usable(&[mps, cuda, cpu].concat()),
             Request::Cpu => first_usable(&cpu),

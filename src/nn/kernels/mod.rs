@@ -11,7 +11,8 @@
 //! All of them compute the same function; they differ in rounding. Unaware of networks, parameters'
 //! names and running statistics.
 
-pub mod buffers;
+#[cfg(feature = "flex")]
+mod buffers;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "tch")]
