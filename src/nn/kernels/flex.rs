@@ -42,20 +42,16 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     let skip_last = skip
         .as_ref()
         .map(|skip| channels_last(skip.primitive().clone()));
-    let arch = Arch::new();
-    let done = maps::train(
-        arch,
-        &geometry,
-        x_last.storage(),
-        weights_flat.storage(),
-        [
-            scale_flat.storage(),
-            contiguous(shift.primitive().clone()).storage(),
-        ],
-        skip_last.as_ref().map(FlexTensor::storage),
+    let shift_flat = contiguous(shift.primitive().clone());
+    let layer = maps::Layer {
+        arch: Arch::new(),
+        geometry,
+        weights: weights_flat.storage(),
+        skip: skip_last.as_ref().map(FlexTensor::storage),
         relu,
-        unit.epsilon,
-    );
+    };
+    let scales = [scale_flat.storage(), shift_flat.storage()];
+    let done = maps::train(&layer, x_last.storage(), scales, unit.epsilon);
     let shape = [
         geometry.filters,
         geometry.out_height(),
@@ -115,17 +111,18 @@ pub fn infer(
         Then::AddRelu(skip) => Some(channels_last(untraced(skip))),
         _ => None,
     };
-    let out = maps::infer(
-        Arch::new(),
-        &geometry,
-        x.storage(),
-        weights.storage(),
-        &norm.affine(&scale, &shift),
-        skip.as_ref().map(FlexTensor::storage),
+    let layer = maps::Layer {
+        arch: Arch::new(),
+        geometry,
+        weights: weights.storage(),
+        skip: skip.as_ref().map(FlexTensor::storage),
         relu,
-    );
+    };
+    let out = maps::infer(&layer, x.storage(), &norm.affine(&scale, &shift));
     give_back(x);
-    skip.map(give_back);
+    if let Some(skip) = skip {
+        give_back(skip);
+    }
     let shape = [
         geometry.filters,
         geometry.out_height(),
@@ -301,7 +298,9 @@ impl Kept {
         let found = maps::backward(Arch::new(), &g, &saved, &mut gradient, of_x);
         give_back(self.x);
         give_back(self.map);
-        self.out.map(give_back);
+        if let Some(out) = self.out {
+            give_back(out);
+        }
         let skip = match of_skip {
             true => Some(as_tensor(
                 gradient,

@@ -1,8 +1,8 @@
 //! The networks' layers as the backends compute them fastest: a convolution together with the batch
 //! normalisation, the sum and the ReLU that follow it, forward and backward.
 //!
-//! [`train`], [`infer`], [`zero_pad`], [`fork`] and [`mean`] say what is computed; who computes it depends on the device
-//! of the input:
+//! [`train`], [`infer`], [`zero_pad`], [`fork`] and [`mean`] say what is computed; who computes it
+//! depends on the device of the input:
 //!
 //! - `flex`: this folder's own kernels (`maps`), on channels-last memory.
 //! - `libtorch`: LibTorch's own operations with its own gradients.
@@ -38,6 +38,7 @@ pub struct Unit {
 }
 
 /// What follows the normalisation.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Then {
     Nothing,
     Relu,

@@ -20,23 +20,34 @@ pub struct Normalised {
     pub norm: Norm,
 }
 
-/// `relu(weight · (conv(x) − mean) / √(variance + ε) + bias + skip)` with the batch's statistics.
-///
-/// `weights` are `[filters, channels, size, size]`, `scale` is normalisation's weight and bias, and
-/// `skip` has the output's shape.
-pub fn train(
-    arch: Arch,
-    geometry: &Geometry,
-    x: &[f32],
-    weights: &[f32],
-    [weight, bias]: [&[f32]; 2],
-    skip: Option<&[f32]>,
-    relu: bool,
-    epsilon: f64,
-) -> Normalised {
+/// A convolution and what follows its normalisation.
+pub struct Layer<'a> {
+    /// The instructions to compute with.
+    pub arch: Arch,
+    pub geometry: Geometry,
+    /// `[filters, channels, size, size]`
+    pub weights: &'a [f32],
+    /// Added after normalisation, of the output's shape.
+    pub skip: Option<&'a [f32]>,
+    /// Whether a ReLU ends it.
+    pub relu: bool,
+}
+
+impl Layer<'_> {
+    /// One image's part of the skip.
+    fn skip(&self, image: usize) -> Option<&[f32]> {
+        let output = self.geometry.output();
+        self.skip.map(|skip| &skip[image * output..][..output])
+    }
+}
+
+/// `relu(weight · (conv(x) − mean) / √(variance + ε) + bias + skip)` with the batch's statistics;
+/// `weight` and `bias` are normalisation's.
+pub fn train(layer: &Layer, x: &[f32], [weight, bias]: [&[f32]; 2], epsilon: f64) -> Normalised {
+    let (arch, geometry) = (layer.arch, &layer.geometry);
     let mut map = buffers::take(geometry.images * geometry.output());
     let mut moments: Vec<Option<Moments>> = vec![None; geometry.images];
-    let pass = Pass::forward(geometry, weights);
+    let pass = Pass::forward(geometry, layer.weights);
     map.par_chunks_exact_mut(geometry.output())
         .zip(x.par_chunks_exact(geometry.input()))
         .zip(&mut moments)
@@ -50,14 +61,13 @@ pub fn train(
         );
     let moments: Vec<Moments> = moments.into_iter().flatten().collect();
     let norm = Norm::of(&moments, geometry.out_pixels(), epsilon);
-    let affine = norm.affine(weight, bias);
+    let affine = &norm.affine(weight, bias);
     let mut out = buffers::take(map.len());
     out.par_chunks_exact_mut(geometry.output())
         .zip(map.par_chunks_exact(geometry.output()))
         .enumerate()
         .for_each(|(image, (out, map))| {
-            let skip = skip.map(|skip| &skip[image * geometry.output()..][..geometry.output()]);
-            let affine = &affine;
+            let (skip, relu) = (layer.skip(image), layer.relu);
             arch.dispatch(Apply {
                 affine,
                 map,
@@ -70,17 +80,10 @@ pub fn train(
 }
 
 /// `relu(scale · conv(x) + shift + skip)`: one pass, in which each image's map stays in the cache.
-pub fn infer(
-    arch: Arch,
-    geometry: &Geometry,
-    x: &[f32],
-    weights: &[f32],
-    affine: &Affine,
-    skip: Option<&[f32]>,
-    relu: bool,
-) -> Vec<f32> {
+pub fn infer(layer: &Layer, x: &[f32], affine: &Affine) -> Vec<f32> {
+    let (arch, geometry) = (layer.arch, &layer.geometry);
     let mut out = buffers::take(geometry.images * geometry.output());
-    let pass = Pass::forward(geometry, weights);
+    let pass = Pass::forward(geometry, layer.weights);
     out.par_chunks_exact_mut(geometry.output())
         .zip(x.par_chunks_exact(geometry.input()))
         .enumerate()
@@ -88,7 +91,7 @@ pub fn infer(
             || framed(geometry),
             |framed, (image, (map, x))| {
                 convolve(arch, geometry, &pass, framed, x, map);
-                let skip = skip.map(|skip| &skip[image * geometry.output()..][..geometry.output()]);
+                let (skip, relu) = (layer.skip(image), layer.relu);
                 arch.dispatch(ApplyInPlace {
                     affine,
                     map,

@@ -23,7 +23,7 @@ mod tile;
 mod weight_gradient;
 
 pub use backward::{Saved, backward};
-pub use forward::{infer, train};
+pub use forward::{Layer, infer, train};
 pub use geometry::Geometry;
 pub use norm::Norm;
 pub use pad::{pad_channels, pad_channels_backward};

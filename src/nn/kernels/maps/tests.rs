@@ -46,7 +46,7 @@ fn numbers(seed: u64, count: usize) -> Vec<f32> {
 }
 
 /// One layer with everything that goes into it.
-struct Layer {
+struct Case {
     geometry: Geometry,
     x: Vec<f32>,
     weights: Vec<f32>,
@@ -56,10 +56,10 @@ struct Layer {
     relu: bool,
 }
 
-impl Layer {
-    fn new(geometry: Geometry, relu: bool, with_skip: bool) -> Layer {
+impl Case {
+    fn new(geometry: Geometry, relu: bool, with_skip: bool) -> Case {
         let g = geometry;
-        Layer {
+        Case {
             geometry,
             x: numbers(1, g.images * g.input()),
             weights: numbers(2, g.weights()),
@@ -130,19 +130,18 @@ impl Layer {
         map.iter().enumerate().map(value).collect()
     }
 
-    fn train(&self, arch: Arch) -> forward::Normalised {
-        let scale = [&self.scale[..], &self.shift[..]];
-        let (x, skip) = (&self.x, self.skip.as_deref());
-        train(
+    fn on(&self, arch: Arch) -> Layer<'_> {
+        Layer {
             arch,
-            &self.geometry,
-            x,
-            &self.weights,
-            scale,
-            skip,
-            self.relu,
-            EPSILON,
-        )
+            geometry: self.geometry,
+            weights: &self.weights,
+            skip: self.skip.as_deref(),
+            relu: self.relu,
+        }
+    }
+
+    fn train(&self, arch: Arch) -> forward::Normalised {
+        train(&self.on(arch), &self.x, [&self.scale, &self.shift], EPSILON)
     }
 
     /// Gradients of `Σ output · slope`, the skip's last.
@@ -175,10 +174,10 @@ fn close(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {
     }
 }
 
-fn layers() -> impl Iterator<Item = Layer> {
+fn layers() -> impl Iterator<Item = Case> {
     let kinds = [(false, false), (true, false), (true, true)];
     SHAPES.into_iter().flat_map(move |geometry| {
-        kinds.map(|(relu, with_skip)| Layer::new(geometry, relu, with_skip))
+        kinds.map(|(relu, with_skip)| Case::new(geometry, relu, with_skip))
     })
 }
 
@@ -200,18 +199,8 @@ fn inference_is_training_with_statistics_given() {
     for layer in layers() {
         let done = layer.train(Arch::new());
         let affine = done.norm.affine(&layer.scale, &layer.shift);
-        let (x, skip) = (&layer.x, layer.skip.as_deref());
-        let geometry = &layer.geometry;
-        let out = infer(
-            Arch::new(),
-            geometry,
-            x,
-            &layer.weights,
-            &affine,
-            skip,
-            layer.relu,
-        );
-        assert!(out == done.out, "{geometry:?}");
+        let out = infer(&layer.on(Arch::new()), &layer.x, &affine);
+        assert!(out == done.out, "{:?}", layer.geometry);
     }
 }
 
@@ -220,7 +209,7 @@ fn gradients_are_the_slopes_of_the_definition() {
     for layer in layers() {
         let g = layer.geometry;
         let slope = numbers(6, g.images * g.output());
-        let loss = |layer: &Layer| -> f64 {
+        let loss = |layer: &Case| -> f64 {
             let output = layer.output();
             output
                 .iter()
@@ -235,7 +224,7 @@ fn gradients_are_the_slopes_of_the_definition() {
             // A few of each, spread over all.
             for place in (0..found.len()).step_by(found.len().div_ceil(7)) {
                 let moved = |by: f32| {
-                    let mut layer = Layer::new(g, layer.relu, layer.skip.is_some());
+                    let mut layer = Case::new(g, layer.relu, layer.skip.is_some());
                     let values = match which {
                         0 => &mut layer.x,
                         1 => &mut layer.weights,
@@ -284,7 +273,7 @@ fn plain_instructions_give_the_same_gradients_within_rounding() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let layer = Layer::new(shape([19, 16, 8, 8], 32, 3, 2), true, true);
+    let layer = Case::new(shape([19, 16, 8, 8], 32, 3, 2), true, true);
     let slope = numbers(6, layer.geometry.images * layer.geometry.output());
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
