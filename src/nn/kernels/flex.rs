@@ -253,7 +253,7 @@ where
     }
 }
 
-macro_rules! backward {
+macro_rules! layer_backward {
     ($parents:literal) => {
         impl Backward<Flex, $parents> for Step {
             type State = Kept;
@@ -279,8 +279,8 @@ macro_rules! backward {
     };
 }
 
-backward!(4);
-backward!(5);
+layer_backward!(4);
+layer_backward!(5);
 
 impl Kept {
     /// Gradients of the parents, in their order.

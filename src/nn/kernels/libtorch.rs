@@ -260,7 +260,7 @@ impl<const P: usize> Kept<P> {
 #[derive(Debug)]
 struct Layer;
 
-macro_rules! backward {
+macro_rules! recorded_backward {
     ($parents:literal, $parameters:literal) => {
         impl Backward<LibTorch, $parents> for Layer {
             type State = Kept<$parameters>;
@@ -283,9 +283,9 @@ macro_rules! backward {
     };
 }
 
-backward!(1, 0);
-backward!(4, 3);
-backward!(5, 3);
+recorded_backward!(1, 0);
+recorded_backward!(4, 3);
+recorded_backward!(5, 3);
 
 fn register(gradients: &mut Gradients, parent: NodeId, gradient: TchTensor) {
     gradients.register::<LibTorch>(parent, gradient);
