@@ -1,5 +1,5 @@
 //! What a device achieves: steps of training and evaluations on made-up images, as training and
-//! evaluation do them, and single layers. The caller holds the clock.
+//! evaluation do them, and single layers.
 //!
 //! Unaware of files and of how figures are shown.
 
@@ -35,7 +35,7 @@ pub struct Treadmill {
 }
 
 impl Treadmill {
-    /// With `batch` made-up images, which every step trains on.
+    /// With one batch of made-up images, which every step trains on.
     ///
     /// # Errors
     /// If the network does not exist or the device cannot be opened.

@@ -8,6 +8,9 @@ use std::sync::{Mutex, PoisonError};
 /// Smaller ones are not worth keeping, in numbers.
 const LEAST: usize = 16 * 1024;
 
+/// What a new buffer holds: in tests what nobody may read.
+const FRESH: f32 = if cfg!(test) { f32::NAN } else { 0.0 };
+
 static KEPT: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
 /// A buffer of `len` numbers with any content. Every number must be written before it is read.
@@ -25,10 +28,10 @@ pub fn take(len: usize) -> Vec<f32> {
         Some((_, place)) => {
             let mut buffer = kept.swap_remove(place);
             drop(kept);
-            buffer.resize(len, 0.0);
+            buffer.resize(len, FRESH);
             buffer
         }
-        None => vec![0.0; len],
+        None => vec![FRESH; len],
     }
 }
 

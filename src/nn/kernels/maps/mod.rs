@@ -28,6 +28,7 @@ pub use geometry::Geometry;
 pub use norm::Norm;
 pub use pad::{pad_channels, pad_channels_backward};
 pub use pool::{add, mean_pixels, spread_pixels, to_channels_last};
+pub use tile::BLOCK;
 
 #[cfg(test)]
 mod tests;
