@@ -77,17 +77,17 @@ fn compiler() -> Result<String, Box<dyn Error>> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// The version of burn in `Cargo.lock`.
+/// The version of burn in `Cargo.lock`; all its crates have the same.
 fn burn_version(root: &Path) -> Result<String, Box<dyn Error>> {
     let lock = fs::read_to_string(root.join("Cargo.lock"))?;
     let mut lines = lock.lines();
     lines
-        .find(|line| *line == "name = \"burn\"")
-        .ok_or("Cargo.lock does not name burn")?;
+        .find(|line| *line == "name = \"burn-core\"")
+        .ok_or("Cargo.lock does not name burn-core")?;
     let version = lines
         .next()
         .and_then(|line| line.strip_prefix("version = \""))
         .and_then(|line| line.strip_suffix('"'))
-        .ok_or("Cargo.lock gives burn no version")?;
+        .ok_or("Cargo.lock gives burn-core no version")?;
     Ok(version.to_owned())
 }

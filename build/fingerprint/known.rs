@@ -145,10 +145,12 @@ pub fn is_std(name: &str) -> bool {
     matches!(name, "std" | "core" | "alloc" | "proc_macro")
 }
 
-/// Whether something is known of a crate by its name.
-pub fn is_crate(name: &str) -> bool {
+/// Whether something is known of a crate by its name, and this package is another one.
+pub fn is_taken(name: &str, package: &str) -> bool {
     let of_derives = |derive: &Derive| derive.path.split("::").next() == Some(name);
-    is_macro_root(name) || DERIVES.iter().any(of_derives)
+    let is_known = is_macro_root(name) || DERIVES.iter().any(of_derives);
+    // What burn has under its name is this package's.
+    is_known && (name, package) != ("burn", "burn-core")
 }
 
 /// Whether a library may have this name. Names of libraries have no capital letters: rustc warns of

@@ -67,7 +67,9 @@ impl<'a> Packages<'a> {
             places.entry(locked.name.clone()).or_default().push(place);
         }
         let mut direct = manifest.direct();
-        let taken = |(name, direct): &(&String, &Direct)| direct.renamed && known::is_crate(name);
+        let taken = |(name, direct): &(&String, &Direct)| {
+            direct.renamed && known::is_taken(name, &direct.package)
+        };
         if let Some((name, direct)) = direct.iter().find(taken) {
             let message = format!(
                 "gives {} the name {name}, which the fingerprint takes for another crate's",

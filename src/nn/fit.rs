@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use burn::module::Module as _;
-use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Value, json};
@@ -453,8 +452,7 @@ pub(super) fn step(
 ) -> (ResNet, Tensor<2>) {
     let logits = network.forward(images);
     let loss = cross_entropy(logits.clone(), labels);
-    let gradients = GradientsParams::from_grads(loss.backward(), network);
-    let network = sgd.step(learning_rate, network.clone(), gradients);
+    let network = sgd.step(learning_rate, network.clone(), loss.backward());
     (network, logits.without_autodiff())
 }
 

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use burn::module::{Module as _, ModuleMapper, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use super::recipe::Recipe;
 use super::resnet::ResNet;
@@ -66,7 +65,7 @@ impl Sgd {
         &mut self,
         learning_rate: f64,
         network: ResNet,
-        gradients: GradientsParams,
+        gradients: Gradients,
     ) -> ResNet {
         network.map(&mut Step {
             sgd: self,
@@ -81,7 +80,7 @@ impl Sgd {
 struct Step<'a> {
     sgd: &'a mut Sgd,
     learning_rate: f64,
-    gradients: GradientsParams,
+    gradients: Gradients,
     path: Vec<String>,
 }
 
@@ -96,7 +95,7 @@ impl ModuleMapper for Step<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         // Running statistics have no gradient: they are not learned.
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else {
+        let Some(gradient) = param.val().grad_remove(&mut self.gradients) else {
             return param;
         };
         let name = self.path.join(".");

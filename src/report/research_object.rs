@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::evidence::{PIPELINE, Record};
@@ -48,9 +49,18 @@ const COMPLETED: &str = "http://schema.org/CompletedActionStatus";
 
 /// The text of the file.
 pub fn text(record: &Record) -> String {
-    let metadata = Crate::new(record).metadata();
-    let text = serde_json::to_string_pretty(&metadata);
+    let text = serde_json::to_string_pretty(&Crate::new(record).metadata());
     text.expect("a JSON value has a JSON form") + "\n"
+}
+
+/// The file's content. No [`Value`] itself: `json!` would copy the graph, which is by far the largest
+/// thing that a run ever holds.
+#[derive(Serialize)]
+struct Metadata {
+    #[serde(rename = "@context")]
+    context: [&'static str; 2],
+    #[serde(rename = "@graph")]
+    graph: Vec<Value>,
 }
 
 /// When a step ran.
@@ -110,20 +120,20 @@ impl<'a> Crate<'a> {
         times.max().unwrap_or_default()
     }
 
-    fn metadata(&self) -> Value {
+    fn metadata(&self) -> Metadata {
         let mut parts = Parts::default();
         self.add_head(&mut parts);
         self.add_steps(&mut parts);
         self.add_run(&mut parts);
         self.add_workflow(&mut parts);
         self.add_files(&mut parts);
-        json!({
-            "@context": [
+        Metadata {
+            context: [
                 "https://w3id.org/ro/crate/1.1/context",
                 "https://w3id.org/ro/terms/workflow-run/context",
             ],
-            "@graph": parts.into_graph(),
-        })
+            graph: parts.into_graph(),
+        }
     }
 
     /// The crate itself, and what it conforms to.

@@ -64,7 +64,7 @@ fn training_and_evaluation_reach_the_networks_and_no_other_step_does() {
             "{kind} and nn::resnet"
         );
         assert_eq!(
-            parts.crates.contains_key("burn"),
+            parts.crates.contains_key("burn-core"),
             numeric,
             "{kind} and burn"
         );
@@ -152,7 +152,7 @@ fn a_backend_has_its_own_crates_and_none_of_another() {
 
 #[test]
 fn no_backends_crates_are_among_those_of_burn() {
-    let packages = packages(&OURS.kinds["train"].crates["burn"]);
+    let packages = packages(&OURS.kinds["train"].crates["burn-core"]);
     assert!(packages.contains("burn-autodiff"), "{packages:?}");
     for backend in [
         "burn-cuda",

@@ -369,6 +369,7 @@ fn after_any_number_of_disturbances_results_are_those_of_a_fresh_store() {
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
     descriptors: usize,
+    /// The most memory that it ever held.
     kilobytes: usize,
 }
 
@@ -377,7 +378,7 @@ fn held(process: u32) -> Option<Held> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(Held {
         descriptors,
