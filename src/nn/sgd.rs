@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
+use super::kernels::{Descent, Moving, descend};
 use super::recipe::Recipe;
 use super::resnet::ResNet;
 use super::weights::{State, Values, read};
@@ -61,12 +62,7 @@ impl Sgd {
 
     /// One step: `v ← μ v + (g + λ w)`, `w ← w − η v`, with `v` starting as the first gradient.
     /// Weight decay is on all parameters, batch normalisation's and biases included.
-    pub fn step(
-        &mut self,
-        learning_rate: f64,
-        network: ResNet,
-        gradients: Gradients,
-    ) -> ResNet {
+    pub fn step(&mut self, learning_rate: f64, network: ResNet, gradients: Gradients) -> ResNet {
         network.map(&mut Step {
             sgd: self,
             learning_rate,
@@ -104,18 +100,22 @@ impl ModuleMapper for Step<'_> {
             weight_decay,
             velocities,
         } = &mut *self.sgd;
-        param.map(|weight| {
-            let weight = weight.without_autodiff();
-            let shape = weight.dims();
-            let decayed = gradient + weight.clone().mul_scalar(*weight_decay);
-            let velocity = match velocities.remove(&name) {
-                Some(velocity) => decayed + velocity.reshape(shape).mul_scalar(*momentum),
-                None => decayed,
-            };
+        let descent = Descent {
+            learning_rate: self.learning_rate,
+            momentum: *momentum,
+            weight_decay: *weight_decay,
+        };
+        param.map(|weights| {
+            let shape = weights.dims();
             let length = shape.iter().product::<usize>();
-            velocities.insert(name, velocity.clone().reshape([length]));
-            let weight = weight - velocity.mul_scalar(self.learning_rate);
-            Tensor::from_inner(weight).set_require_grad(true)
+            let moving = Moving {
+                weights: weights.without_autodiff().reshape([length]),
+                gradient: gradient.reshape([length]),
+                velocity: velocities.remove(&name),
+            };
+            let [weights, velocity] = descend(moving, descent);
+            velocities.insert(name, velocity);
+            Tensor::from_inner(weights.reshape(shape)).set_require_grad(true)
         })
     }
 }

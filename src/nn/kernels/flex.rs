@@ -13,11 +13,12 @@ use burn::tensor::{Bytes, DType, Shape, Tensor};
 use pulp::Arch;
 
 use self::memory::{
-    Traced, as_tensor, as_vector, channels_last, contiguous, give_back, traced, untraced, values,
+    Traced, as_tensor, as_vector, channels_last, contiguous, give_back, into_values, traced,
+    untraced, values,
 };
-use self::steps::{Join, Kept, Leave, Mean, Pad, Slot, record, record_one};
+use self::steps::{Join, Kept, Leave, Mean, Slot, record, record_one};
 use super::maps::{self, BLOCK, Geometry, Norm};
-use super::{Batch, Then, Unit};
+use super::{Batch, Descent, Moving, Shrink, Then, Unit};
 
 /// Whether the kernels know the shape: whole blocks of filters.
 pub fn can(unit: &Unit) -> bool {
@@ -131,27 +132,26 @@ pub fn infer(
 }
 
 /// See [`super::zero_pad`].
-pub fn zero_pad(x: Tensor<4>, zeros: [usize; 2]) -> Tensor<4> {
+pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
     let [images, channels, height, width] = x.dims();
-    let pad = Pad {
+    let pad = maps::Pad {
         shape: [height, width, channels],
+        largest: shrink == Shrink::Largest,
         zeros,
     };
-    let apply = |x: FlexTensor| {
-        let out = maps::pad_channels(channels_last(x).storage(), pad.shape, 2, zeros);
-        let shape = [
-            zeros[0] + channels + zeros[1],
-            height.div_ceil(2),
-            width.div_ceil(2),
-        ];
-        as_tensor(out, images, shape)
+    let apply = |x: &FlexTensor| {
+        let out = pad.forward(x.storage());
+        let [height, width, channels] = pad.out_shape();
+        as_tensor(out, images, [channels, height, width])
     };
     if !x.device().is_autodiff() {
-        return Tensor::from_primitive::<Flex>(apply(untraced(x)));
+        let x = channels_last(untraced(x));
+        return Tensor::from_primitive::<Flex>(apply(&x));
     }
     let x = traced(x);
-    let out = apply(x.primitive().clone());
-    Tensor::from_primitive::<Autodiff<Flex>>(record_one(pad, x, (), out))
+    let value = channels_last(x.primitive().clone());
+    let out = apply(&value);
+    Tensor::from_primitive::<Autodiff<Flex>>(record_one(pad, x, value, out))
 }
 
 /// See [`super::fork`].
@@ -186,6 +186,15 @@ pub fn mean(x: Tensor<4>) -> Tensor<2> {
     let means = apply(x.primitive().clone());
     let means = record_one(Mean, x, [images, channels, height, width], means);
     Tensor::from_primitive::<Autodiff<Flex>>(means)
+}
+
+/// See [`super::descend`].
+pub fn descend(moving: Moving, descent: Descent) -> [Tensor<1>; 2] {
+    let numbers = |tensor: Tensor<1>| into_values(contiguous(untraced(tensor)));
+    let (weights, gradient) = (numbers(moving.weights), numbers(moving.gradient));
+    let velocity = moving.velocity.map(numbers);
+    maps::descend(weights, gradient, velocity, descent)
+        .map(|values| Tensor::from_primitive::<Flex>(as_vector(values)))
 }
 
 fn geometry(x: &Tensor<4>, unit: &Unit) -> Geometry {

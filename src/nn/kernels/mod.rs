@@ -1,8 +1,8 @@
 //! The networks' layers as the backends compute them fastest: a convolution together with the batch
 //! normalisation, the sum and the ReLU that follow it, forward and backward.
 //!
-//! [`train`], [`infer`], [`zero_pad`], [`fork`] and [`mean`] say what is computed; who computes it
-//! depends on the device of the input:
+//! [`train`], [`infer`], [`zero_pad`], [`fork`], [`mean`] and [`descend`] say what is computed; who
+//! computes it depends on the device of the input:
 //!
 //! - `flex`: this folder's own kernels (`maps`), on channels-last memory.
 //! - `libtorch`: LibTorch's own operations with its own gradients.
@@ -127,12 +127,12 @@ pub enum Shrink {
 /// One of each 2 × 2 pixels of `[images, channels, height, width]`, with channels of zeros before
 /// and after (the paper's option A, and a variant of it).
 pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
-    match (Route::of(&x.device()), shrink) {
+    match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
-        (Route::Flex, Shrink::EveryOther) => flex::zero_pad(x, zeros),
+        Route::Flex => flex::zero_pad(x, shrink, zeros),
         #[cfg(feature = "tch")]
-        (Route::LibTorch, _) => libtorch::zero_pad(x, shrink, zeros),
-        _ => portable::zero_pad(x, shrink, zeros),
+        Route::LibTorch => libtorch::zero_pad(x, shrink, zeros),
+        Route::Portable => portable::zero_pad(x, shrink, zeros),
     }
 }
 
@@ -155,6 +155,35 @@ pub fn mean(x: Tensor<4>) -> Tensor<2> {
         #[cfg(feature = "tch")]
         Route::LibTorch => libtorch::mean(x),
         _ => portable::mean(x),
+    }
+}
+
+/// The numbers of a step of stochastic gradient descent.
+#[derive(Clone, Copy, Debug)]
+pub struct Descent {
+    /// η
+    pub learning_rate: f64,
+    /// μ
+    pub momentum: f64,
+    /// λ
+    pub weight_decay: f64,
+}
+
+/// Weights `w`, their gradient `g` and their velocity `v`, none before the first step, outside of
+/// autodiff's graph.
+pub struct Moving {
+    pub weights: Tensor<1>,
+    pub gradient: Tensor<1>,
+    pub velocity: Option<Tensor<1>>,
+}
+
+/// `v ← μ v + (g + λ w)` and `w ← w − η v`, in this order; `v` starts as the first gradient. Returns
+/// weights and velocity.
+pub fn descend(moving: Moving, descent: Descent) -> [Tensor<1>; 2] {
+    match Route::of(&moving.weights.device()) {
+        #[cfg(feature = "flex")]
+        Route::Flex => flex::descend(moving, descent),
+        _ => portable::descend(moving, descent),
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 
-use super::{Batch, Shrink, Then, Unit};
+use super::{Batch, Descent, Moving, Shrink, Then, Unit};
 
 pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     let map = convolve(x, unit.weights, unit.stride);
@@ -49,6 +49,21 @@ pub fn mean(x: Tensor<4>) -> Tensor<2> {
     let [images, channels, height, width] = x.dims();
     let means = x.reshape([images, channels, height * width]).mean_dim(2);
     means.reshape([images, channels])
+}
+
+pub fn descend(moving: Moving, descent: Descent) -> [Tensor<1>; 2] {
+    let Moving {
+        weights,
+        gradient,
+        velocity,
+    } = moving;
+    let decayed = gradient + weights.clone().mul_scalar(descent.weight_decay);
+    let velocity = match velocity {
+        Some(velocity) => decayed + velocity.mul_scalar(descent.momentum),
+        None => decayed,
+    };
+    let weights = weights - velocity.clone().mul_scalar(descent.learning_rate);
+    [weights, velocity]
 }
 
 fn convolve(x: Tensor<4>, weights: Tensor<4>, stride: usize) -> Tensor<4> {

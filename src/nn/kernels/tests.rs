@@ -204,3 +204,29 @@ fn every_backend_infers_as_burns_own_operations_do() {
         }
     }
 }
+
+#[test]
+fn every_backend_descends_as_burns_own_operations_do_bit_by_bit() {
+    let descent = Descent {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+    };
+    // Two steps: the first has no velocity yet.
+    let steps = |descend: fn(Moving, Descent) -> [Tensor<1>; 2], device: &Device| {
+        let moving = |weights, velocity, gradient| Moving {
+            weights,
+            gradient: tensor(gradient, [1_000], device),
+            velocity,
+        };
+        let start = tensor("weights", [1_000], device);
+        let [weights, velocity] = descend(moving(start, None, "first"), descent);
+        let [weights, velocity] = descend(moving(weights, Some(velocity), "second"), descent);
+        [weights, velocity].map(|values| read(values).unwrap())
+    };
+    let expected = steps(portable::descend, &Backend::Flex.open().unwrap());
+    for backend in backends() {
+        let found = steps(descend, &backend.open().unwrap());
+        assert!(found == expected, "{backend}");
+    }
+}

@@ -16,7 +16,7 @@ use super::memory::{
     Traced, as_tensor, as_vector, channels_last, contiguous, give_back, into_values,
 };
 use crate::nn::kernels::buffers;
-use crate::nn::kernels::maps::{self, Geometry, Norm, Saved};
+use crate::nn::kernels::maps::{self, Geometry, Norm, Pad, Saved};
 
 /// What the way back needs, and its place in burn's graph.
 #[derive(Clone, Debug)]
@@ -130,21 +130,15 @@ impl Kept {
 }
 
 /// The step of [`super::zero_pad`].
-#[derive(Clone, Copy, Debug)]
-pub struct Pad {
-    /// Height, width and channels of the input.
-    pub shape: [usize; 3],
-    /// Channels before and after.
-    pub zeros: [usize; 2],
-}
-
 impl Backward<Flex, 1> for Pad {
-    type State = ();
+    /// The input.
+    type State = FlexTensor;
 
-    fn backward(self, ops: Ops<(), 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<FlexTensor, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = channels_last(gradients.consume::<Flex>(&ops.node));
-        let found = maps::pad_channels_backward(gradient.storage(), self.shape, 2, self.zeros);
+        let found = self.input_gradient(gradient.storage(), ops.state.storage());
         give_back(gradient);
+        give_back(ops.state);
         if let [Some(parent)] = ops.parents {
             let [height, width, channels] = self.shape;
             let images = found.len() / (height * width * channels).max(1);

@@ -1,5 +1,5 @@
 //! The arithmetic of the networks' layers on plain slices of `f32`, for CPUs: convolution forward and
-//! backward, batch normalisation with what follows it, and the copying shortcut.
+//! backward, batch normalisation with what follows it, the copying shortcut, and the step of SGD.
 //!
 //! Maps lie channels last: `[images, height, width, channels]`, so that all channels of a pixel are
 //! neighbours and a kernel's row is one contiguous stretch of `size · channels` numbers. A
@@ -13,6 +13,7 @@
 //! tensors and gradients' graphs.
 
 mod backward;
+mod descent;
 mod forward;
 mod geometry;
 mod norm;
@@ -23,10 +24,11 @@ mod tile;
 mod weight_gradient;
 
 pub use backward::{Saved, backward};
+pub use descent::descend;
 pub use forward::{Layer, infer, train};
 pub use geometry::Geometry;
 pub use norm::Norm;
-pub use pad::{pad_channels, pad_channels_backward};
+pub use pad::Pad;
 pub use pool::{add, mean_pixels, spread_pixels, to_channels_last};
 pub use tile::BLOCK;
 

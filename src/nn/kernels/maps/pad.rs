@@ -1,62 +1,110 @@
-//! The paper's option A: every `stride`-th pixel of every `stride`-th row, with channels of zeros
-//! before and after. Unaware of what it is added to.
+//! The paper's option A and a variant of it: one pixel of each 2 × 2, with channels of zeros before and
+//! after. Unaware of what it is added to.
 
 use rayon::prelude::*;
 
 use crate::nn::kernels::buffers;
 
-/// `[images, height, width, channels]` to
-/// `[images, ⌈height / stride⌉, ⌈width / stride⌉, before + channels + after]`.
-pub fn pad_channels(
-    x: &[f32],
-    [height, width, channels]: [usize; 3],
-    stride: usize,
-    [before, after]: [usize; 2],
-) -> Vec<f32> {
-    let out_row = width.div_ceil(stride) * (before + channels + after);
-    let images = x.len() / (height * width * channels).max(1);
-    let mut out = buffers::take(images * height.div_ceil(stride) * out_row);
-    let image = height.div_ceil(stride) * out_row;
-    out.par_chunks_exact_mut(image)
-        .zip(x.par_chunks_exact(height * width * channels))
-        .for_each(|(out, x)| {
-            let rows = x.chunks_exact(width * channels).step_by(stride);
-            for (out, x) in out.chunks_exact_mut(out_row).zip(rows) {
-                let pixels = x.chunks_exact(channels).step_by(stride);
-                for (out, x) in out.chunks_exact_mut(before + channels + after).zip(pixels) {
-                    out[..before].fill(0.0);
-                    out[before..][..channels].copy_from_slice(x);
-                    out[before + channels..].fill(0.0);
-                }
-            }
-        });
-    out
+/// What becomes of `[images, height, width, channels]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Pad {
+    /// Height, width and channels of the input.
+    pub shape: [usize; 3],
+    /// Whether the largest of the four pixels stays, channel by channel, and not the first. An odd
+    /// last row or column is then left out.
+    pub largest: bool,
+    /// Channels before and after.
+    pub zeros: [usize; 2],
 }
 
-/// The input's gradient, from the output's: zero where a pixel was left out.
-pub fn pad_channels_backward(
-    gradient: &[f32],
-    [height, width, channels]: [usize; 3],
-    stride: usize,
-    [before, after]: [usize; 2],
-) -> Vec<f32> {
-    let out_row = width.div_ceil(stride) * (before + channels + after);
-    let image = height.div_ceil(stride) * out_row;
-    let images = gradient.len() / image.max(1);
-    let mut input = buffers::take(images * height * width * channels);
-    input
-        .par_chunks_exact_mut(height * width * channels)
-        .zip(gradient.par_chunks_exact(image))
-        .for_each(|(input, gradient)| {
-            input.fill(0.0);
-            let rows = input.chunks_exact_mut(width * channels).step_by(stride);
-            for (input, gradient) in rows.zip(gradient.chunks_exact(out_row)) {
-                let pixels = input.chunks_exact_mut(channels).step_by(stride);
-                let gradients = gradient.chunks_exact(before + channels + after);
-                for (input, gradient) in pixels.zip(gradients) {
-                    input.copy_from_slice(&gradient[before..][..channels]);
+impl Pad {
+    /// Height, width and channels of the output.
+    pub fn out_shape(&self) -> [usize; 3] {
+        let [height, width, channels] = self.shape;
+        let half = |size: usize| match self.largest {
+            true => size / 2,
+            false => size.div_ceil(2),
+        };
+        let [before, after] = self.zeros;
+        [half(height), half(width), before + channels + after]
+    }
+
+    /// `x` is `[images, height, width, channels]`; returns the same for [`Pad::out_shape`].
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let [image, out_image] = [self.shape, self.out_shape()].map(count);
+        let channels = self.shape[2];
+        let mut out = buffers::take(x.len() / image * out_image);
+        out.par_chunks_exact_mut(out_image)
+            .zip(x.par_chunks_exact(image))
+            .for_each(|(out, x)| {
+                out.fill(0.0);
+                for (place, out) in out.chunks_exact_mut(self.out_shape()[2]).enumerate() {
+                    let out = &mut out[self.zeros[0]..][..channels];
+                    let [first, others @ ..] = self.pixels(place);
+                    out.copy_from_slice(&x[first..][..channels]);
+                    for other in others.into_iter().filter(|_| self.largest) {
+                        for (out, &x) in out.iter_mut().zip(&x[other..][..channels]) {
+                            if replaces(x, *out) {
+                                *out = x;
+                            }
+                        }
+                    }
                 }
-            }
-        });
-    input
+            });
+        out
+    }
+
+    /// The input's gradient, from the output's and the input: zero where a pixel was left out.
+    pub fn input_gradient(&self, gradient: &[f32], x: &[f32]) -> Vec<f32> {
+        let [image, out_image] = [self.shape, self.out_shape()].map(count);
+        let channels = self.shape[2];
+        let mut input = buffers::take(x.len());
+        input
+            .par_chunks_exact_mut(image)
+            .zip(x.par_chunks_exact(image))
+            .zip(gradient.par_chunks_exact(out_image))
+            .for_each(|((input, x), gradient)| {
+                input.fill(0.0);
+                for (place, gradient) in gradient.chunks_exact(self.out_shape()[2]).enumerate() {
+                    let gradient = &gradient[self.zeros[0]..][..channels];
+                    let [first, others @ ..] = self.pixels(place);
+                    if !self.largest {
+                        input[first..][..channels].copy_from_slice(gradient);
+                        continue;
+                    }
+                    for (channel, gradient) in gradient.iter().enumerate() {
+                        let larger = |best: usize, other| match replaces(
+                            x[other + channel],
+                            x[best + channel],
+                        ) {
+                            true => other,
+                            false => best,
+                        };
+                        let largest = others.into_iter().fold(first, larger);
+                        input[largest + channel] = *gradient;
+                    }
+                }
+            });
+        input
+    }
+
+    /// Where in an image the four pixels start that an output pixel is one of, row by row; where the
+    /// first one stays, the others need not be there.
+    fn pixels(&self, place: usize) -> [usize; 4] {
+        let [_, width, channels] = self.shape;
+        let out_width = self.out_shape()[1];
+        let (row, column) = (2 * (place / out_width), 2 * (place % out_width));
+        let start = |down: usize, right: usize| ((row + down) * width + column + right) * channels;
+        [start(0, 0), start(0, 1), start(1, 0), start(1, 1)]
+    }
+}
+
+/// Whether a value is taken for larger than the largest so far: not if it is equal, and always if it is
+/// no number, as in PyTorch's `max_pool2d`.
+fn replaces(value: f32, largest: f32) -> bool {
+    value > largest || value.is_nan()
+}
+
+fn count(shape: [usize; 3]) -> usize {
+    shape.iter().product::<usize>().max(1)
 }

@@ -294,9 +294,14 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn option_a_keeps_every_other_pixel_and_its_gradient_flows_back_to_them() {
     let x = numbers(1, 2 * 4 * 6 * 3);
-    let padded = pad_channels(&x, [4, 6, 3], 2, [1, 2]);
+    let pad = Pad {
+        shape: [4, 6, 3],
+        largest: false,
+        zeros: [1, 2],
+    };
+    let padded = pad.forward(&x);
     assert_eq!(padded.len(), 2 * 2 * 3 * 6);
-    let back = pad_channels_backward(&padded, [4, 6, 3], 2, [1, 2]);
+    let back = pad.input_gradient(&padded, &x);
     for (place, (x, back)) in x.iter().zip(&back).enumerate() {
         let pixel = place / 3 % 24;
         let kept = pixel / 6 % 2 == 0 && pixel % 6 % 2 == 0;
@@ -309,4 +314,34 @@ fn option_a_keeps_every_other_pixel_and_its_gradient_flows_back_to_them() {
             .all(|pixel| pixel[0] == 0.0 && pixel[4..] == [0.0, 0.0])
     );
     assert_eq!(channels.clone().count(), 12);
+}
+
+#[test]
+fn an_odd_last_row_or_column_has_every_other_pixel_and_no_largest_of_four() {
+    let x: Vec<f32> = (0..15).map(|number| number as f32).collect();
+    let pad = |largest| Pad {
+        shape: [3, 5, 1],
+        largest,
+        zeros: [0, 0],
+    };
+    assert_eq!(pad(false).forward(&x), [0.0, 2.0, 4.0, 10.0, 12.0, 14.0]);
+    assert_eq!(pad(true).forward(&x), [6.0, 8.0]);
+    let mut back = [0.0; 15];
+    (back[6], back[8]) = (1.0, 2.0);
+    assert_eq!(pad(true).input_gradient(&[1.0, 2.0], &x), back);
+}
+
+#[test]
+fn of_equal_pixels_the_first_is_the_largest_and_what_is_no_number_is_larger_than_any() {
+    let pad = Pad {
+        shape: [2, 4, 1],
+        largest: true,
+        zeros: [0, 1],
+    };
+    let x = [0.0, 0.0, 3.0, 9.0, 0.0, 0.0, f32::NAN, 4.0];
+    let out = pad.forward(&x);
+    assert_eq!((out[0], out[1], out[3]), (0.0, 0.0, 0.0));
+    assert!(out[2].is_nan());
+    let back = pad.input_gradient(&[5.0, 1.0, 6.0, 1.0], &x);
+    assert_eq!(back, [5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0, 0.0]);
 }
