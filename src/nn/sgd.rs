@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::kernels::{Descent, Moving, descend};
+use super::kernels::{Rates, Update, sgd};
 use super::recipe::Recipe;
 use super::resnet::ResNet;
 use super::weights::{State, Values, read};
@@ -100,7 +100,7 @@ impl ModuleMapper for Step<'_> {
             weight_decay,
             velocities,
         } = &mut *self.sgd;
-        let descent = Descent {
+        let rates = Rates {
             learning_rate: self.learning_rate,
             momentum: *momentum,
             weight_decay: *weight_decay,
@@ -108,12 +108,12 @@ impl ModuleMapper for Step<'_> {
         param.map(|weights| {
             let shape = weights.dims();
             let length = shape.iter().product::<usize>();
-            let moving = Moving {
+            let update = Update {
                 weights: weights.without_autodiff().reshape([length]),
                 gradient: gradient.reshape([length]),
                 velocity: velocities.remove(&name),
             };
-            let [weights, velocity] = descend(moving, descent);
+            let [weights, velocity] = sgd(update, rates);
             velocities.insert(name, velocity);
             Tensor::from_inner(weights.reshape(shape)).set_require_grad(true)
         })

@@ -18,7 +18,7 @@ use self::memory::{
 };
 use self::steps::{Join, Kept, Leave, Mean, Slot, record, record_one};
 use super::maps::{self, BLOCK, Geometry, Norm};
-use super::{Batch, Descent, Moving, Shrink, Then, Unit};
+use super::{Batch, Rates, Shrink, Then, Unit, Update};
 
 /// Whether the kernels know the shape: whole blocks of filters.
 pub fn can(unit: &Unit) -> bool {
@@ -188,12 +188,12 @@ pub fn mean(x: Tensor<4>) -> Tensor<2> {
     Tensor::from_primitive::<Autodiff<Flex>>(means)
 }
 
-/// See [`super::descend`].
-pub fn descend(moving: Moving, descent: Descent) -> [Tensor<1>; 2] {
+/// See [`super::sgd`].
+pub fn sgd(update: Update, rates: Rates) -> [Tensor<1>; 2] {
     let numbers = |tensor: Tensor<1>| into_values(contiguous(untraced(tensor)));
-    let (weights, gradient) = (numbers(moving.weights), numbers(moving.gradient));
-    let velocity = moving.velocity.map(numbers);
-    maps::descend(weights, gradient, velocity, descent)
+    let (weights, gradient) = (numbers(update.weights), numbers(update.gradient));
+    let velocity = update.velocity.map(numbers);
+    maps::sgd(weights, gradient, velocity, rates)
         .map(|values| Tensor::from_primitive::<Flex>(as_vector(values)))
 }
 

@@ -1,7 +1,7 @@
 //! The networks' layers as the backends compute them fastest: a convolution together with the batch
 //! normalisation, the sum and the ReLU that follow it, forward and backward.
 //!
-//! [`train`], [`infer`], [`zero_pad`], [`fork`], [`mean`] and [`descend`] say what is computed; who
+//! [`train`], [`infer`], [`zero_pad`], [`fork`], [`mean`] and [`sgd`] say what is computed; who
 //! computes it depends on the device of the input:
 //!
 //! - `flex`: this folder's own kernels (`maps`), on channels-last memory.
@@ -160,7 +160,7 @@ pub fn mean(x: Tensor<4>) -> Tensor<2> {
 
 /// The numbers of a step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug)]
-pub struct Descent {
+pub struct Rates {
     /// η
     pub learning_rate: f64,
     /// μ
@@ -171,7 +171,7 @@ pub struct Descent {
 
 /// Weights `w`, their gradient `g` and their velocity `v`, none before the first step, outside of
 /// autodiff's graph.
-pub struct Moving {
+pub struct Update {
     pub weights: Tensor<1>,
     pub gradient: Tensor<1>,
     pub velocity: Option<Tensor<1>>,
@@ -179,11 +179,11 @@ pub struct Moving {
 
 /// `v ← μ v + (g + λ w)` and `w ← w − η v`, in this order; `v` starts as the first gradient. Returns
 /// weights and velocity.
-pub fn descend(moving: Moving, descent: Descent) -> [Tensor<1>; 2] {
-    match Route::of(&moving.weights.device()) {
+pub fn sgd(update: Update, rates: Rates) -> [Tensor<1>; 2] {
+    match Route::of(&update.weights.device()) {
         #[cfg(feature = "flex")]
-        Route::Flex => flex::descend(moving, descent),
-        _ => portable::descend(moving, descent),
+        Route::Flex => flex::sgd(update, rates),
+        _ => portable::sgd(update, rates),
     }
 }
 

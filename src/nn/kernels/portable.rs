@@ -6,7 +6,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 
-use super::{Batch, Descent, Moving, Shrink, Then, Unit};
+use super::{Batch, Rates, Shrink, Then, Unit, Update};
 
 pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     let map = convolve(x, unit.weights, unit.stride);
@@ -51,18 +51,18 @@ pub fn mean(x: Tensor<4>) -> Tensor<2> {
     means.reshape([images, channels])
 }
 
-pub fn descend(moving: Moving, descent: Descent) -> [Tensor<1>; 2] {
-    let Moving {
+pub fn sgd(update: Update, rates: Rates) -> [Tensor<1>; 2] {
+    let Update {
         weights,
         gradient,
         velocity,
-    } = moving;
-    let decayed = gradient + weights.clone().mul_scalar(descent.weight_decay);
+    } = update;
+    let decayed = gradient + weights.clone().mul_scalar(rates.weight_decay);
     let velocity = match velocity {
-        Some(velocity) => decayed + velocity.mul_scalar(descent.momentum),
+        Some(velocity) => decayed + velocity.mul_scalar(rates.momentum),
         None => decayed,
     };
-    let weights = weights - velocity.clone().mul_scalar(descent.learning_rate);
+    let weights = weights - velocity.clone().mul_scalar(rates.learning_rate);
     [weights, velocity]
 }
 

@@ -206,27 +206,27 @@ fn every_backend_infers_as_burns_own_operations_do() {
 }
 
 #[test]
-fn every_backend_descends_as_burns_own_operations_do_bit_by_bit() {
-    let descent = Descent {
+fn every_backend_takes_a_step_of_sgd_as_burns_own_operations_do_bit_by_bit() {
+    let rates = Rates {
         learning_rate: 0.1,
         momentum: 0.9,
         weight_decay: 1e-4,
     };
     // Two steps: the first has no velocity yet.
-    let steps = |descend: fn(Moving, Descent) -> [Tensor<1>; 2], device: &Device| {
-        let moving = |weights, velocity, gradient| Moving {
+    let steps = |sgd: fn(Update, Rates) -> [Tensor<1>; 2], device: &Device| {
+        let update = |weights, velocity, gradient| Update {
             weights,
             gradient: tensor(gradient, [1_000], device),
             velocity,
         };
         let start = tensor("weights", [1_000], device);
-        let [weights, velocity] = descend(moving(start, None, "first"), descent);
-        let [weights, velocity] = descend(moving(weights, Some(velocity), "second"), descent);
+        let [weights, velocity] = sgd(update(start, None, "first"), rates);
+        let [weights, velocity] = sgd(update(weights, Some(velocity), "second"), rates);
         [weights, velocity].map(|values| read(values).unwrap())
     };
-    let expected = steps(portable::descend, &Backend::Flex.open().unwrap());
+    let expected = steps(portable::sgd, &Backend::Flex.open().unwrap());
     for backend in backends() {
-        let found = steps(descend, &backend.open().unwrap());
+        let found = steps(sgd, &backend.open().unwrap());
         assert!(found == expected, "{backend}");
     }
 }

@@ -13,23 +13,23 @@
 //! tensors and gradients' graphs.
 
 mod backward;
-mod descent;
 mod forward;
 mod geometry;
 mod norm;
 mod pad;
 mod pass;
 mod pool;
+mod sgd;
 mod tile;
 mod weight_gradient;
 
 pub use backward::{Saved, backward};
-pub use descent::descend;
 pub use forward::{Layer, infer, train};
 pub use geometry::Geometry;
 pub use norm::Norm;
 pub use pad::Pad;
 pub use pool::{add, mean_pixels, spread_pixels, to_channels_last};
+pub use sgd::sgd;
 pub use tile::BLOCK;
 
 #[cfg(test)]

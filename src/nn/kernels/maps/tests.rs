@@ -181,11 +181,21 @@ fn layers() -> impl Iterator<Item = Case> {
     })
 }
 
+/// The widest instructions that there are, narrower ones, and plain ones.
+fn instructions() -> Vec<Arch> {
+    #[allow(unused_mut, reason = "used where there are narrower ones")]
+    let mut all = vec![Arch::new()];
+    #[cfg(target_arch = "x86_64")]
+    all.extend(pulp::x86::V3::try_new().map(Arch::V3));
+    all.push(Arch::Scalar);
+    all
+}
+
 #[test]
 fn every_layer_computes_its_definition_with_any_instructions() {
     for layer in layers() {
         let (map, output) = (layer.convolved(), layer.output());
-        for arch in [Arch::new(), Arch::Scalar] {
+        for arch in instructions() {
             let done = layer.train(arch);
             let what = format!("{:?} on {arch:?}", layer.geometry);
             close(&done.map, &map, 1e-6, &what);
@@ -250,6 +260,19 @@ fn gradients_are_the_slopes_of_the_definition() {
                 );
             }
         }
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn the_width_of_the_registers_changes_no_bit() {
+    let Some(narrow) = pulp::x86::V3::try_new().map(Arch::V3) else {
+        return eprintln!("skipped: this processor has no AVX2 with FMA");
+    };
+    for layer in layers() {
+        let slope = numbers(6, layer.geometry.images * layer.geometry.output());
+        let run = |arch| (layer.train(arch).out, layer.backward(arch, &slope));
+        assert!(run(Arch::new()) == run(narrow), "{:?}", layer.geometry);
     }
 }
 

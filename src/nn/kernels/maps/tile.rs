@@ -1,7 +1,8 @@
 //! The two inner loops in which nearly all of the time goes by: [`Convolve`], which adds up one
 //! pass over a framed map, and [`Correlate`], which adds up the weights' gradient. Both hold a tile
 //! of sums in registers: up to six rows of [`BLOCK`] numbers, which on AVX2 are twelve of its sixteen
-//! registers and leave three for operands.
+//! registers and leave three for operands, or up to twelve, which are twelve of AVX-512's: as many as
+//! it takes to wait for none.
 //!
 //! Every sum adds its terms in the order in which they lie in memory, however wide the registers are:
 //! processors with fused multiply-add agree to the bit.
@@ -69,6 +70,7 @@ impl Convolve<'_> {
                     columns: columns.clone(),
                 };
                 place += match from.len() {
+                    12.. if V == 1 => tile.twelve::<S, V>(simd, pass, framed, weights, out),
                     6.. => tile.six::<S, V>(simd, pass, framed, weights, out),
                     4.. => tile.four::<S, V>(simd, pass, framed, weights, out),
                     _ => tile.one::<S, V>(simd, pass, framed, weights, out),
@@ -118,6 +120,7 @@ macro_rules! tile {
 }
 
 impl Tile<'_> {
+    tile!(twelve, 12, 0 x0, 1 x1, 2 x2, 3 x3, 4 x4, 5 x5, 6 x6, 7 x7, 8 x8, 9 x9, 10 x10, 11 x11);
     tile!(six, 6, 0 x0, 1 x1, 2 x2, 3 x3, 4 x4, 5 x5);
     tile!(four, 4, 0 x0, 1 x1, 2 x2, 3 x3);
     tile!(one, 1, 0 x0);
@@ -179,6 +182,9 @@ impl Correlate<'_> {
                     while i < depth {
                         let (framed, sums) = (&framed[row + i..], &mut sums[i..]);
                         i += match sums.len() {
+                            12.. if V == 1 => {
+                                twelve::<S, V>(simd, framed, from, gradient, to, sums)
+                            }
                             6.. => six::<S, V>(simd, framed, from, gradient, to, sums),
                             3.. => three::<S, V>(simd, framed, from, gradient, to, sums),
                             _ => one::<S, V>(simd, framed, from, gradient, to, sums),
@@ -220,6 +226,7 @@ macro_rules! outer {
     };
 }
 
+outer!(twelve, 12, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
 outer!(six, 6, 0, 1, 2, 3, 4, 5);
 outer!(three, 3, 0, 1, 2);
 outer!(one, 1, 0);

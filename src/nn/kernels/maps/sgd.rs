@@ -1,21 +1,17 @@
-//! A step of stochastic gradient descent. Unaware of parameters' names and shapes.
+//! A step of stochastic gradient rates. Unaware of parameters' names and shapes.
 
-use crate::nn::kernels::Descent;
+use crate::nn::kernels::Rates;
 
-/// See [`crate::nn::kernels::descend`]; all are of the same length. In one pass, and rounded as by one
+/// See [`crate::nn::kernels::sgd`]; all are of the same length. In one pass, and rounded as by one
 /// operation after the other.
-pub fn descend(
+pub fn sgd(
     mut weights: Vec<f32>,
     gradient: Vec<f32>,
     velocity: Option<Vec<f32>>,
-    descent: Descent,
+    rates: Rates,
 ) -> [Vec<f32>; 2] {
-    let [rate, momentum, decay] = [
-        descent.learning_rate,
-        descent.momentum,
-        descent.weight_decay,
-    ]
-    .map(|number| number as f32);
+    let [learning_rate, momentum, decay] =
+        [rates.learning_rate, rates.momentum, rates.weight_decay].map(|number| number as f32);
     let (mut decayed, past) = (gradient, velocity);
     for (gradient, weight) in decayed.iter_mut().zip(&weights) {
         *gradient += weight * decay;
@@ -26,7 +22,7 @@ pub fn descend(
         }
     }
     for (weight, velocity) in weights.iter_mut().zip(&decayed) {
-        *weight -= velocity * rate;
+        *weight -= velocity * learning_rate;
     }
     [weights, decayed]
 }
