@@ -13,9 +13,10 @@ use burn::tensor::Device;
 pub const BURN_VERSION: &str = "0.22.1";
 
 /// Threads of LibTorch on the CPU, however many cores there are: the way in which it splits sums, and
-/// so the last bits of its results, depend on them. Four cost nothing on two cores, and eight a tenth.
+/// so the last bits of its results, depend on them. More than there are cores cost a quarter
+/// (docs/speed.md), and several steps at once use more cores than two.
 #[cfg(feature = "tch")]
-const LIBTORCH_THREADS: i32 = 4;
+const LIBTORCH_THREADS: i32 = 2;
 
 /// One device of one backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
