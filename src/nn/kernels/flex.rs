@@ -193,7 +193,8 @@ pub fn sgd(update: Update, rates: Rates) -> [Tensor<1>; 2] {
     let numbers = |tensor: Tensor<1>| into_values(contiguous(untraced(tensor)));
     let (weights, gradient) = (numbers(update.weights), numbers(update.gradient));
     let velocity = update.velocity.map(numbers);
-    maps::sgd(weights, gradient, velocity, rates)
+    let rates = [rates.learning_rate, rates.momentum, rates.weight_decay];
+    maps::sgd(weights, gradient, velocity, rates.map(|rate| rate as f32))
         .map(|values| Tensor::from_primitive::<Flex>(as_vector(values)))
 }
 

@@ -1,28 +1,22 @@
-//! A step of stochastic gradient rates. Unaware of parameters' names and shapes.
+//! A step of stochastic gradient descent. Unaware of parameters' names and shapes.
 
-use crate::nn::kernels::Rates;
-
-/// See [`crate::nn::kernels::sgd`]; all are of the same length. In one pass, and rounded as by one
-/// operation after the other.
+/// See [`crate::nn::kernels::sgd`]; all are of the same length. Rounded as by one operation after the
+/// other. Returns weights and velocity.
 pub fn sgd(
     mut weights: Vec<f32>,
     gradient: Vec<f32>,
     velocity: Option<Vec<f32>>,
-    rates: Rates,
+    [learning_rate, momentum, weight_decay]: [f32; 3],
 ) -> [Vec<f32>; 2] {
-    let [learning_rate, momentum, decay] =
-        [rates.learning_rate, rates.momentum, rates.weight_decay].map(|number| number as f32);
-    let (mut decayed, past) = (gradient, velocity);
-    for (gradient, weight) in decayed.iter_mut().zip(&weights) {
-        *gradient += weight * decay;
+    let mut next = gradient;
+    for (next, weight) in next.iter_mut().zip(&weights) {
+        *next += weight * weight_decay;
     }
-    if let Some(past) = past {
-        for (velocity, past) in decayed.iter_mut().zip(&past) {
-            *velocity += past * momentum;
-        }
+    for (next, velocity) in next.iter_mut().zip(velocity.iter().flatten()) {
+        *next += velocity * momentum;
     }
-    for (weight, velocity) in weights.iter_mut().zip(&decayed) {
+    for (weight, velocity) in weights.iter_mut().zip(&next) {
         *weight -= velocity * learning_rate;
     }
-    [weights, decayed]
+    [weights, next]
 }
