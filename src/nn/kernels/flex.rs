@@ -16,7 +16,7 @@ use self::memory::{
     Traced, as_tensor, as_vector, channels_last, contiguous, give_back, into_values, traced,
     untraced, values,
 };
-use self::steps::{Join, Kept, Leave, Mean, Slot, record, record_one};
+use self::steps::{Join, Kept, Leave, Mean, Pad, Slot, record, record_one};
 use super::maps::{self, BLOCK, Geometry, Norm};
 use super::{Batch, Rates, Shrink, Then, Unit, Update};
 
@@ -151,7 +151,7 @@ pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
     let x = traced(x);
     let value = channels_last(x.primitive().clone());
     let out = apply(&value);
-    Tensor::from_primitive::<Autodiff<Flex>>(record_one(pad, x, value, out))
+    Tensor::from_primitive::<Autodiff<Flex>>(record_one(Pad(pad), x, value, out))
 }
 
 /// See [`super::fork`].

@@ -16,7 +16,7 @@ use super::memory::{
     Traced, as_tensor, as_vector, channels_last, contiguous, give_back, into_values,
 };
 use crate::nn::kernels::buffers;
-use crate::nn::kernels::maps::{self, Geometry, Norm, Pad, Saved};
+use crate::nn::kernels::maps::{self, Geometry, Norm, Saved};
 
 /// What the way back needs, and its place in burn's graph.
 #[derive(Clone, Debug)]
@@ -130,17 +130,21 @@ impl Kept {
 }
 
 /// The step of [`super::zero_pad`].
+#[derive(Clone, Copy, Debug)]
+pub struct Pad(pub maps::Pad);
+
 impl Backward<Flex, 1> for Pad {
     /// The input.
     type State = FlexTensor;
 
     fn backward(self, ops: Ops<FlexTensor, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = channels_last(gradients.consume::<Flex>(&ops.node));
-        let found = self.input_gradient(gradient.storage(), ops.state.storage());
+        let Pad(pad) = self;
+        let found = pad.input_gradient(gradient.storage(), ops.state.storage());
         give_back(gradient);
         give_back(ops.state);
         if let [Some(parent)] = ops.parents {
-            let [height, width, channels] = self.shape;
+            let [height, width, channels] = pad.shape;
             let images = found.len() / (height * width * channels).max(1);
             let found = as_tensor(found, images, [channels, height, width]);
             gradients.register::<Flex>(parent.id, found);
