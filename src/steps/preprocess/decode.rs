@@ -58,9 +58,9 @@ pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
         .with_context(damaged)?
         .into_rgb8();
     let mut planes = vec![0; IMAGE];
-    for (place, pixel) in pixels.pixels().enumerate() {
+    for (place, pixel) in pixels.as_raw().chunks_exact(CHANNELS).enumerate() {
         for channel in 0..CHANNELS {
-            planes[channel * PLANE + place] = pixel.0[channel];
+            planes[channel * PLANE + place] = pixel[channel];
         }
     }
     Ok(planes)

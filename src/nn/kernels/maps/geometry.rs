@@ -74,6 +74,7 @@ impl Geometry {
     }
 
     /// Where an element of the weights `[filters, channels, size, size]` lies.
+    #[inline]
     pub fn weight(&self, filter: usize, channel: usize, y: usize, x: usize) -> usize {
         ((filter * self.channels + channel) * self.size + y) * self.size + x
     }

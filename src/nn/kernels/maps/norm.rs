@@ -3,6 +3,16 @@
 //!
 //! Statistics are summed up per image in `f32` over few pixels and in `f64` over more, and over the
 //! images in their order. Unaware of convolutions and threads.
+//!
+//! Loops over channels go by index: zipped iterators are as quick only where the compiler inlines
+//! them, which it does not promise, and the rows are short.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "an index into several slices of one length, see above"
+)]
+
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
@@ -93,32 +103,48 @@ impl WithSimd for Measure<'_> {
         let mut few = vec![0.0; channels];
         for chunk in map.chunks(CHUNK * channels) {
             few.fill(0.0);
-            for pixel in chunk.chunks_exact(channels) {
-                for (few, x) in few.iter_mut().zip(pixel) {
-                    *few += x;
+            let few = &mut few[..channels];
+            for_pixels(chunk.len(), channels, |pixel| {
+                let x = &chunk[pixel];
+                for i in 0..channels {
+                    few[i] += x[i];
                 }
-            }
-            gather(&mut sum, &few);
+            });
+            gather(&mut sum, few);
         }
         let mean: Vec<f32> = sum.iter().map(|sum| (sum / pixels) as f32).collect();
+        let mean = &mean[..channels];
         let mut squares = vec![0.0; channels];
         for chunk in map.chunks(CHUNK * channels) {
             few.fill(0.0);
-            for pixel in chunk.chunks_exact(channels) {
-                for ((few, x), mean) in few.iter_mut().zip(pixel).zip(&mean) {
-                    *few += (x - mean) * (x - mean);
+            let few = &mut few[..channels];
+            for_pixels(chunk.len(), channels, |pixel| {
+                let x = &chunk[pixel];
+                for i in 0..channels {
+                    few[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
                 }
-            }
-            gather(&mut squares, &few);
+            });
+            gather(&mut squares, few);
         }
         Moments { sum, squares }
     }
 }
 
+/// Calls `each` with the place of each pixel in `[pixels, channels]`, `numbers` in all.
+#[inline(always)]
+fn for_pixels(numbers: usize, channels: usize, mut each: impl FnMut(Range<usize>)) {
+    let mut start = 0;
+    while start + channels <= numbers {
+        each(start..start + channels);
+        start += channels;
+    }
+}
+
 #[inline(always)]
 fn gather(sums: &mut [f64], few: &[f32]) {
-    for (sum, few) in sums.iter_mut().zip(few) {
-        *sum += f64::from(*few);
+    let few = &few[..sums.len()];
+    for i in 0..sums.len() {
+        sums[i] += f64::from(few[i]);
     }
 }
 
@@ -146,26 +172,21 @@ impl WithSimd for Apply<'_> {
         } = self;
         let least = if relu { 0.0 } else { f32::NEG_INFINITY };
         let channels = affine.scale.len();
-        let pixels = out
-            .chunks_exact_mut(channels)
-            .zip(map.chunks_exact(channels));
-        let terms = || affine.scale.iter().zip(&affine.shift);
+        let (scale, shift) = (&affine.scale[..channels], &affine.shift[..channels]);
         match skip {
-            None => {
-                for (out, map) in pixels {
-                    for ((out, x), (scale, shift)) in out.iter_mut().zip(map).zip(terms()) {
-                        *out = clip(x * scale + shift, least);
-                    }
+            None => for_pixels(out.len(), channels, |pixel| {
+                let (out, x) = (&mut out[pixel.clone()], &map[pixel]);
+                for i in 0..channels {
+                    out[i] = clip(x[i] * scale[i] + shift[i], least);
                 }
-            }
-            Some(skip) => {
-                for ((out, map), skip) in pixels.zip(skip.chunks_exact(channels)) {
-                    let rest = out.iter_mut().zip(map).zip(skip);
-                    for (((out, x), skip), (scale, shift)) in rest.zip(terms()) {
-                        *out = clip(x * scale + shift + skip, least);
-                    }
+            }),
+            Some(skip) => for_pixels(out.len(), channels, |pixel| {
+                let (out, x) = (&mut out[pixel.clone()], &map[pixel.clone()]);
+                let skip = &skip[pixel];
+                for i in 0..channels {
+                    out[i] = clip(x[i] * scale[i] + shift[i] + skip[i], least);
                 }
-            }
+            }),
         }
     }
 }
@@ -191,22 +212,20 @@ impl WithSimd for ApplyInPlace<'_> {
         } = self;
         let least = if relu { 0.0 } else { f32::NEG_INFINITY };
         let channels = affine.scale.len();
-        let terms = || affine.scale.iter().zip(&affine.shift);
-        let skips = skip.unwrap_or(&[]).chunks_exact(channels).map(Some);
-        let skips = skips.chain(std::iter::repeat(None));
-        for (map, skip) in map.chunks_exact_mut(channels).zip(skips) {
-            match skip {
-                None => {
-                    for (x, (scale, shift)) in map.iter_mut().zip(terms()) {
-                        *x = clip(*x * scale + shift, least);
-                    }
+        let (scale, shift) = (&affine.scale[..channels], &affine.shift[..channels]);
+        match skip {
+            None => for_pixels(map.len(), channels, |pixel| {
+                let x = &mut map[pixel];
+                for i in 0..channels {
+                    x[i] = clip(x[i] * scale[i] + shift[i], least);
                 }
-                Some(skip) => {
-                    for ((x, skip), (scale, shift)) in map.iter_mut().zip(skip).zip(terms()) {
-                        *x = clip(*x * scale + shift + skip, least);
-                    }
+            }),
+            Some(skip) => for_pixels(map.len(), channels, |pixel| {
+                let (x, skip) = (&mut map[pixel.clone()], &skip[pixel]);
+                for i in 0..channels {
+                    x[i] = clip(x[i] * scale[i] + shift[i] + skip[i], least);
                 }
-            }
+            }),
         }
     }
 }
@@ -250,11 +269,12 @@ impl WithSimd for Descend<'_> {
         } = self;
         let channels = norm.mean.len();
         if let Some(out) = out {
-            for (gradient, out) in gradient.iter_mut().zip(out) {
+            let out = &out[..gradient.len()];
+            for i in 0..gradient.len() {
                 // By bits: as a choice between two numbers it becomes a masked store, which is
                 // slow on some processors.
-                let kept = u32::from(*out > 0.0).wrapping_neg();
-                *gradient = f32::from_bits(gradient.to_bits() & kept);
+                let kept = u32::from(out[i] > 0.0).wrapping_neg();
+                gradient[i] = f32::from_bits(gradient[i].to_bits() & kept);
             }
         }
         let zeros = || vec![0.0; channels];
@@ -266,19 +286,17 @@ impl WithSimd for Descend<'_> {
         for (map, gradient) in chunks {
             few.fill(0.0);
             few_weighted.fill(0.0);
-            let pixels = map
-                .chunks_exact(channels)
-                .zip(gradient.chunks_exact(channels));
-            for (map, gradient) in pixels {
-                let sums = few.iter_mut().zip(&mut few_weighted);
-                let values = map.iter().zip(gradient).zip(&norm.mean);
-                for ((few, weighted), ((x, gradient), mean)) in sums.zip(values) {
-                    *few += gradient;
-                    *weighted += gradient * (x - mean);
+            let (few, weighted) = (&mut few[..channels], &mut few_weighted[..channels]);
+            let mean = &norm.mean[..channels];
+            for_pixels(map.len(), channels, |pixel| {
+                let (x, gradient) = (&map[pixel.clone()], &gradient[pixel]);
+                for i in 0..channels {
+                    few[i] += gradient[i];
+                    weighted[i] += gradient[i] * (x[i] - mean[i]);
                 }
-            }
-            gather(&mut bias, &few);
-            gather(&mut weight, &few_weighted);
+            });
+            gather(&mut bias, few);
+            gather(&mut weight, weighted);
         }
         for (weight, reciprocal) in weight.iter_mut().zip(&norm.reciprocal) {
             *weight *= f64::from(*reciprocal);
@@ -342,18 +360,13 @@ impl Descent {
 #[inline(always)]
 pub fn descend_row(descent: &Descent, gradient: &[f32], map: &[f32], out: &mut [f32]) {
     let channels = descent.gradient.len();
-    let pixels = gradient
-        .chunks_exact(channels)
-        .zip(map.chunks_exact(channels));
-    for (out, (gradient, map)) in out.chunks_exact_mut(channels).zip(pixels) {
-        let factors = descent
-            .gradient
-            .iter()
-            .zip(&descent.map)
-            .zip(&descent.constant);
-        let values = out.iter_mut().zip(gradient.iter().zip(map));
-        for ((out, (g, x)), ((on_g, on_x), constant)) in values.zip(factors) {
-            *out = g * on_g + (x * on_x + constant);
+    let (on_g, on_x) = (&descent.gradient[..channels], &descent.map[..channels]);
+    let constant = &descent.constant[..channels];
+    for_pixels(out.len(), channels, |pixel| {
+        let (g, x) = (&gradient[pixel.clone()], &map[pixel.clone()]);
+        let out = &mut out[pixel];
+        for i in 0..channels {
+            out[i] = g[i] * on_g[i] + (x[i] * on_x[i] + constant[i]);
         }
-    }
+    });
 }

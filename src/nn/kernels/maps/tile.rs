@@ -8,7 +8,15 @@
 //! processors with fused multiply-add agree to the bit.
 //!
 //! The tiles are macros because their rows must be variables of their own: as elements of an array
-//! that a loop runs through, LLVM keeps them in memory. Unaware of images and threads.
+//! that a loop runs through, LLVM keeps them in memory. Loops go by index for the same reason: an
+//! iterator that is not inlined, which the compiler does not promise, wants its operands in memory.
+//! Unaware of images and threads.
+
+#![allow(
+    clippy::manual_memcpy,
+    clippy::needless_range_loop,
+    reason = "loops by index, see above"
+)]
 
 use pulp::{Simd, WithSimd};
 
@@ -100,8 +108,9 @@ macro_rules! tile {
             out: &mut [f32],
         ) -> usize {
             let mut sums = [[simd.splat_f32s(0.0); V]; $pixels];
-            for (&row, weights) in pass.rows.iter().zip(weights.chunks_exact(pass.depth.max(1))) {
-                $( let $x = &framed[self.from[$p] + row..][..pass.depth]; )*
+            for row in 0..pass.rows.len() {
+                let weights = &weights[row * pass.depth..][..pass.depth];
+                $( let $x = &framed[self.from[$p] + pass.rows[row]..][..pass.depth]; )*
                 for (i, weights) in weights.iter().enumerate() {
                     $(
                         // Never taken: all have the same length, which LLVM is told here.
@@ -132,8 +141,8 @@ fn store<S: Simd, const V: usize>(sums: &[S::f32s; V], out: &mut [f32]) {
     let mut block = [0.0; BLOCK];
     let whole = out.len() == BLOCK;
     let (lanes, _) = S::as_mut_simd_f32s(if whole { &mut *out } else { &mut block });
-    for (lane, sum) in lanes.iter_mut().zip(sums) {
-        *lane = *sum;
+    for v in 0..V.min(lanes.len()) {
+        lanes[v] = sums[v];
     }
     if !whole {
         out.copy_from_slice(&block[..out.len()]);
@@ -174,10 +183,14 @@ impl Correlate<'_> {
         let (sums, _) = sums.as_chunks_mut::<V>();
         let (gradient, _) = S::as_simd_f32s(self.gradient);
         let (gradient, _) = gradient.as_chunks::<V>();
-        for (from, to) in self.from.chunks(CHUNK).zip(self.to.chunks(CHUNK)) {
+        let pixels = self.from.len();
+        for first in (0..pixels).step_by(CHUNK) {
+            let chunk = first..pixels.min(first + CHUNK);
+            let (from, to) = (&self.from[chunk.clone()], &self.to[chunk]);
             for (block, sums) in sums.chunks_exact_mut(self.rows.len() * depth).enumerate() {
                 let gradient = &gradient[block..];
-                for (&row, sums) in self.rows.iter().zip(sums.chunks_exact_mut(depth)) {
+                for (place, sums) in sums.chunks_exact_mut(depth).enumerate() {
+                    let row = self.rows[place];
                     let mut i = 0;
                     while i < depth {
                         let (framed, sums) = (&framed[row + i..], &mut sums[i..]);
@@ -210,9 +223,10 @@ macro_rules! outer {
         ) -> usize {
             let Some(kept) = sums.first_chunk_mut::<$rows>() else { return $rows };
             let mut sums = *kept;
-            for (&from, &to) in from.iter().zip(to) {
-                let x = framed.get(from..).and_then(|x| x.first_chunk::<$rows>());
-                let (Some(x), Some(gradient)) = (x, gradient.get(to / BLOCK)) else { break };
+            for pixel in 0..from.len().min(to.len()) {
+                let x = framed.get(from[pixel]..).and_then(|x| x.first_chunk::<$rows>());
+                let gradient = gradient.get(to[pixel] / BLOCK);
+                let (Some(x), Some(gradient)) = (x, gradient) else { break };
                 $(
                     let value = simd.splat_f32s(x[$p]);
                     for v in 0..V {
