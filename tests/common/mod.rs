@@ -80,6 +80,21 @@ pub struct Done {
     pub skipped: Vec<String>,
 }
 
+/// The command as the one that `wrapper` starts.
+pub fn below(mut wrapper: Command, command: &Command) -> Command {
+    wrapper
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapper.env(name, value),
+            None => wrapper.env_remove(name),
+        };
+    }
+    wrapper
+}
+
 /// What a command that ended by itself said.
 pub fn answer(output: Output) -> Answer {
     let Output {
@@ -156,6 +171,17 @@ impl Project {
             .env_remove("FIG6_CHECKPOINT_EVERY")
             .env("NO_COLOR", "1");
         command
+    }
+
+    /// As [`Project::command`], heeding all signals: one that is ignored when a program starts, as a
+    /// shell has it for what it runs in the background, stays ignored.
+    pub fn heeding_command(&self) -> Command {
+        if !cfg!(target_os = "linux") {
+            return self.command(); // `env` cannot do it elsewhere
+        }
+        let mut command = Command::new("env");
+        command.arg("--default-signal");
+        below(command, &self.command())
     }
 
     pub fn fig6(&self, arguments: &[&str]) -> Answer {

@@ -182,7 +182,10 @@ fn a_run_that_really_dies_at_a_write_is_continued_to_the_same_bytes() {
             "inject={}:signal=KILL:when={place}",
             trace::CHANGES
         ));
-        trace::below(strace, &run(project)).output().unwrap().status
+        super::common::below(strace, &run(project))
+            .output()
+            .unwrap()
+            .status
     };
     let stride = number("FIG6_TRUST_STRIDE", 12);
     let mut deaths = 0;

@@ -152,7 +152,7 @@ fn every_system_call_that_fails_is_one_error_and_the_next_run_goes_on() {
                 "-e",
                 &format!("inject={calls}:error={error}:when={place}{more}"),
             ]);
-            let output = trace::below(strace, &crashes::run(&project))
+            let output = super::common::below(strace, &crashes::run(&project))
                 .output()
                 .unwrap();
             let what = format!("{error} at {calls} {place}");
@@ -176,7 +176,7 @@ fn too_few_file_descriptors_or_too_small_files_are_one_error() {
     let limited = |project: &Project, limit: &str| {
         let mut prlimit = Command::new("prlimit");
         prlimit.arg(limit);
-        trace::below(prlimit, &crashes::run(project)).output()
+        super::common::below(prlimit, &crashes::run(project)).output()
     };
     let (mut tried, mut failed) = (0, 0);
     for (option, limits, cause) in [
@@ -255,7 +255,7 @@ fn a_file_system_without_locks_is_said_plainly() {
         let mut strace = Command::new("strace");
         strace.args(["-o", "/dev/null", "-e", "trace=flock", "-e"]);
         strace.arg(format!("inject=flock:error={error}"));
-        let output = trace::below(strace, &crashes::run(&project))
+        let output = super::common::below(strace, &crashes::run(&project))
             .output()
             .unwrap();
         assert!(said_clearly(

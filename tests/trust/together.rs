@@ -22,7 +22,7 @@ fn long(iterations: u32) -> String {
 }
 
 fn start(project: &Project, arguments: &[&str]) -> Child {
-    let mut command = project.command();
+    let mut command = project.heeding_command();
     command.args(["reproduce", "--json"]).args(arguments);
     command
         .stdout(Stdio::piped())
@@ -184,10 +184,7 @@ fn a_step_whose_parent_is_gone_does_not_begin() {
 fn a_run_that_is_asked_to_end_keeps_a_checkpoint_and_says_what_is_left() {
     for asked in [Signal::INT, Signal::TERM, Signal::HUP] {
         let project = Project::new(&long(100_000));
-        // A signal that is ignored when the program starts stays ignored; env sets it right.
-        let mut command = Command::new("env");
-        command.arg("--default-signal");
-        let mut command = super::trace::below(command, &project.command());
+        let mut command = project.heeding_command();
         command.args(["reproduce", "--checkpoint-every", "300"]);
         let run = command.stdout(Stdio::piped()).spawn().unwrap();
         until("training", || {

@@ -90,25 +90,10 @@ pub fn record(command: &Command) -> Vec<Call> {
         ])
         .arg(log.path())
         .args(["-e", &format!("trace={KNOWN},{UNKNOWN}")]);
-    let output = below(traced, command).output().unwrap();
+    let output = super::common::below(traced, command).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let folder = fs::canonicalize(command.get_current_dir().unwrap()).unwrap();
     parse(&fs::read_to_string(log.path()).unwrap(), &folder)
-}
-
-/// The command as the one that `wrapper` starts.
-pub fn below(mut wrapper: Command, command: &Command) -> Command {
-    wrapper
-        .arg(command.get_program())
-        .args(command.get_args())
-        .current_dir(command.get_current_dir().unwrap());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => wrapper.env(name, value),
-            None => wrapper.env_remove(name),
-        };
-    }
-    wrapper
 }
 
 fn parse(log: &str, folder: &Path) -> Vec<Call> {

@@ -42,7 +42,7 @@ fn interrupted(
     after: Duration,
 ) -> (Option<i32>, String) {
     let mut child = project
-        .command()
+        .heeding_command()
         .args(["verify", "tiny.tar.gz"])
         .args(arguments)
         .env("TMPDIR", project.path("tmp"))
