@@ -6,7 +6,7 @@
 //! contestant's share of that peak, and the time of each kind of layer.
 //!
 //! ```text
-//! FIG6_TORCH=<python with torch> cargo bench --bench train [-- --rounds 5 --nets 3,9]
+//! FIG6_TORCH=<python with torch> cargo bench --bench train [-- --rounds 5 --nets 3,9 --threads 1,2]
 //! cargo bench --bench train -- --layers | --scaling | --jobs
 //! ```
 //!
@@ -16,7 +16,7 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::Instant;
 
-use fig6::nn::device::Backend;
+use fig6::nn::device::{self, Backend};
 use fig6::nn::recipe::Recipe;
 use fig6::nn::resnet::{Architecture, Shortcut};
 use fig6::nn::speed::{Layer, Treadmill};
@@ -33,6 +33,8 @@ fn main() {
     let rounds = option("--rounds").map_or(5, |rounds| rounds.parse().unwrap());
     let nets = option("--nets").unwrap_or("3,9".to_owned());
     let nets: Vec<u32> = nets.split(',').map(|n| n.parse().unwrap()).collect();
+    let threads = option("--threads").unwrap_or("1,2".to_owned());
+    let threads: Vec<usize> = threads.split(',').map(|n| n.parse().unwrap()).collect();
     if let Some(backend) = option("--one") {
         let number = |name| option(name).unwrap().parse::<u32>().unwrap();
         return one(
@@ -58,7 +60,7 @@ fn main() {
         roofline.bandwidth / 1e9
     );
     for n in nets {
-        for threads in [1, 2] {
+        for &threads in &threads {
             compare(n, threads, rounds, &roofline);
         }
     }
@@ -69,6 +71,8 @@ struct Contestant {
     name: String,
     program: String,
     arguments: Vec<String>,
+    /// Variables that its process is given for a number of threads.
+    environment: fn(usize) -> Vec<(&'static str, String)>,
 }
 
 impl Contestant {
@@ -78,6 +82,7 @@ impl Contestant {
             name: format!("fig6 {backend}"),
             program: own.to_str().unwrap().to_owned(),
             arguments: vec!["--one".to_owned(), backend.to_string()],
+            environment: |threads| device::environment(threads).into(),
         }
     }
 
@@ -93,6 +98,7 @@ impl Contestant {
                     name: format!("PyTorch {layout}"),
                     program: python.clone(),
                     arguments: [script, "--layout", layout].map(str::to_owned).to_vec(),
+                    environment: |_| Vec::new(),
                 });
             }
         }
@@ -112,7 +118,7 @@ impl Contestant {
                 "--threads",
                 &cores.len().to_string(),
             ])
-            .env("RAYON_NUM_THREADS", cores.len().to_string())
+            .envs((self.environment)(cores.len()))
             .output()
             .expect("taskset is there (util-linux)");
         let text = String::from_utf8(output.stdout).unwrap();

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::task::Answer;
+use crate::nn::device;
 use crate::steps::Progress;
 
 /// Runs steps, each in a process of its own.
@@ -109,7 +110,6 @@ impl Executor for LocalProcesses {
                 .open(log)
                 .with_context(|| format!("cannot write the log {}", log.display()))
         };
-        let threads = threads.to_string();
         let mut child = {
             let mut running = self.running();
             if running.stopped {
@@ -119,9 +119,7 @@ impl Executor for LocalProcesses {
                 .arg("exec")
                 .arg(folder)
                 .args(["--parent", &std::process::id().to_string()])
-                .env("RAYON_NUM_THREADS", &threads)
-                .env("OMP_NUM_THREADS", &threads)
-                .env("MKL_NUM_THREADS", &threads)
+                .envs(device::environment(threads))
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(log_file()?)

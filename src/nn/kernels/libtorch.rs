@@ -101,7 +101,7 @@ pub fn infer(
     let shift = untraced(unit.shift) - untraced(mean) * &scale;
     let weights = untraced(unit.weights) * scale.view([-1, 1, 1, 1]);
     let (stride, pad) = (unit.stride as i64, (size / 2) as i64);
-    let x = untraced(x);
+    let x = ordered(&untraced(x));
     let mut output = x.conv2d(&weights, Some(&shift), [stride; 2], [pad; 2], [1; 2], 1);
     if let Then::AddRelu(skip) = then {
         output += untraced(skip);
