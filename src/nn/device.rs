@@ -1,5 +1,6 @@
 //! The devices that networks run on: how they are named, which of them this binary was built
-//! for, and which are there. The only file that names concrete backends.
+//! for, which are there, and with which environment a process computes on them. The only file that
+//! names concrete backends.
 //!
 //! Unaware of networks and of what runs on a device.
 
