@@ -46,7 +46,8 @@
 //! | [`store`] | objects, manifests, locks, durable writes, an index; what is damaged or of no more use | the graph, what steps do |
 //! | [`run`] | scheduler, executors, the step's process, events | what steps do, the terminal |
 //! | [`steps`] | download, preprocess, train, evaluate, aggregate, plot, table | store, graph, profiles |
-//! | [`nn`] | networks, initial weights, augmentation, schedule, training, checkpoints, devices, CPU kernels | pipelines, stores, steps |
+//! | [`nn`] | networks, initial weights, augmentation, schedule, training, checkpoints, devices | pipelines, stores, steps |
+//! | `kernels/` | layers' arithmetic on CPUs, on plain slices; a crate of its own | burn, networks, everything else |
 //! | [`standalone`] | one training by itself; weights from a file to a network or another file | pipelines, graphs, keys |
 //! | [`foreign`] | weights in files of PyTorch and others: formats, names | networks that compute, images |
 //! | [`cifar`], [`results`] | images and records in which steps hand results on | everything else |

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::known;
 use super::manifest::{Direct, Manifest};
+use super::member::Member;
 use super::source::join;
 use super::{Backend, Error, Files, Listing, Settings};
 
@@ -44,29 +45,36 @@ pub struct Packages<'a> {
     files: &'a dyn Files,
     settings: &'a Settings<'a>,
     pub edition: String,
-    /// By the name that code knows the crate by.
+    /// Packages that are followed, by the name that code knows the crate by.
+    pub members: BTreeMap<String, Member>,
+    /// What this package and those depend on, by the name that code knows the crate by.
     direct: BTreeMap<String, Direct>,
     locked: Vec<Locked>,
     /// Places among the locked packages by name.
     places: BTreeMap<String, Vec<usize>>,
-    /// This package's place.
-    own: usize,
+    /// The places of this package and of those that are followed.
+    own: Vec<usize>,
 }
 
 impl<'a> Packages<'a> {
     /// # Errors
     /// If one of the two files is not there or not as cargo writes it.
     pub fn read(files: &'a dyn Files, settings: &'a Settings<'a>) -> Result<Packages<'a>, Error> {
-        let manifest: Manifest = parse(files, MANIFEST)?;
+        let manifest = Manifest::read(files, MANIFEST)?;
         let Lock { package: locked } = parse(files, LOCK)?;
-        let own = |locked: &Locked| locked.source.is_none() && locked.name == manifest.package.name;
-        let own = locked.iter().position(own);
-        let own = own.ok_or_else(|| Error::new(LOCK, "does not name the package itself"))?;
         let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (place, locked) in locked.iter().enumerate() {
             places.entry(locked.name.clone()).or_default().push(place);
         }
         let mut direct = manifest.direct();
+        let members = split_members(files, &mut direct)?;
+        let packages = members.values().map(|member| &member.manifest.package.name);
+        let mut own = Vec::new();
+        for name in [&manifest.package.name].into_iter().chain(packages) {
+            let is_it = |locked: &Locked| locked.source.is_none() && locked.name == *name;
+            let place = locked.iter().position(is_it);
+            own.push(place.ok_or_else(|| Error::new(LOCK, &format!("does not name {name}")))?);
+        }
         let taken = |(name, direct): &(&String, &Direct)| {
             direct.renamed && known::is_taken(name, &direct.package)
         };
@@ -89,6 +97,7 @@ impl<'a> Packages<'a> {
             files,
             settings,
             edition: manifest.package.edition,
+            members,
             direct,
             locked,
             places,
@@ -120,7 +129,8 @@ impl<'a> Packages<'a> {
             .collect();
         cut.extend(self.settings.backend_crates);
         let mut roots = Vec::new();
-        let asked = self.locked[self.own].dependencies.iter();
+        let own = self.own.iter().map(|place| &self.locked[*place]);
+        let asked = own.flat_map(|own| &own.dependencies);
         for asked in asked.filter(|asked| name_in(asked) == package) {
             roots.extend(self.find(asked)?);
         }
@@ -244,7 +254,42 @@ fn name_in(asked: &str) -> &str {
     asked.split(' ').next().unwrap_or(asked)
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(files: &dyn Files, path: &str) -> Result<T, Error> {
+/// Takes those out of the direct dependencies that can be followed, and puts in what they depend on.
+fn split_members(
+    files: &dyn Files,
+    direct: &mut BTreeMap<String, Direct>,
+) -> Result<BTreeMap<String, Member>, Error> {
+    let mut members = BTreeMap::new();
+    for (name, path) in direct
+        .iter()
+        .filter_map(|(name, direct)| Some((name, direct.path.as_ref()?)))
+    {
+        if let Some(member) = Member::at(files, path)? {
+            members.insert(name.clone(), member);
+        }
+    }
+    direct.retain(|name, _| !members.contains_key(name));
+    for member in members.values() {
+        for (name, new) in member.manifest.direct() {
+            match direct.get_mut(&name) {
+                Some(known) if known.package == new.package => known.features.extend(new.features),
+                Some(known) => {
+                    let message = format!(
+                        "gives {} the name {name}, which is {}'s in {MANIFEST}",
+                        new.package, known.package
+                    );
+                    return Err(Error::new(&join(&member.folder, MANIFEST), &message));
+                }
+                None => drop(direct.insert(name, new)),
+            }
+        }
+    }
+    Ok(members)
+}
+
+/// # Errors
+/// If the file is not there or not as cargo writes it.
+pub fn parse<T: for<'de> Deserialize<'de>>(files: &dyn Files, path: &str) -> Result<T, Error> {
     let bytes = files
         .read(path)
         .ok_or_else(|| Error::new(path, "cannot be read"))?;

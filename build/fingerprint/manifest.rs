@@ -5,11 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{Error, Files, lock};
 
 /// As cargo reads it, as far as it matters here.
 #[derive(Deserialize)]
 pub struct Manifest {
     pub package: Package,
+    /// Whether something is said about the library.
+    pub lib: Option<IgnoredAny>,
     #[serde(default)]
     dependencies: Dependencies,
     #[serde(default)]
@@ -18,11 +23,17 @@ pub struct Manifest {
     pub features: BTreeMap<String, Vec<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct Package {
     pub name: String,
     #[serde(default)]
     pub edition: String,
+    /// Whether something is said about a build script.
+    pub build: Option<IgnoredAny>,
+    /// Version, description and what else there is.
+    #[serde(flatten)]
+    #[allow(dead_code, reason = "digested by Debug")]
+    rest: BTreeMap<String, toml::Value>,
 }
 
 type Dependencies = BTreeMap<String, Dependency>;
@@ -45,6 +56,9 @@ enum Dependency {
 struct Detailed {
     package: Option<String>,
     path: Option<String>,
+    /// Whether the rest is said elsewhere.
+    #[serde(default)]
+    workspace: bool,
     default_features: Option<bool>,
     #[serde(default)]
     features: Vec<String>,
@@ -61,12 +75,41 @@ pub struct Direct {
 }
 
 impl Manifest {
+    /// # Errors
+    /// If the file is not there or not as cargo writes it, or inherits dependencies of a workspace.
+    pub fn read(files: &dyn Files, path: &str) -> Result<Manifest, Error> {
+        let manifest: Manifest = lock::parse(files, path)?;
+        let inherits = |dependency: &&Dependency| match dependency {
+            Dependency::Version(_) => false,
+            Dependency::Detailed(detailed) => detailed.workspace,
+        };
+        let mut all = manifest.dependencies();
+        match all.find(|(_, dependency)| inherits(dependency)) {
+            None => {
+                drop(all);
+                Ok(manifest)
+            }
+            Some((name, _)) => {
+                let message = format!(
+                    "has {name} from the workspace, which the fingerprint does not look into: say \
+                     version and features here"
+                );
+                Err(Error::new(path, &message))
+            }
+        }
+    }
+
+    /// By their names in the file.
+    fn dependencies(&self) -> impl Iterator<Item = (&String, &Dependency)> {
+        let targets = self.target.values().map(|target| &target.dependencies);
+        targets.chain([&self.dependencies]).flatten()
+    }
+
     /// Direct dependencies by the name that code knows the crate by, those for one platform
     /// included. Those for development and for building are none.
     pub fn direct(&self) -> BTreeMap<String, Direct> {
-        let targets = self.target.values().map(|target| &target.dependencies);
         let mut direct: BTreeMap<String, Direct> = BTreeMap::new();
-        for (key, dependency) in targets.chain([&self.dependencies]).flatten() {
+        for (key, dependency) in self.dependencies() {
             let new = Direct::new(key, dependency);
             match direct.get_mut(&crate_name(key)) {
                 Some(known) => known.features.extend(new.features),

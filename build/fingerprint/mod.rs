@@ -30,6 +30,7 @@ mod item;
 mod known;
 mod lock;
 mod manifest;
+mod member;
 mod nested;
 mod plain;
 mod reach;
@@ -179,7 +180,7 @@ impl std::error::Error for Error {}
 /// nothing to be known by.
 pub fn fingerprint(files: &dyn Files, settings: &Settings) -> Result<Fingerprint, Error> {
     let packages = Packages::read(files, settings)?;
-    let krate = Crate::read(files)?;
+    let krate = Crate::read(files, &packages.members)?;
     let scopes = Scopes {
         krate: &krate,
         crates: &packages.names(),
@@ -202,6 +203,14 @@ pub fn fingerprint(files: &dyn Files, settings: &Settings) -> Result<Fingerprint
         };
         let root = parts.code.entry("crate".to_owned()).or_default();
         root.add("edition", &packages.edition);
+        for (name, member) in &packages.members {
+            let below = format!("{name}::");
+            let is_reached = |path: &String| path == name || path.starts_with(&below);
+            if parts.code.keys().any(is_reached) {
+                let root = parts.code.entry(name.clone()).or_default();
+                root.add("package", &member.description());
+            }
+        }
         for name in reach.crates {
             if !listings.contains_key(&name) {
                 listings.insert(name.clone(), packages.of(&name)?);

@@ -124,9 +124,9 @@ impl<'a> Search<'a> {
             _ if path.global => {
                 // What follows `Vec::<u8>` looks like a path of one name.
                 let qualifies = !rest.is_empty() || !self.active.is_empty();
-                self.external(first, qualifies)
+                self.external(module, first, qualifies)
             }
-            "crate" | "$crate" => BTreeSet::from([Target::Module(Crate::ROOT)]),
+            "crate" | "$crate" => self.root(module),
             "self" => BTreeSet::from([Target::Module(module)]),
             "super" => self.parent(module),
             _ => self.first(module, first, !rest.is_empty()),
@@ -141,6 +141,10 @@ impl<'a> Search<'a> {
         targets
     }
 
+    fn root(&self, module: ModuleId) -> BTreeSet<Target> {
+        BTreeSet::from([Target::Module(self.scopes.krate.root(module))])
+    }
+
     fn parent(&self, module: ModuleId) -> BTreeSet<Target> {
         let parent = self.scopes.krate.module(module).parent;
         parent.into_iter().map(Target::Module).collect()
@@ -150,13 +154,19 @@ impl<'a> Search<'a> {
     ///
     /// Of another name it may still be a crate's, for a package may call its library as it likes;
     /// so it is where more follows or it is imported (`qualifies`).
-    fn external(&mut self, name: &str, qualifies: bool) -> BTreeSet<Target> {
+    fn external(&mut self, module: ModuleId, name: &str, qualifies: bool) -> BTreeSet<Target> {
+        let krate = self.scopes.krate;
+        let member = |name: &str| krate.members.get(name).copied().map(Target::Module);
+        if let Some(root) = member(name) {
+            return BTreeSet::from([root]);
+        }
         let is_crate = |name: &str| self.scopes.crates.contains(name) || known::is_std(name);
         if is_crate(name) {
             return BTreeSet::from([Target::External(Path::parse(name))]);
         }
-        match self.scopes.krate.extern_crates.get(name).map(Path::last) {
-            Some("crate") => BTreeSet::from([Target::Module(Crate::ROOT)]),
+        match krate.extern_crates.get(name).map(Path::last) {
+            Some("crate") => self.root(module),
+            Some(other) if let Some(root) = member(other) => BTreeSet::from([root]),
             Some(other) if is_crate(other) => {
                 BTreeSet::from([Target::External(Path::parse(other))])
             }
@@ -178,7 +188,7 @@ impl<'a> Search<'a> {
         if !hides {
             let leads_out = targets.iter().any(|to| matches!(to, Target::External(_)));
             let qualifies = (more || !self.active.is_empty()) && !leads_out;
-            targets.extend(self.external(name, qualifies));
+            targets.extend(self.external(module, name, qualifies));
         }
         targets
     }

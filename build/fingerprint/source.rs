@@ -1,5 +1,6 @@
 //! The crate as modules and items: every file that `src/lib.rs` leads to, parsed, without what is
-//! compiled for tests only.
+//! compiled for tests only. Packages that are followed (see `member`) are further roots, in which
+//! `crate` means themselves.
 //!
 //! All variants behind `#[cfg]` are read, active or not: a result must not depend on where the
 //! fingerprint was made. Which of them are active is digested for features alone:
@@ -17,11 +18,12 @@ use super::body::Bodies;
 use super::clean::clean;
 use super::import::{Frame, Import, Path, imports};
 use super::item::{Item, Kind, items};
+use super::member::Member;
 use super::plain::Plain;
 use super::token::{self, Token};
 use super::{Error, Files};
 
-/// Where the library begins.
+/// Where a library begins.
 pub const ROOT_FILE: &str = "src/lib.rs";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +41,7 @@ pub enum Name {
 }
 
 pub struct Module {
-    /// `nn::resnet`; the root is `crate`.
+    /// `nn::resnet`; the root is `crate`, and that of another package its crate's name.
     pub path: String,
     pub parent: Option<ModuleId>,
     /// Attributes of the module and of those around it that are not inert, features included.
@@ -61,7 +63,9 @@ pub struct Crate {
     pub items: Vec<Item>,
     /// `macro_rules!` by name, wherever they stand: their scope is textual.
     pub macros: BTreeMap<String, Vec<ItemId>>,
-    /// What `extern crate` in the root makes known everywhere.
+    /// The roots of packages that are followed, by the crate's name.
+    pub members: BTreeMap<String, ModuleId>,
+    /// What `extern crate` in a root makes known everywhere.
     pub extern_crates: BTreeMap<String, Path>,
 }
 
@@ -69,15 +73,29 @@ impl Crate {
     /// The module of [`ROOT_FILE`].
     pub const ROOT: ModuleId = ModuleId(0);
 
-    /// Reads the crate from its root on.
-    pub fn read(files: &dyn Files) -> Result<Crate, Error> {
+    /// Reads the crate from its root on, and these from theirs.
+    pub fn read(files: &dyn Files, members: &BTreeMap<String, Member>) -> Result<Crate, Error> {
         let mut reader = Reader {
             files,
             krate: Crate::default(),
         };
         let root = reader.module(None, "crate", Vec::new());
         reader.file(root, ROOT_FILE, parent_folder(ROOT_FILE))?;
+        for (name, member) in members {
+            let root = reader.module(None, name, Vec::new());
+            reader.krate.members.insert(name.clone(), root);
+            let file = member.root_file();
+            reader.file(root, &file, parent_folder(&file))?;
+        }
         Ok(reader.krate)
+    }
+
+    /// The root of a module's crate.
+    pub fn root(&self, mut module: ModuleId) -> ModuleId {
+        while let Some(parent) = self.module(module).parent {
+            module = parent;
+        }
+        module
     }
 
     pub fn module(&self, id: ModuleId) -> &Module {
@@ -273,7 +291,7 @@ impl Reader<'_> {
                 ..Path::parse(other)
             },
         };
-        if module == Crate::ROOT {
+        if self.krate.module(module).parent.is_none() {
             self.krate.extern_crates.insert(name.clone(), path.clone());
         }
         let frame = frame(&import.vis, &import.attrs);
@@ -317,8 +335,9 @@ impl Reader<'_> {
                 self.name(module, &ident, Name::Item(id));
                 if item.is_macro() {
                     // Where `#[macro_export]` puts it.
-                    if module != Crate::ROOT {
-                        self.name(Crate::ROOT, &ident, Name::Item(id));
+                    let root = self.krate.root(module);
+                    if module != root {
+                        self.name(root, &ident, Name::Item(id));
                     }
                     self.krate.macros.entry(ident).or_default().push(id);
                 }

@@ -207,16 +207,6 @@ fn a_crate_under_the_name_of_one_that_is_known_is_an_error() {
 }
 
 #[test]
-fn the_files_of_a_dependency_by_path_count() {
-    using("local")
-        .edit("pub fn go() {}", "pub fn go() { 1; }")
-        .changes(&["local 0.0.1"]);
-    using("plain")
-        .edit("pub fn go() {}", "pub fn go() { 1; }")
-        .changes_nothing();
-}
-
-#[test]
 fn a_package_with_nothing_to_know_it_by_is_an_error() {
     let package = using("top").replaced("checksum = \"m1\"", "");
     let error = package.parts().unwrap_err().to_string();

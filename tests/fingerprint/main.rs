@@ -10,6 +10,7 @@ mod crates;
 mod doubt;
 mod idle;
 mod items;
+mod members;
 mod names;
 mod outside;
 mod package;

@@ -63,6 +63,18 @@ fn training_and_evaluation_reach_the_networks_and_no_other_step_does() {
             numeric,
             "{kind} and nn::resnet"
         );
+        for kernels in ["fig6_kernels", "fig6_kernels::tile"] {
+            assert_eq!(
+                parts.code.contains_key(kernels),
+                numeric,
+                "{kind} and {kernels}"
+            );
+        }
+        assert_eq!(
+            parts.crates.contains_key("pulp"),
+            numeric,
+            "{kind} and pulp"
+        );
         assert_eq!(
             parts.crates.contains_key("burn-core"),
             numeric,

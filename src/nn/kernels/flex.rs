@@ -1,4 +1,4 @@
-//! The layers on burn's Flex backend, by the kernels of `maps`: tensors keep the shape
+//! The layers on burn's Flex backend, by our own kernels (the crate `fig6-kernels`): tensors keep the shape
 //! `[images, channels, height, width]` and lie channels last in memory, which every other operation
 //! of the backend understands.
 //!
@@ -10,14 +10,13 @@ mod steps;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
-use pulp::Arch;
+use fig6_kernels::{Arch, BLOCK, Geometry, Norm};
 
 use self::memory::{
     Traced, as_tensor, as_vector, channels_last, contiguous, give_back, into_values, traced,
     untraced, values,
 };
 use self::steps::{Join, Kept, Leave, Mean, Pad, Slot, record, record_one};
-use super::maps::{self, BLOCK, Geometry, Norm};
 use super::{Batch, Rates, Shrink, Then, Unit, Update};
 
 /// Whether the kernels know the shape: whole blocks of filters.
@@ -42,7 +41,7 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
         .as_ref()
         .map(|skip| channels_last(skip.primitive().clone()));
     let shift_flat = contiguous(shift.primitive().clone());
-    let layer = maps::Layer {
+    let layer = fig6_kernels::Layer {
         arch: Arch::new(),
         geometry,
         weights: weights_flat.storage(),
@@ -50,7 +49,7 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
         relu,
     };
     let scales = [scale_flat.storage(), shift_flat.storage()];
-    let done = maps::train(&layer, x_last.storage(), scales, unit.epsilon);
+    let done = fig6_kernels::train(&layer, x_last.storage(), scales, unit.epsilon);
     let shape = [
         geometry.filters,
         geometry.out_height(),
@@ -110,14 +109,14 @@ pub fn infer(
         Then::AddRelu(skip) => Some(channels_last(untraced(skip))),
         _ => None,
     };
-    let layer = maps::Layer {
+    let layer = fig6_kernels::Layer {
         arch: Arch::new(),
         geometry,
         weights: weights.storage(),
         skip: skip.as_ref().map(FlexTensor::storage),
         relu,
     };
-    let out = maps::infer(&layer, x.storage(), &norm.affine(&scale, &shift));
+    let out = fig6_kernels::infer(&layer, x.storage(), &norm.affine(&scale, &shift));
     give_back(x);
     if let Some(skip) = skip {
         give_back(skip);
@@ -134,7 +133,7 @@ pub fn infer(
 /// See [`super::zero_pad`].
 pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
     let [images, channels, height, width] = x.dims();
-    let pad = maps::Pad {
+    let pad = fig6_kernels::Pad {
         shape: [height, width, channels],
         largest: shrink == Shrink::Largest,
         zeros,
@@ -175,7 +174,7 @@ pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
 pub fn mean(x: Tensor<4>) -> Tensor<2> {
     let [images, channels, height, width] = x.dims();
     let apply = |x: FlexTensor| {
-        let means = maps::mean_pixels(channels_last(x).storage(), height * width, channels);
+        let means = fig6_kernels::mean_pixels(channels_last(x).storage(), height * width, channels);
         let layout = Layout::contiguous(Shape::from([images, channels]));
         FlexTensor::new(Bytes::from_elems(means), layout, DType::F32)
     };
@@ -194,7 +193,7 @@ pub fn sgd(update: Update, rates: Rates) -> [Tensor<1>; 2] {
     let (weights, gradient) = (numbers(update.weights), numbers(update.gradient));
     let velocity = update.velocity.map(numbers);
     let rates = [rates.learning_rate, rates.momentum, rates.weight_decay];
-    maps::sgd(weights, gradient, velocity, rates.map(|rate| rate as f32))
+    fig6_kernels::sgd(weights, gradient, velocity, rates.map(|rate| rate as f32))
         .map(|values| Tensor::from_primitive::<Flex>(as_vector(values)))
 }
 

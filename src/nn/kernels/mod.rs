@@ -4,7 +4,7 @@
 //! [`train`], [`infer`], [`zero_pad`], [`fork`], [`mean`] and [`sgd`] say what is computed; who
 //! computes it depends on the device of the input:
 //!
-//! - `flex`: this folder's own kernels (`maps`), on channels-last memory.
+//! - `flex`: our own kernels, which are the crate `fig6-kernels`, on channels-last memory.
 //! - `libtorch`: LibTorch's own operations with its own gradients.
 //! - everything else (`portable`): burn's operations, one after the other.
 //!
@@ -12,13 +12,9 @@
 //! names and running statistics.
 
 #[cfg(feature = "flex")]
-mod buffers;
-#[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "tch")]
 mod libtorch;
-#[cfg(feature = "flex")]
-mod maps;
 mod portable;
 
 use burn::backend::DispatchDevice;

@@ -4,8 +4,7 @@
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
-
-use crate::nn::kernels::{buffers, maps};
+use fig6_kernels::buffers;
 
 /// burn's own type for a tensor with a gradient.
 pub type Traced = burn::backend::tensor::FloatTensor<Autodiff<Flex>>;
@@ -56,7 +55,7 @@ pub fn channels_last(tensor: FlexTensor) -> FlexTensor {
         return tensor;
     }
     let tensor = contiguous(tensor);
-    let moved = maps::to_channels_last(tensor.storage(), channels, height * width);
+    let moved = fig6_kernels::to_channels_last(tensor.storage(), channels, height * width);
     as_tensor(moved, images, [channels, height, width])
 }
 
@@ -74,8 +73,17 @@ pub fn as_vector(values: Vec<f32>) -> FlexTensor {
 /// A tensor's values as they lie; without a copy where nobody else has them.
 pub fn into_values(tensor: FlexTensor) -> Vec<f32> {
     let count = tensor.layout().num_elements();
+    if !tensor.is_unique() {
+        return tensor.storage()[..count].to_vec();
+    }
     let flat = tensor.with_layout(Layout::contiguous(Shape::from([count])));
     let (bytes, _, _) = flat.into_data().into_parts();
+    // In blocks where that goes: burn asks of every element whether it is valid, which without
+    // optimisation, as in tests, takes as long as a layer.
+    let bytes = match bytes.try_into_vec::<[f32; 256]>() {
+        Ok(blocks) => return blocks.into_flattened(),
+        Err(bytes) => bytes,
+    };
     match bytes.try_into_vec() {
         Ok(values) => values,
         Err(bytes) => {

@@ -10,13 +10,11 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
-use pulp::Arch;
+use fig6_kernels::{Arch, Geometry, Norm, Saved, buffers};
 
 use super::memory::{
     Traced, as_tensor, as_vector, channels_last, contiguous, give_back, into_values,
 };
-use crate::nn::kernels::buffers;
-use crate::nn::kernels::maps::{self, Geometry, Norm, Saved};
 
 /// What the way back needs, and its place in burn's graph.
 #[derive(Clone, Debug)]
@@ -94,7 +92,7 @@ impl Kept {
             out: self.out.as_ref().map(FlexTensor::storage),
             norm: &self.norm,
         };
-        let found = maps::backward(Arch::new(), &g, &saved, &mut gradient, of_x);
+        let found = fig6_kernels::backward(Arch::new(), &g, &saved, &mut gradient, of_x);
         give_back(self.x);
         give_back(self.map);
         if let Some(out) = self.out {
@@ -131,7 +129,7 @@ impl Kept {
 
 /// The step of [`super::zero_pad`].
 #[derive(Clone, Copy, Debug)]
-pub struct Pad(pub maps::Pad);
+pub struct Pad(pub fig6_kernels::Pad);
 
 impl Backward<Flex, 1> for Pad {
     /// The input.
@@ -186,7 +184,7 @@ impl Backward<Flex, 1> for Join {
             let (left, dims) = (channels_last(left), gradient.layout().shape().dims());
             let [images, channels, height, width]: [usize; 4] = dims;
             let mut sum = into_values(channels_last(gradient));
-            maps::add(&mut sum, left.storage());
+            fig6_kernels::add(&mut sum, left.storage());
             give_back(left);
             gradient = as_tensor(sum, images, [channels, height, width]);
         }
@@ -207,7 +205,7 @@ impl Backward<Flex, 1> for Mean {
     fn backward(self, ops: Ops<[usize; 4], 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = contiguous(gradients.consume::<Flex>(&ops.node));
         let [images, channels, height, width] = ops.state;
-        let spread = maps::spread_pixels(gradient.storage(), height * width, channels);
+        let spread = fig6_kernels::spread_pixels(gradient.storage(), height * width, channels);
         if let [Some(parent)] = ops.parents {
             let spread = as_tensor(spread, images, [channels, height, width]);
             gradients.register::<Flex>(parent.id, spread);

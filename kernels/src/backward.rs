@@ -4,12 +4,12 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::geometry::Geometry;
-use super::norm::{Descend, Descent, Norm, Slopes, descend_row};
-use super::pass::Pass;
-use super::tile::Convolve;
-use super::weight_gradient::{GROUP, Plan};
-use crate::nn::kernels::buffers;
+use crate::buffers;
+use crate::geometry::Geometry;
+use crate::norm::{Descend, Descent, Norm, Slopes, descend_row};
+use crate::pass::Pass;
+use crate::tile::Convolve;
+use crate::weight_gradient::{GROUP, Plan};
 
 /// What the way forward left; maps are `[images, height, width, channels]`.
 pub struct Saved<'a> {

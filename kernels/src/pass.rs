@@ -4,8 +4,8 @@
 //!
 //! Unaware of how it is carried out.
 
-use super::geometry::Geometry;
-use super::tile::BLOCK;
+use crate::geometry::Geometry;
+use crate::tile::BLOCK;
 
 /// `out[to[p] + column] = Σ_row Σ_i framed[from[p] + rows[row] + i] · weights[row, i, column]`.
 pub struct Pass {

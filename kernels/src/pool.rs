@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::nn::kernels::buffers;
+use crate::buffers;
 
 /// Numbers that one thread adds at a time.
 const PIECE: usize = 1 << 16;

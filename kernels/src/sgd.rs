@@ -1,7 +1,8 @@
 //! A step of stochastic gradient descent. Unaware of parameters' names and shapes.
 
-/// See [`crate::nn::kernels::sgd`]; all are of the same length. Rounded as by one operation after the
-/// other. Returns weights and velocity.
+/// `v ← μ v + (g + λ w)` and `w ← w − η v`, in this order (torch.optim.SGD); `v` starts as the first
+/// gradient. All are of the same length. Rounded as by one operation after the other. Returns weights
+/// and velocity.
 pub fn sgd(
     mut weights: Vec<f32>,
     gradient: Vec<f32>,

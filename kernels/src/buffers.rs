@@ -8,8 +8,12 @@ use std::sync::{Mutex, PoisonError};
 /// Smaller ones are not worth keeping, in numbers.
 const LEAST: usize = 16 * 1024;
 
-/// What a new buffer holds: in tests what nobody may read.
-const FRESH: f32 = if cfg!(test) { f32::NAN } else { 0.0 };
+/// What a new buffer holds: in tests, which are built for debugging, what nobody may read.
+const FRESH: f32 = if cfg!(debug_assertions) {
+    f32::NAN
+} else {
+    0.0
+};
 
 static KEPT: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 

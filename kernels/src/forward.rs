@@ -4,11 +4,11 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::geometry::Geometry;
-use super::norm::{Affine, Apply, ApplyInPlace, Measure, Moments, Norm};
-use super::pass::Pass;
-use super::tile::Convolve;
-use crate::nn::kernels::buffers;
+use crate::buffers;
+use crate::geometry::Geometry;
+use crate::norm::{Affine, Apply, ApplyInPlace, Measure, Moments, Norm};
+use crate::pass::Pass;
+use crate::tile::Convolve;
 
 /// What training keeps of the way forward; maps are `[images, height, width, filters]`.
 pub struct Normalised {

@@ -20,7 +20,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::pass::Pass;
+use crate::pass::Pass;
 
 /// Filters that are computed together.
 pub const BLOCK: usize = 16;

@@ -1,8 +1,8 @@
 //! The weights' gradient, summed up over images: threads add up groups of images, whose number does
 //! not depend on theirs, and the groups are added in their order. Unaware of normalisation.
 
-use super::geometry::Geometry;
-use super::tile::{BLOCK, Correlate};
+use crate::geometry::Geometry;
+use crate::tile::{BLOCK, Correlate};
 use pulp::Arch;
 
 /// Images that one sum runs over before it joins the others'.

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::nn::kernels::buffers;
+use crate::buffers;
 
 /// What becomes of `[images, height, width, channels]`.
 #[derive(Clone, Copy, Debug)]

@@ -264,6 +264,12 @@ fn gradients_are_the_slopes_of_the_definition() {
 }
 
 #[test]
+#[cfg(target_arch = "aarch64")]
+fn the_instructions_are_neons() {
+    assert!(matches!(Arch::new(), Arch::Neon(_)));
+}
+
+#[test]
 #[cfg(target_arch = "x86_64")]
 fn the_width_of_the_registers_changes_no_bit() {
     let Some(narrow) = pulp::x86::V3::try_new().map(Arch::V3) else {

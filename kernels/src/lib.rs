@@ -11,8 +11,13 @@
 //! Work is shared among threads by images, and every sum over images is made in an order that does
 //! not depend on the number of threads. Instructions are chosen at run time (pulp). Unaware of burn,
 //! tensors and gradients' graphs.
+//!
+//! A crate of its own, so that it is optimised also where the rest is not (`cargo test`), and runs in
+//! an emulator of other processors without the rest (`tools/aarch64`). Lengths of slices are the
+//! caller's duty: what does not fit the shapes panics.
 
 mod backward;
+pub mod buffers;
 mod forward;
 mod geometry;
 mod norm;
@@ -29,6 +34,7 @@ pub use geometry::Geometry;
 pub use norm::Norm;
 pub use pad::Pad;
 pub use pool::{add, mean_pixels, spread_pixels, to_channels_last};
+pub use pulp::Arch;
 pub use sgd::sgd;
 pub use tile::BLOCK;
 
