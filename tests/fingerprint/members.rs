@@ -132,19 +132,20 @@ fn attributes_of_its_root_count_for_its_modules() {
 
 #[test]
 fn the_word_crate_means_itself_in_it_and_in_its_macros() {
-    let package = package(
+    let by_path = package(
         "pub fn run() { near_by::call!(); }",
         "#[macro_export] macro_rules! call { () => { $crate::far() } } pub fn far() { 2; }",
     );
-    package.edit("{ 2; }", "{ 3; }").changes(&["fn far"]);
-    let package = package(
+    let by_another_name = package(
         "use near_by::call as c; pub fn run() { c!(); }",
         "mod m { #[macro_export] macro_rules! call { () => { $crate::far() } } } pub fn far() { 2; }",
     );
-    package.edit("{ 2; }", "{ 3; }").changes(&["fn far"]);
-    let package = package_with_far();
-    package.edit("{ 1; }", "{ 3; }").changes_nothing();
-    package.edit("{ 2; }", "{ 3; }").changes(&["fn far"]);
+    for package in [by_path, by_another_name, package_with_far()] {
+        package.edit("{ 2; }", "{ 3; }").changes(&["fn far"]);
+    }
+    package_with_far()
+        .edit("{ 1; }", "{ 3; }")
+        .changes_nothing();
 }
 
 /// Both packages have a function of the name that the other package's code calls.
