@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::Deserialize;
 
 use super::known;
-use super::manifest::{Direct, Manifest};
+use super::manifest::{Direct, Manifest, parse};
 use super::member::Member;
 use super::source::join;
 use super::{Backend, Error, Files, Listing, Settings};
@@ -285,14 +285,4 @@ fn split_members(
         }
     }
     Ok(members)
-}
-
-/// # Errors
-/// If the file is not there or not as cargo writes it.
-pub fn parse<T: for<'de> Deserialize<'de>>(files: &dyn Files, path: &str) -> Result<T, Error> {
-    let bytes = files
-        .read(path)
-        .ok_or_else(|| Error::new(path, "cannot be read"))?;
-    let text = String::from_utf8_lossy(&bytes);
-    toml::from_str(&text).map_err(|error| Error::new(path, error.to_string().trim_end()))
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{Error, Files, lock};
+use super::{Error, Files};
 
 /// As cargo reads it, as far as it matters here.
 #[derive(Deserialize)]
@@ -76,27 +76,32 @@ pub struct Direct {
 
 impl Manifest {
     /// # Errors
-    /// If the file is not there or not as cargo writes it, or inherits dependencies of a workspace.
+    /// If the file is not there or not as cargo writes it, or inherits something from a workspace.
     pub fn read(files: &dyn Files, path: &str) -> Result<Manifest, Error> {
-        let manifest: Manifest = lock::parse(files, path)?;
-        let inherits = |dependency: &&Dependency| match dependency {
+        let manifest: Manifest = parse(files, path)?;
+        let Some(name) = manifest.inherited() else {
+            return Ok(manifest);
+        };
+        let message = format!(
+            "has {name} from the workspace, which the fingerprint does not look into: say it here"
+        );
+        Err(Error::new(path, &message))
+    }
+
+    /// What is said in another file.
+    fn inherited(&self) -> Option<&String> {
+        let inherits = |dependency: &Dependency| match dependency {
             Dependency::Version(_) => false,
             Dependency::Detailed(detailed) => detailed.workspace,
         };
-        let mut all = manifest.dependencies();
-        match all.find(|(_, dependency)| inherits(dependency)) {
-            None => {
-                drop(all);
-                Ok(manifest)
-            }
-            Some((name, _)) => {
-                let message = format!(
-                    "has {name} from the workspace, which the fingerprint does not look into: say \
-                     version and features here"
-                );
-                Err(Error::new(path, &message))
-            }
-        }
+        let dependencies = self.dependencies();
+        let dependencies = dependencies.filter(|(_, dependency)| inherits(dependency));
+        let others = self.package.rest.iter();
+        let others = others.filter(|(_, value)| value.get("workspace").is_some());
+        let mut names = dependencies
+            .map(|(name, _)| name)
+            .chain(others.map(|(name, _)| name));
+        names.next()
     }
 
     /// By their names in the file.
@@ -154,4 +159,14 @@ impl Direct {
         }
         direct
     }
+}
+
+/// # Errors
+/// If the file is not there or not as cargo writes it.
+pub fn parse<T: for<'de> Deserialize<'de>>(files: &dyn Files, path: &str) -> Result<T, Error> {
+    let bytes = files
+        .read(path)
+        .ok_or_else(|| Error::new(path, "cannot be read"))?;
+    let text = String::from_utf8_lossy(&bytes);
+    toml::from_str(&text).map_err(|error| Error::new(path, error.to_string().trim_end()))
 }

@@ -205,7 +205,7 @@ fn one_that_cannot_be_followed_counts_with_all_of_its_files() {
 }
 
 #[test]
-fn dependencies_that_a_workspace_describes_are_an_error() {
+fn what_a_workspace_says_for_it_is_an_error() {
     let package = package("pub fn run() {}", "");
     package
         .replaced("plain = \"1\"", "plain = { workspace = true }")
@@ -213,6 +213,12 @@ fn dependencies_that_a_workspace_describes_are_an_error() {
     package
         .replaced("inner = { version = \"1\",", "inner = { workspace = true,")
         .fails("near/Cargo.toml: has inner from the workspace");
+    package
+        .replaced(
+            "version = \"0.0.1\"\nedition",
+            "version.workspace = true\nedition",
+        )
+        .fails("near/Cargo.toml: has version from the workspace");
 }
 
 #[test]
