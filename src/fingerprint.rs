@@ -1,5 +1,5 @@
 //! What the running binary is made of, as `build.rs` found it when the binary was built: never
-//! what lies in `src/` now.
+//! what lies in `src/` and `kernels/` now.
 //!
 //! Tables that are compiled in; nothing is parsed or hashed when a command starts.
 

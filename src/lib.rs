@@ -18,8 +18,8 @@
 //! graph of it: download → preprocess → train/model/seed → evaluate/model/seed → aggregate →
 //! plot and table. Each step's [`key`] is the hash of all that its result depends on: parameters,
 //! the code and crates that it reaches, backend, and the *content* of its inputs. What code that is
-//! was found when the binary was built: `build.rs` parses `src/` (see `build/fingerprint/mod.rs`)
-//! and compiles its findings in as [`fingerprint`]. The [`store`] keeps one manifest per key, and
+//! was found when the binary was built: `build.rs` parses `src/` and `kernels/` (see
+//! `build/fingerprint/mod.rs`) and compiles its findings in as [`fingerprint`]. The [`store`] keeps one manifest per key, and
 //! the outputs by their content's address. A step whose key the store knows is up to date; of any
 //! other the plan says why it must or may run, by comparing its key inputs with those of an earlier
 //! result. [`run`] carries the plan out: a step gets a process of its own (`fig6 exec`, a function

@@ -89,10 +89,11 @@ impl Code<'_> {
 
     /// The crate that a path begins with, if it is not the compiler's.
     pub fn crate_of(&self, path: &Path) -> Option<String> {
-        let first = path.segments.first();
-        first
-            .filter(|name| self.scopes.crates.contains(*name))
-            .cloned()
+        let is_crate = |name: &&String| {
+            let mut crates = self.scopes.crates.values();
+            crates.any(|crates| crates.contains(*name))
+        };
+        path.segments.first().filter(is_crate).cloned()
     }
 
     /// The state of features, but for those that stand for a backend.
@@ -144,7 +145,12 @@ impl Study<'_> {
         for path in &mentions.macros {
             self.call(path, file);
         }
+        let root = self.code.krate().root(self.item.module);
         for name in &mentions.environment {
+            // Cargo gives each package values of its own, and tells only ours.
+            if root != Crate::ROOT && name.starts_with("CARGO_") {
+                self.facts.unclear = Some(format!("the variable {name} of another package"));
+            }
             let value = (self.code.settings.environment)(name);
             self.lines.insert(format!("variable {name} = {value:?}"));
         }

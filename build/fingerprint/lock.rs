@@ -47,6 +47,8 @@ pub struct Packages<'a> {
     pub edition: String,
     /// Packages that are followed, by the name that code knows the crate by.
     pub members: BTreeMap<String, Member>,
+    /// What this package itself depends on, but for members.
+    own_names: BTreeSet<String>,
     /// What this package and those depend on, by the name that code knows the crate by.
     direct: BTreeMap<String, Direct>,
     locked: Vec<Locked>,
@@ -67,7 +69,9 @@ impl<'a> Packages<'a> {
             places.entry(locked.name.clone()).or_default().push(place);
         }
         let mut direct = manifest.direct();
-        let members = split_members(files, &mut direct)?;
+        let members = take_members(files, &mut direct)?;
+        let own_names = direct.keys().cloned().collect();
+        join_direct(&mut direct, &members)?;
         let packages = members.values().map(|member| &member.manifest.package.name);
         let mut own = Vec::new();
         for name in [&manifest.package.name].into_iter().chain(packages) {
@@ -98,6 +102,7 @@ impl<'a> Packages<'a> {
             settings,
             edition: manifest.package.edition,
             members,
+            own_names,
             direct,
             locked,
             places,
@@ -105,9 +110,15 @@ impl<'a> Packages<'a> {
         })
     }
 
-    /// Names that paths may begin with.
-    pub fn names(&self) -> BTreeSet<String> {
-        self.direct.keys().cloned().collect()
+    /// Names that paths may begin with, by the crate in which: `crate`, or that of a member.
+    pub fn names(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let members = self.members.iter();
+        let members = members.map(|(name, member)| {
+            let direct = member.manifest.direct();
+            (name.clone(), direct.into_keys().collect())
+        });
+        let own = ("crate".to_owned(), self.own_names.clone());
+        [own].into_iter().chain(members).collect()
     }
 
     /// Those that are taken from the package's name, which its library need not have.
@@ -223,7 +234,7 @@ impl<'a> Packages<'a> {
         match (&locked.checksum, &locked.source) {
             (Some(checksum), _) => Ok(checksum.clone()),
             (None, Some(source)) if source.starts_with("git+") => Ok(source.clone()),
-            (None, None) if let Some(path) = path() => Ok(self.folder(path)),
+            (None, None) if let Some(path) = path() => self.folder(path),
             _ => {
                 let message = format!(
                     "{} {} has no checksum, no revision and no path in {MANIFEST} to know it by",
@@ -235,17 +246,18 @@ impl<'a> Packages<'a> {
     }
 
     /// A digest of all files of a folder, by name and content.
-    fn folder(&self, path: &str) -> String {
+    fn folder(&self, path: &str) -> Result<String, Error> {
         let mut hasher = blake3::Hasher::new();
         for file in self.files.list(&join("", path)) {
-            let content = self.files.read(&file).unwrap_or_default();
+            let content = self.files.read(&file);
+            let content = content.ok_or_else(|| Error::new(&file, "cannot be read"))?;
             for part in [file.as_bytes(), &content] {
                 hasher
                     .update(&(part.len() as u64).to_le_bytes())
                     .update(part);
             }
         }
-        hasher.finalize().to_hex().to_string()
+        Ok(hasher.finalize().to_hex().to_string())
     }
 }
 
@@ -254,35 +266,47 @@ fn name_in(asked: &str) -> &str {
     asked.split(' ').next().unwrap_or(asked)
 }
 
-/// Takes those out of the direct dependencies that can be followed, and puts in what they depend on.
-fn split_members(
+/// Takes those out of the direct dependencies that can be followed.
+fn take_members(
     files: &dyn Files,
     direct: &mut BTreeMap<String, Direct>,
 ) -> Result<BTreeMap<String, Member>, Error> {
     let mut members = BTreeMap::new();
-    for (name, path) in direct
-        .iter()
-        .filter_map(|(name, direct)| Some((name, direct.path.as_ref()?)))
-    {
-        if let Some(member) = Member::at(files, path)? {
+    for (name, direct) in &*direct {
+        if let Some(path) = &direct.path
+            && let Some(member) = Member::at(files, path)?
+        {
             members.insert(name.clone(), member);
         }
     }
     direct.retain(|name, _| !members.contains_key(name));
+    Ok(members)
+}
+
+/// Puts in what members depend on.
+fn join_direct(
+    direct: &mut BTreeMap<String, Direct>,
+    members: &BTreeMap<String, Member>,
+) -> Result<(), Error> {
     for member in members.values() {
         for (name, new) in member.manifest.direct() {
+            let taken = match (members.get(&name), direct.get(&name)) {
+                (Some(member), _) => Some(&member.manifest.package.name),
+                (None, Some(known)) if known.package != new.package => Some(&known.package),
+                _ => None,
+            };
+            if let Some(taken) = taken {
+                let message = format!(
+                    "gives {} the name {name}, which is {taken}'s in {MANIFEST}",
+                    new.package
+                );
+                return Err(Error::new(&join(&member.folder, MANIFEST), &message));
+            }
             match direct.get_mut(&name) {
-                Some(known) if known.package == new.package => known.features.extend(new.features),
-                Some(known) => {
-                    let message = format!(
-                        "gives {} the name {name}, which is {}'s in {MANIFEST}",
-                        new.package, known.package
-                    );
-                    return Err(Error::new(&join(&member.folder, MANIFEST), &message));
-                }
+                Some(known) => known.features.extend(new.features),
                 None => drop(direct.insert(name, new)),
             }
         }
     }
-    Ok(members)
+    Ok(())
 }

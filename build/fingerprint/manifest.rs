@@ -13,7 +13,7 @@ use super::{Error, Files};
 #[derive(Deserialize)]
 pub struct Manifest {
     pub package: Package,
-    /// Whether something is said about the library.
+    /// The section `[lib]`, if there is one.
     pub lib: Option<IgnoredAny>,
     #[serde(default)]
     dependencies: Dependencies,
@@ -23,16 +23,15 @@ pub struct Manifest {
     pub features: BTreeMap<String, Vec<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Package {
     pub name: String,
     #[serde(default)]
     pub edition: String,
-    /// Whether something is said about a build script.
+    /// The build script, if one is named.
     pub build: Option<IgnoredAny>,
     /// Version, description and what else there is.
     #[serde(flatten)]
-    #[allow(dead_code, reason = "digested by Debug")]
     rest: BTreeMap<String, toml::Value>,
 }
 
@@ -59,6 +58,8 @@ struct Detailed {
     /// Whether the rest is said elsewhere.
     #[serde(default)]
     workspace: bool,
+    #[serde(default)]
+    optional: bool,
     default_features: Option<bool>,
     #[serde(default)]
     features: Vec<String>,
@@ -71,6 +72,8 @@ pub struct Direct {
     /// Whether code knows the crate by this package's choice.
     pub renamed: bool,
     pub path: Option<String>,
+    /// Whether it is a feature as well.
+    pub optional: bool,
     pub features: BTreeSet<String>,
 }
 
@@ -117,7 +120,10 @@ impl Manifest {
         for (key, dependency) in self.dependencies() {
             let new = Direct::new(key, dependency);
             match direct.get_mut(&crate_name(key)) {
-                Some(known) => known.features.extend(new.features),
+                Some(known) => {
+                    known.optional |= new.optional;
+                    known.features.extend(new.features);
+                }
                 None => drop(direct.insert(crate_name(key), new)),
             }
         }
@@ -144,6 +150,7 @@ impl Direct {
             package: key.to_owned(),
             renamed: false,
             path: None,
+            optional: false,
             features: BTreeSet::from(["default".to_owned()]),
         };
         if let Dependency::Detailed(detailed) = dependency {
@@ -155,6 +162,7 @@ impl Direct {
                 direct.renamed = true;
             }
             direct.path.clone_from(&detailed.path);
+            direct.optional = detailed.optional;
             direct.features.extend(detailed.features.iter().cloned());
         }
         direct

@@ -1,8 +1,9 @@
 //! Dependencies by path, whose library is followed item by item like this package's own.
 //!
 //! Only where nothing but its source and its dependencies makes a library what it is. One with a
-//! build script, features, a library elsewhere than cargo looks for it, or dependencies by path of its
-//! own is known by all of its files instead (see `lock`).
+//! build script, features, a library elsewhere than cargo looks for it, dependencies by path of its
+//! own, or an edition in which paths mean something else is known by all of its files instead (see
+//! `lock`).
 
 use super::manifest::Manifest;
 use super::source::{ROOT_FILE, join};
@@ -17,35 +18,35 @@ impl Member {
     /// The package in a folder, if it can be followed.
     ///
     /// # Errors
-    /// If its `Cargo.toml` is not as cargo writes it.
+    /// If its `Cargo.toml` is not there or not as cargo writes it.
     pub fn at(files: &dyn Files, folder: &str) -> Result<Option<Member>, Error> {
         let folder = join("", folder);
         let has = |file: &str| files.read(&join(&folder, file)).is_some();
-        if !has("Cargo.toml") || !has(ROOT_FILE) || has("build.rs") {
+        let manifest = Manifest::read(files, &join(&folder, "Cargo.toml"))?;
+        if !has(ROOT_FILE) || has("build.rs") {
             return Ok(None);
         }
-        let manifest = Manifest::read(files, &join(&folder, "Cargo.toml"))?;
         let member = Member { folder, manifest };
         Ok(Some(member).filter(Member::is_plain))
     }
 
     fn is_plain(&self) -> bool {
-        let Manifest { package, .. } = &self.manifest;
+        let Manifest {
+            package,
+            lib,
+            features,
+            ..
+        } = &self.manifest;
         let mut direct = self.manifest.direct().into_values();
         package.build.is_none()
-            && self.manifest.lib.is_none()
-            && self.manifest.features.is_empty()
-            && direct.all(|direct| direct.path.is_none())
+            && !["", "2015"].contains(&package.edition.as_str())
+            && lib.is_none()
+            && features.is_empty()
+            && direct.all(|direct| direct.path.is_none() && !direct.optional)
     }
 
     /// The file that its library begins with.
     pub fn root_file(&self) -> String {
         join(&self.folder, ROOT_FILE)
-    }
-
-    /// What is true of it as a whole, and may be read by code in it (`env!("CARGO_PKG_VERSION")`).
-    pub fn description(&self) -> String {
-        let text = format!("{:?}", self.manifest.package);
-        blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 }

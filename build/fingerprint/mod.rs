@@ -181,9 +181,10 @@ impl std::error::Error for Error {}
 pub fn fingerprint(files: &dyn Files, settings: &Settings) -> Result<Fingerprint, Error> {
     let packages = Packages::read(files, settings)?;
     let krate = Crate::read(files, &packages.members)?;
+    let crates = packages.names();
     let scopes = Scopes {
         krate: &krate,
-        crates: &packages.names(),
+        crates: &crates,
     };
     let code = Code {
         plain: Plain::new(&scopes),
@@ -208,7 +209,7 @@ pub fn fingerprint(files: &dyn Files, settings: &Settings) -> Result<Fingerprint
             let is_reached = |path: &String| path == name || path.starts_with(&below);
             if parts.code.keys().any(is_reached) {
                 let root = parts.code.entry(name.clone()).or_default();
-                root.add("package", &member.description());
+                root.add("edition", &member.manifest.package.edition);
             }
         }
         for name in reach.crates {

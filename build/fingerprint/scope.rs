@@ -4,7 +4,7 @@
 //! item is digested with says what its names lead to, so that the same tokens with another meaning
 //! have another digest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::import::{Import, Path};
 use super::item::Kind;
@@ -68,8 +68,8 @@ impl Conditions {
 /// The scopes of all modules.
 pub struct Scopes<'a> {
     pub krate: &'a Crate,
-    /// Crates that paths may begin with.
-    pub crates: &'a BTreeSet<String>,
+    /// Crates that paths may begin with, by the root's path.
+    pub crates: &'a BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Scopes<'_> {
@@ -156,11 +156,15 @@ impl<'a> Search<'a> {
     /// so it is where more follows or it is imported (`qualifies`).
     fn external(&mut self, module: ModuleId, name: &str, qualifies: bool) -> BTreeSet<Target> {
         let krate = self.scopes.krate;
-        let member = |name: &str| krate.members.get(name).copied().map(Target::Module);
+        let root = krate.root(module);
+        // No member depends on another.
+        let members = (root == Crate::ROOT).then_some(&krate.members);
+        let member = |name: &str| members?.get(name).copied().map(Target::Module);
         if let Some(root) = member(name) {
             return BTreeSet::from([root]);
         }
-        let is_crate = |name: &str| self.scopes.crates.contains(name) || known::is_std(name);
+        let crates = &self.scopes.crates[&krate.module(root).path];
+        let is_crate = |name: &str| crates.contains(name) || known::is_std(name);
         if is_crate(name) {
             return BTreeSet::from([Target::External(Path::parse(name))]);
         }

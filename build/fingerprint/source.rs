@@ -65,7 +65,7 @@ pub struct Crate {
     pub macros: BTreeMap<String, Vec<ItemId>>,
     /// The roots of packages that are followed, by the crate's name.
     pub members: BTreeMap<String, ModuleId>,
-    /// What `extern crate` in a root makes known everywhere.
+    /// What `extern crate` in the root makes known everywhere.
     pub extern_crates: BTreeMap<String, Path>,
 }
 
@@ -82,6 +82,12 @@ impl Crate {
         let root = reader.module(None, "crate", Vec::new());
         reader.file(root, ROOT_FILE, parent_folder(ROOT_FILE))?;
         for (name, member) in members {
+            let meanings = reader.krate.module(Crate::ROOT).names.get(name);
+            let mut meanings = meanings.into_iter().flatten();
+            if meanings.any(|meaning| !matches!(meaning, Name::Import(_))) {
+                let message = format!("has something of its own by the name of the crate {name}");
+                return Err(Error::new(ROOT_FILE, &message));
+            }
             let root = reader.module(None, name, Vec::new());
             reader.krate.members.insert(name.clone(), root);
             let file = member.root_file();
@@ -273,6 +279,14 @@ impl Reader<'_> {
         import: &syn::ItemExternCrate,
         place: Place,
     ) -> Result<(), Error> {
+        // Of another package's names only one set is known everywhere.
+        if self.krate.root(module) != Crate::ROOT {
+            let message = format!(
+                "has extern crate {}, which the fingerprint follows only in {ROOT_FILE}",
+                import.ident
+            );
+            return Err(Error::new(place.file, &message));
+        }
         // Any name may be one of its macros.
         let attributes = kept(&import.attrs);
         if token::contains(&attributes, "macro_use") {
@@ -291,7 +305,7 @@ impl Reader<'_> {
                 ..Path::parse(other)
             },
         };
-        if self.krate.module(module).parent.is_none() {
+        if module == Crate::ROOT {
             self.krate.extern_crates.insert(name.clone(), path.clone());
         }
         let frame = frame(&import.vis, &import.attrs);

@@ -34,7 +34,7 @@ pub use geometry::Geometry;
 pub use norm::Norm;
 pub use pad::Pad;
 pub use pool::{add, mean_pixels, spread_pixels, to_channels_last};
-pub use pulp::Arch;
+pub use pulp::Arch; // callers choose the instructions without knowing pulp
 pub use sgd::sgd;
 pub use tile::BLOCK;
 

@@ -13,7 +13,6 @@ gpu = ["top/gpu"]
 top = { version = "1", default-features = false, features = ["std"] }
 plain = "1"
 renamed = { package = "real-name", version = "1" }
-local = { path = "local" }
 [target.'cfg(unix)'.dependencies]
 on-unix = "1"
 [dev-dependencies]
@@ -24,7 +23,7 @@ const LOCK: &str = r#"
 [[package]]
 name = "it"
 version = "0.1.0"
-dependencies = ["checks", "local", "on-unix", "plain 1.0.0", "real-name", "top"]
+dependencies = ["checks", "on-unix", "plain 1.0.0", "real-name", "top"]
 [[package]]
 name = "top"
 version = "1.0.0"
@@ -56,9 +55,6 @@ name = "on-unix"
 version = "1.0.0"
 source = "registry+x"
 checksum = "u1"
-[[package]]
-name = "local"
-version = "0.0.1"
 [[package]]
 name = "checks"
 version = "1.0.0"
@@ -99,7 +95,6 @@ fn using(name: &str) -> Package {
     Package::new(&format!("pub fn run() {{ {name}::go(); }}"))
         .with("Cargo.toml", MANIFEST)
         .with("Cargo.lock", LOCK)
-        .with("local/src/lib.rs", "pub fn go() {}")
 }
 
 #[test]

@@ -114,13 +114,26 @@ fn what_it_depends_on_counts_with_the_features_that_it_asks_for() {
 }
 
 #[test]
-fn its_edition_and_version_count() {
+fn its_edition_counts_and_its_description_does_not() {
     through()
         .edit("edition = \"2021\"", "edition = \"2024\"")
-        .changes(&["package"]);
+        .changes(&["edition"]);
     through()
-        .edit("0.0.1\"\nedition", "0.0.2\"\nedition")
-        .changes(&["package"]);
+        .edit(
+            "edition = \"2021\"",
+            "edition = \"2021\"\ndescription = \"x\"",
+        )
+        .changes_nothing();
+}
+
+#[test]
+fn what_cargo_tells_its_code_about_it_is_an_error_where_it_is_reached() {
+    let near = "pub fn go() { 1; } fn idle() { env!(\"CARGO_PKG_VERSION\"); env!(\"OTHER\"); }";
+    let package = package("pub fn run() { near_by::go(); }", near);
+    assert!(package.parts().is_ok());
+    package
+        .replaced("{ 1; }", "{ idle(); }")
+        .fails("near/src/lib.rs: fn idle has the variable CARGO_PKG_VERSION of another package");
 }
 
 #[test]
@@ -197,6 +210,8 @@ fn one_that_cannot_be_followed_counts_with_all_of_its_files() {
             "[features]\nf = []\n[dev-dependencies]",
         ),
         package.replaced("inner = {", "inner = { path = \"../inner\","),
+        package.replaced("inner = {", "inner = { optional = true,"),
+        package.replaced("edition = \"2021\"", "edition = \"2015\""),
     ];
     for package in whole {
         package.edit("{ 2; }", "{ 3; }").changes(WHOLE);
@@ -222,7 +237,7 @@ fn what_a_workspace_says_for_it_is_an_error() {
 }
 
 #[test]
-fn two_crates_of_one_name_are_an_error() {
+fn names_that_mean_two_crates_are_an_error() {
     let package = package("pub fn run() {}", "");
     package
         .replaced(
@@ -230,4 +245,31 @@ fn two_crates_of_one_name_are_an_error() {
             "plain = { package = \"inner\", version = \"1\" }",
         )
         .fails("near/Cargo.toml: gives inner the name plain, which is plain's in Cargo.toml");
+    package
+        .replaced("inner = {", "near-by = {")
+        .fails("near/Cargo.toml: gives near-by the name near_by, which is near-by's in Cargo.toml");
+    package
+        .replaced("pub fn run() {}", "mod near_by {} pub fn run() {}")
+        .fails("src/lib.rs: has something of its own by the name of the crate near_by");
+    package
+        .with("near/src/lib.rs", "extern crate inner as i;")
+        .fails("near/src/lib.rs: has extern crate inner");
+}
+
+#[test]
+fn what_only_it_depends_on_has_no_name_outside_of_it() {
+    // The package's crate may be any that is not known by its name: only `plain`.
+    let package = package(
+        "pub fn run() { inner::go(); }",
+        "pub fn go() { inner::go(); }",
+    );
+    package.edit("\"i1\"", "\"i2\"").changes_nothing();
+    package.edit("\"p1\"", "\"p2\"").changes(&["plain 1.0.0"]);
+}
+
+#[test]
+fn one_that_is_not_there_is_an_error() {
+    package("pub fn run() {}", "")
+        .replaced("path = \"near\"", "path = \"/near/by\"")
+        .fails("near/by/Cargo.toml: cannot be read");
 }

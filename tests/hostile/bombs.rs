@@ -179,7 +179,8 @@ fn ten_thousand_empty_members_are_passed_over_and_too_many_refused() {
     let many = gzip(&empty(200_001, &|n| format!("c/{n}")));
     assert_refused(&many, "holds more than 200000 members", 2 * MB);
     let pictures = gzip(&empty(10_000, &|n| format!("c/train/cat/{n}.png")));
-    assert_refused(&pictures, "c/train/cat/0.png", 8 * MB);
+    // 8.1 million, and a little more where two threads look at pictures at the same moment.
+    assert_refused(&pictures, "c/train/cat/0.png", 9 * MB);
     let batches = gzip(&empty(10_000, &|n| format!("c/data_batch_{n}")));
     assert_refused(&batches, "c/data_batch_0 is empty", 2 * MB);
 }
