@@ -4,7 +4,6 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use fig6::foreign;
@@ -232,12 +231,10 @@ fn an_archive_takes_a_small_multiple_of_its_limits() {
     assert!(peak < 32 * MB, "{peak} bytes");
 }
 
-/// Refuses a pipeline text in little time, memory and words.
+/// Refuses a pipeline text, in bounded memory and few words.
 #[track_caller]
 fn bad_pipeline(text: &str, bound: usize) {
-    let started = Instant::now();
     let (result, peak) = measured(|| Pipeline::parse(text, "pipeline.ron").unwrap_err());
-    assert!(started.elapsed() < Duration::from_secs(20));
     let error = result.to_string();
     assert!(error.len() < 10_000, "an error of {} bytes", error.len());
     assert!(peak < bound, "{error}: {peak} bytes");

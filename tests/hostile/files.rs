@@ -6,18 +6,14 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use walkdir::WalkDir;
 
-use super::common::{Answer, Project, answer, pictures};
+use super::common::{Answer, HANG, Project, answer, pictures};
 use super::seeds::{folders, tar};
 use super::target::alone;
 
 const PIPELINE: &str = include_str!("../pipelines/tiny.ron");
-
-/// Most time for an answer, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Most memory that the program may ask for, in KiB: far more than an answer needs, far less than a
 /// file without end would take.
@@ -27,32 +23,21 @@ const MEMORY: u32 = 3 << 20;
 #[track_caller]
 fn fig6(project: &Project, arguments: &[&str]) -> Answer {
     let program = project.command();
-    let mut command = Command::new("sh");
+    let mut command = Command::new("timeout");
     command
-        .args(["-c", &format!("ulimit -v {MEMORY}; exec \"$0\" \"$@\"")])
+        .arg(HANG.as_secs().to_string())
+        .args(["sh", "-c"])
+        .arg(format!("ulimit -v {MEMORY}; exec \"$0\" \"$@\""))
         .arg(program.get_program())
         .args(arguments)
         .current_dir(program.get_current_dir().unwrap())
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .env("NO_COLOR", "1")
         .env_remove("FIG6_MIRROR");
-    let mut child = command.spawn().unwrap();
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            panic!("fig6 {arguments:?} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.code().is_some(),
-        "fig6 {arguments:?}: {output:?}"
-    );
+    let output = command.output().unwrap();
+    let code = output.status.code();
+    assert!(code.is_some(), "fig6 {arguments:?}: {output:?}");
+    assert_ne!(code, Some(124), "fig6 {arguments:?} hangs");
     answer(output)
 }
 

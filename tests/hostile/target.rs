@@ -11,16 +11,11 @@ use anyhow::Result;
 use tempfile::TempDir;
 
 use super::ALLOCATOR;
+use super::common::{HANG, amount};
 use super::dice::Dice;
 
 /// The allocator counts for the whole process, so one target runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
-
-/// Inputs per target unless `FIG6_FUZZ_CASES` says something else.
-const CASES: u64 = 250;
-
-/// Most time for one small input, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Longest input that is kept for the corpus.
 const LONGEST_KEPT: usize = 1500;
@@ -122,7 +117,7 @@ impl Target<'_> {
 
     fn fire(&self, corpus: &[Vec<u8>]) {
         let (seed, first) = (number("FIG6_FUZZ_SEED", 0), number("FIG6_FUZZ_FIRST", 0));
-        let cases = number("FIG6_FUZZ_CASES", CASES);
+        let cases = number("FIG6_FUZZ_CASES", amount(60, 250, 3000));
         let folder = folder();
         // Where a crash leaves it that no test survives (a stack overflow, an abort).
         let path = folder.path().join("input");
@@ -191,7 +186,7 @@ impl Target<'_> {
             let length = input.len();
             fail(format!("{peak} bytes for {length} of input, above {bound}"));
         }
-        if took > PATIENCE {
+        if took > HANG {
             fail(format!("it took {took:?}"));
         }
         tally.peak = tally.peak.max(peak);

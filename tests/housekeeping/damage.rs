@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::common::{Project, answer};
-use super::{NONE, TINY, finished, start, wait_until};
+use super::common::{Project, answer, start, until};
+use super::{NONE, TINY, finished};
 
 /// Paths that fsck calls damaged, and the steps that it names.
 fn damaged(project: &Project, arguments: &[&str]) -> (i32, Vec<String>, Vec<String>) {
@@ -175,7 +175,7 @@ fn a_damaged_checkpoint_is_set_aside_and_the_older_one_goes_on() {
     let mut child = start(project.command().args(target));
     let iteration =
         || project.status(&["train/resnet8/seed0"])[2]["checkpoint"]["iteration"].as_u64();
-    wait_until(|| iteration() >= Some(2));
+    until("two iterations", || iteration() >= Some(2));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     child.wait().unwrap();
     let kept = iteration().unwrap();

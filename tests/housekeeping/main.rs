@@ -7,8 +7,7 @@ mod common;
 mod damage;
 mod gc;
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::Project;
 use rand_chacha::ChaCha8Rng;
@@ -25,14 +24,6 @@ fn finished() -> Project {
     project
 }
 
-fn start(command: &mut Command) -> Child {
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
 /// Times below a given one, at random.
 struct Moments(ChaCha8Rng);
 
@@ -43,14 +34,5 @@ impl Moments {
 
     fn below(&mut self, most: Duration) -> Duration {
         Duration::from_micros(self.0.next_u64() % (most.as_micros() as u64).max(1))
-    }
-}
-
-/// Waits until something is so, for two minutes at most.
-fn wait_until(mut so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !so() {
-        assert!(started.elapsed() < Duration::from_secs(120), "it never was");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -2,20 +2,20 @@
 //! garbage and repairs. After each round: the results are those of a fresh store, byte for byte; what was
 //! finished and neither damaged nor collected does not run again; nothing temporary stays.
 //!
-//! `FIG6_SOAK_SECONDS` says how long, `FIG6_SOAK_SEED` which rounds; `tools/soak` runs it for an hour.
+//! `FIG6_SOAK_SEED` says which rounds; `tools/soak` goes through one seed after the other for an hour.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
+use std::time::Duration;
 
-use common::{Done, Project, done};
+use common::{Done, Project, amount, done, start, until};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
@@ -154,11 +154,7 @@ impl Soak {
             "--jobs",
             jobs,
         ]);
-        command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        start(&mut command)
     }
 
     /// Starts one or two runs and ends them at a random moment, or lets them end.
@@ -169,7 +165,7 @@ impl Soak {
                 runs.push(self.start());
             }
             for mut run in runs {
-                std::thread::sleep(Duration::from_millis(self.below(500) as u64));
+                self.wait_a_while(&mut run);
                 if self.below(6) == 0 {
                     self.collect();
                 }
@@ -192,6 +188,17 @@ impl Soak {
                 }
             }
         }
+    }
+
+    /// Waits until a run has added some results, or is through.
+    fn wait_a_while(&mut self, run: &mut Child) {
+        let manifests = self.project.path("artifacts/manifests");
+        let results = || fs::read_dir(&manifests).map_or(0, Iterator::count);
+        let enough = results() + self.below(4);
+        until("some results", || {
+            results() >= enough || run.try_wait().unwrap().is_some()
+        });
+        std::thread::sleep(Duration::from_millis(self.below(50) as u64));
     }
 
     fn collect(&mut self) {
@@ -329,17 +336,9 @@ fn damage(path: &Path, how: usize, at: usize, other: &Path) {
     }
 }
 
-fn number(variable: &str, default: u64) -> u64 {
-    let text = std::env::var(variable).ok();
-    text.map_or(default, |text| {
-        text.parse().unwrap_or_else(|_| panic!("{variable}={text}"))
-    })
-}
-
 #[test]
 fn after_any_number_of_disturbances_results_are_those_of_a_fresh_store() {
-    let seed = number("FIG6_SOAK_SEED", 1);
-    let seconds = number("FIG6_SOAK_SECONDS", 60);
+    let seed = std::env::var("FIG6_SOAK_SEED").map_or(1, |seed| seed.parse().expect("a number"));
     let mut soak = Soak {
         random: ChaCha8Rng::seed_from_u64(seed),
         project: Project::new(PIPELINE),
@@ -348,9 +347,7 @@ fn after_any_number_of_disturbances_results_are_those_of_a_fresh_store() {
         finished: BTreeSet::new(),
         tally: BTreeMap::new(),
     };
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(seconds) {
-        let round = soak.tally.get("rounds").copied().unwrap_or(0);
+    for round in 0..amount(4, 25, 200) {
         // What a failing round did is found again by its seed and its number.
         println!("seed {seed}, round {round}");
         soak.edit();
@@ -362,7 +359,7 @@ fn after_any_number_of_disturbances_results_are_those_of_a_fresh_store() {
         soak.mend();
         soak.settle();
     }
-    println!("seed {seed}, {seconds} s: {:?}", soak.tally);
+    println!("seed {seed}: {:?}", soak.tally);
 }
 
 /// What a process holds, as the kernel tells.
@@ -388,30 +385,32 @@ fn held(process: u32) -> Option<Held> {
 
 #[test]
 fn a_run_of_many_steps_holds_no_more_at_its_end_than_at_its_beginning() {
-    let count = number("FIG6_SOAK_STEPS", 120) / 2;
+    let count = amount(20, 60, 500);
+    let steps = 2 * count + 5;
     let seeds: Vec<String> = (0..count).map(|seed| seed.to_string()).collect();
     let seeds = format!("seeds: [{}]", seeds.join(", "));
     let pipeline = PIPELINE.replace("seeds: [0]", &seeds);
     let project = Project::new(&pipeline);
     let mut command = project.command();
     command.args(["reproduce", "--json", "--jobs", "2"]);
-    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let mut child = start(&mut command);
     let mut samples: Vec<Held> = Vec::new();
-    while child.try_wait().unwrap().is_none() {
-        samples.extend(held(child.id()).filter(|held| held.kilobytes > 0));
-        std::thread::sleep(Duration::from_millis(20));
+    let events = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ends = events.filter(|event| event.as_ref().unwrap().contains("\"finished\""));
+    for _ in ends.take(steps) {
+        samples.push(held(child.id()).unwrap());
     }
-    assert!(child.wait().unwrap().success());
+    assert_eq!(samples.len(), steps);
+    // The report is made now.
+    while child.try_wait().unwrap().is_none() {
+        samples.extend(held(child.id()));
+    }
     let most = |samples: &[Held]| Held {
         descriptors: samples.iter().map(|held| held.descriptors).max().unwrap(),
         kilobytes: samples.iter().map(|held| held.kilobytes).max().unwrap(),
     };
-    let third = samples.len() / 3;
-    let (early, late) = (most(&samples[..third]), most(&samples[2 * third..]));
-    println!(
-        "{} steps: at first {early:?}, at last {late:?}",
-        2 * count + 5
-    );
+    let (early, late) = (most(&samples[..steps / 3]), most(&samples[2 * steps / 3..]));
+    println!("{steps} steps: at first {early:?}, at last {late:?}");
     assert!(
         late.descriptors <= early.descriptors + 4,
         "{early:?} {late:?}"
@@ -419,7 +418,7 @@ fn a_run_of_many_steps_holds_no_more_at_its_end_than_at_its_beginning() {
     // What it knows of each result, and at the end the evidence that the report is given: below 128 kB
     // a step.
     assert!(
-        late.kilobytes <= early.kilobytes + 256 * count as usize,
+        late.kilobytes <= early.kilobytes + 256 * count,
         "{early:?} {late:?}"
     );
     assert!(temporary(&project).is_empty());

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Answer, answer, pictures, shared_data};
+use common::{Answer, answer, pictures, shared_data, until};
 use fig6::nn::augment::Normalise;
 use fig6::nn::checkpoint::newest_iteration;
 use fig6::nn::device::Backend;
@@ -100,7 +100,6 @@ impl Place {
             .spawn()
             .unwrap();
         let folder = self.path(&format!("experiments/{name}"));
-        let started = Instant::now();
         let begun = || {
             let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
             entries
@@ -113,13 +112,7 @@ impl Place {
                 .count()
                 > 1
         };
-        while !begun() {
-            assert!(
-                started.elapsed() < Duration::from_secs(120),
-                "no checkpoint"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until("two checkpoints", begun);
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130));
     }
@@ -404,22 +397,12 @@ fn a_signal_that_was_ignored_before_the_start_stays_ignored() {
         .spawn()
         .unwrap();
     let folder = place.path("experiments/a");
-    let started = Instant::now();
-    let wait_beyond = |iteration: u64| -> u64 {
-        loop {
-            assert!(
-                started.elapsed() < Duration::from_secs(120),
-                "no checkpoint"
-            );
-            match newest_iteration(&folder) {
-                Some(newest) if newest > iteration => return newest,
-                _ => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
-    };
-    let seen = wait_beyond(0);
+    until("a checkpoint", || newest_iteration(&folder).is_some());
+    let seen = newest_iteration(&folder);
     kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
-    wait_beyond(seen + 1);
+    // One that was under way may end after the signal.
+    let beyond = seen.map(|iteration| iteration + 1);
+    until("further ones", || newest_iteration(&folder) > beyond);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }

@@ -2,8 +2,7 @@
 //!
 //! One run is recorded, call by call. What the disk holds after any number of these calls is known then,
 //! and so is what is left of it if the power goes: each such state is put on a real disk, and the next
-//! run must make of it what an undisturbed run makes. `FIG6_TRUST_STRIDE=1` takes every call instead of
-//! some.
+//! run must make of it what an undisturbed run makes. `FIG6_TESTS=soak` takes every call instead of some.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,7 +14,7 @@ use rayon::prelude::*;
 use super::common::Project;
 use super::disk::{Disk, Loss, Tree};
 use super::trace::{self, Call};
-use super::{PIPELINE, number, recovered, set_aside};
+use super::{PIPELINE, recovered, set_aside, stride};
 
 /// A run with a checkpoint after every iteration.
 pub fn run(project: &Project) -> Command {
@@ -66,7 +65,7 @@ fn a_run_killed_or_without_power_at_any_write_is_continued_to_the_same_bytes() {
     assert_eq!(commits.len(), 7);
 
     let mut disk = Disk::default();
-    let stride = number("FIG6_TRUST_STRIDE", 12);
+    let stride = stride();
     let mut seen = HashSet::new();
     let mut states = Vec::new();
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
@@ -187,7 +186,7 @@ fn a_run_that_really_dies_at_a_write_is_continued_to_the_same_bytes() {
             .unwrap()
             .status
     };
-    let stride = number("FIG6_TRUST_STRIDE", 12);
+    let stride = stride();
     let mut deaths = 0;
     for place in (1..).step_by(stride) {
         let project = Project::new(PIPELINE);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use super::common::{Answer, Project, answer, run_as_nobody};
-use super::{PIPELINE, crashes, number, recovered, trace};
+use super::{PIPELINE, crashes, recovered, stride, trace};
 
 /// Checks that a run which lacked something said so in one error, or did without.
 ///
@@ -73,7 +73,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_at_any_stage_is_one_error_and_with_more_room_the_run_goes_on() {
     let mut failed = 0;
     let mut sizes = 0;
-    let stride = number("FIG6_TRUST_STRIDE", 12);
+    let stride = stride();
     for folder in ["artifacts", "reports"] {
         for kilobytes in (4..=1024).step_by(4 * stride) {
             let project = Project::new(PIPELINE);
@@ -134,7 +134,7 @@ fn every_system_call_that_fails_is_one_error_and_the_next_run_goes_on() {
     if !trace::possible() {
         return;
     }
-    let stride = number("FIG6_TRUST_STRIDE", 12) * 2;
+    let stride = stride() * 2;
     let changes = trace::CHANGES.strip_prefix("write,pwrite64,").unwrap();
     // From some call on, nothing can be changed any more; a single write fails, for the error is written
     // as well.

@@ -17,7 +17,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use common::Project;
+use common::{Project, amount};
 
 /// Every kind of step once.
 pub const PIPELINE: &str = include_str!("../pipelines/one.ron");
@@ -90,12 +90,9 @@ pub fn recovered(project: &Project, what: &str) -> Vec<String> {
     done.ran
 }
 
-/// A number from the environment.
-pub fn number(variable: &str, default: usize) -> usize {
-    let text = std::env::var(variable).ok();
-    text.map_or(default, |text| {
-        text.parse().unwrap_or_else(|_| panic!("{variable}={text}"))
-    })
+/// Of all the places where something can happen, every how manieth is tried.
+pub fn stride() -> usize {
+    amount(60, 12, 1)
 }
 
 /// What was set aside, by name.

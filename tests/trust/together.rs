@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Output};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::common::{Done, Project, done};
+use super::common::{self, Done, Project, TRIES, amount, done, until};
 use super::{PIPELINE, recovered};
 
 /// A pipeline with a training that takes a while.
@@ -21,14 +19,14 @@ fn long(iterations: u32) -> String {
     text
 }
 
-fn start(project: &Project, arguments: &[&str]) -> Child {
+fn reproduce(project: &Project) -> Command {
     let mut command = project.heeding_command();
-    command.args(["reproduce", "--json"]).args(arguments);
+    command.args(["reproduce", "--json"]);
     command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+}
+
+fn start(project: &Project, arguments: &[&str]) -> Child {
+    common::start(reproduce(project).args(arguments))
 }
 
 fn end(child: Child) -> Done {
@@ -37,18 +35,6 @@ fn end(child: Child) -> Done {
 
 fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
-}
-
-/// Waits for something that will be.
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "not in a minute: {what}"
-        );
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// Whether the training has written a checkpoint of so many iterations.
@@ -61,15 +47,20 @@ fn trained(project: &Project, iterations: u64) -> bool {
     newest.any(|newest| newest >= iterations)
 }
 
+/// How many results there are.
+fn results(project: &Project) -> usize {
+    fs::read_dir(project.path("artifacts/manifests")).map_or(0, Iterator::count)
+}
+
 /// Processes that compute steps of this project.
-fn children(project: &Project) -> Vec<u32> {
+fn children(project: &Project) -> Vec<Pid> {
     let folder = fs::canonicalize(project.path("")).unwrap();
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Some(process) = entry
             .file_name()
             .to_str()
-            .and_then(|name| name.parse().ok())
+            .and_then(|name| Pid::from_raw(name.parse().ok()?))
         else {
             continue;
         };
@@ -84,9 +75,9 @@ fn children(project: &Project) -> Vec<u32> {
 
 #[test]
 fn two_and_eight_runs_at_once_do_every_step_once() {
-    for count in [2, 8] {
+    for count in amount(&[8][..], &[2, 8], &[2, 3, 5, 8, 16]) {
         let project = Project::new(PIPELINE);
-        let runs: Vec<Child> = (0..count).map(|_| start(&project, &[])).collect();
+        let runs: Vec<Child> = (0..*count).map(|_| start(&project, &[])).collect();
         let mut ran: BTreeMap<String, usize> = BTreeMap::new();
         for run in runs {
             let done = end(run);
@@ -104,15 +95,15 @@ fn two_and_eight_runs_at_once_do_every_step_once() {
 
 #[test]
 fn the_others_take_over_the_steps_of_runs_that_are_killed() {
-    for seed in 0..4 {
+    for seed in 0..amount(1, 4, 40) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let project = Project::new(PIPELINE);
         let mut runs: Vec<Child> = (0..8)
             .map(|_| start(&project, &["--checkpoint-every", "0"]))
             .collect();
         // Whoever works on a step at that moment: all but three die, one after the other.
-        for _ in 0..5 {
-            std::thread::sleep(Duration::from_millis(random.next_u64() % 120));
+        for death in 0..5 {
+            until("the next step's end", || results(&project) > death);
             let mut killed = runs.remove((random.next_u64() % runs.len() as u64) as usize);
             let _ = killed.kill();
             killed.wait().unwrap();
@@ -132,25 +123,69 @@ fn the_others_take_over_the_steps_of_runs_that_are_killed() {
 
 #[test]
 fn a_waiting_run_goes_on_from_the_checkpoint_of_a_killed_one() {
-    let project = Project::new(&long(60));
-    let mut first = start(&project, &["--checkpoint-every", "0"]);
-    until("a checkpoint", || trained(&project, 5));
-    let second = start(&project, &[]);
-    std::thread::sleep(Duration::from_millis(300));
+    let Paused {
+        project,
+        run: mut first,
+        ..
+    } = Paused::in_training(reproduce);
+    let mut second = start(&project, &[]);
+    let mut output = BufReader::new(second.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("\"elsewhere\"") {
+        assert!(output.read_line(&mut said).unwrap() > 0, "{said}");
+    }
     first.kill().unwrap();
     first.wait().unwrap();
-    let output = second.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        said.contains("\"elsewhere\"") && said.contains("resumes after iteration"),
-        "{said}"
-    );
+    output.read_to_string(&mut said).unwrap();
+    assert!(said.contains("resumes after iteration"), "{said}");
+    let mut output = second.wait_with_output().unwrap();
+    output.stdout = said.into_bytes();
     let done = done(&output);
     assert_eq!(done.code, 0);
     assert!(
         done.ran.contains(&"train/resnet8/seed0".to_owned()),
         "{done:?}"
     );
+}
+
+/// A run whose training stands still in the midst of its iterations.
+struct Paused {
+    project: Project,
+    run: Child,
+    step: Pid,
+}
+
+/// Iterations of a training that is paused.
+const LENGTH: u32 = 60;
+
+impl Paused {
+    /// Pauses a training of a run that `command` gives. A fast machine may be through before that is
+    /// noticed: then it is tried again.
+    fn in_training(command: impl Fn(&Project) -> Command) -> Paused {
+        for _ in 0..TRIES {
+            let project = Project::new(&long(LENGTH));
+            let mut run = common::start(command(&project).args(["--checkpoint-every", "0"]));
+            until("a checkpoint", || {
+                trained(&project, 2) || run.try_wait().unwrap().is_some()
+            });
+            if let [step] = children(&project)[..]
+                && kill_process(step, Signal::STOP).is_ok()
+                && trained(&project, 2)
+                && !trained(&project, LENGTH.into())
+            {
+                return Paused { project, run, step };
+            }
+            run.kill().unwrap();
+            run.wait().unwrap();
+        }
+        panic!("no training was caught at work");
+    }
+
+    /// Lets the training go on; gives how the run ended.
+    fn end(self) -> (Project, Output) {
+        kill_process(self.step, Signal::CONT).unwrap();
+        (self.project, self.run.wait_with_output().unwrap())
+    }
 }
 
 #[test]
@@ -181,32 +216,47 @@ fn a_step_whose_parent_is_gone_does_not_begin() {
 }
 
 #[test]
-fn a_run_that_is_asked_to_end_keeps_a_checkpoint_and_says_what_is_left() {
+fn a_run_that_is_asked_to_end_keeps_a_checkpoint_that_was_not_due() {
     for asked in [Signal::INT, Signal::TERM, Signal::HUP] {
         let project = Project::new(&long(100_000));
-        let mut command = project.heeding_command();
-        command.args(["reproduce", "--checkpoint-every", "300"]);
-        let run = command.stdout(Stdio::piped()).spawn().unwrap();
-        until("training", || {
-            !children(&project).is_empty() && project.path("artifacts/by-step/train").exists()
-        });
-        std::thread::sleep(Duration::from_millis(700));
-        assert!(
-            !trained(&project, 1),
-            "too early for a checkpoint by itself"
-        );
+        let mut run = start(&project, &["--checkpoint-every", "1000000"]);
+        let mut events = BufReader::new(run.stdout.take().unwrap()).lines();
+        let training = |event: &str| event.contains("\"training\":{\"iteration\":");
+        assert!(events.any(|event| training(&event.unwrap())));
+        assert!(!trained(&project, 1));
         signal(&run, asked);
-        let output = run.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(130), "{said}");
-        assert!(trained(&project, 1), "{asked:?}: no checkpoint: {said}");
-        assert!(said.contains("interrupted, 5 must run"), "{said}");
-        assert!(
-            said.contains("train/resnet8/seed0 has a checkpoint after iteration "),
-            "{said}"
-        );
+        assert!(events.last().unwrap().unwrap().contains("\"done\""));
+        assert_eq!(run.wait().unwrap().code(), Some(130));
+        assert!(trained(&project, 1), "{asked:?}: no checkpoint");
         assert!(children(&project).is_empty());
     }
+}
+
+#[test]
+fn a_run_that_is_asked_to_end_says_what_is_left() {
+    let project = Project::new(&long(100_000));
+    let mut command = project.heeding_command();
+    command.args(["reproduce", "--checkpoint-every", "0"]);
+    let run = common::start(&mut command);
+    until("a checkpoint", || trained(&project, 1));
+    signal(&run, Signal::INT);
+    let output = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted, 5 must run"), "{said}");
+    assert!(
+        said.contains("train/resnet8/seed0 has a checkpoint after iteration "),
+        "{said}"
+    );
+}
+
+/// Whether a process has been sent TERM and has not heard it yet.
+fn is_asked(process: Pid) -> bool {
+    let status = format!("/proc/{}/status", process.as_raw_nonzero());
+    let status = fs::read_to_string(status).unwrap_or_default();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    let pending = pending.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    pending.is_some_and(|mask| mask >> (Signal::TERM.as_raw() - 1) & 1 == 1)
 }
 
 #[test]
@@ -217,10 +267,10 @@ fn a_run_that_is_asked_twice_ends_at_once() {
         !children(&project).is_empty() && project.path("artifacts/by-step/train").exists()
     });
     // The step does not hear it.
-    let step = Pid::from_raw(children(&project)[0].cast_signed()).unwrap();
+    let step = children(&project)[0];
     kill_process(step, Signal::STOP).unwrap();
     signal(&run, Signal::TERM);
-    std::thread::sleep(Duration::from_millis(300));
+    until("the run passes it on to its step", || is_asked(step));
     signal(&run, Signal::TERM);
     let done = end(run);
     assert_eq!(done.code, 130, "{done:?}");
@@ -230,12 +280,12 @@ fn a_run_that_is_asked_twice_ends_at_once() {
 
 #[test]
 fn a_pipeline_that_is_edited_during_a_run_does_not_mix_with_it() {
-    let project = Project::new(&long(60));
-    let run = start(&project, &["--checkpoint-every", "0"]);
-    until("a checkpoint", || trained(&project, 2));
-    project.edit("learning_rate: 0.1,", "learning_rate: 0.05,");
-    project.edit("title: \"residual nets\"", "title: \"other nets\"");
-    let first = end(run);
+    let paused = Paused::in_training(reproduce);
+    let edit = |from, to| paused.project.edit(from, to);
+    edit("learning_rate: 0.1,", "learning_rate: 0.05,");
+    edit("title: \"residual nets\"", "title: \"other nets\"");
+    let (project, output) = paused.end();
+    let first = done(&output);
     assert_eq!((first.code, first.ran.len()), (0, 7), "{first:?}");
     // What ran belongs to the file as it was.
     let second = project.reproduce(&[]);
@@ -247,7 +297,7 @@ fn a_pipeline_that_is_edited_during_a_run_does_not_mix_with_it() {
     project.edit("learning_rate: 0.05,", "learning_rate: 0.1,");
     project.edit("title: \"other nets\"", "title: \"residual nets\"");
     assert!(project.reproduce(&[]).ran.is_empty());
-    let undisturbed = Project::new(&long(60));
+    let undisturbed = Project::new(&long(LENGTH));
     undisturbed.reproduce(&[]);
     assert!(project.results() == undisturbed.results());
 }
@@ -259,10 +309,8 @@ fn images(project: &Project) -> std::path::PathBuf {
 
 #[test]
 fn an_input_that_is_written_to_while_a_step_runs_gives_no_result() {
-    let project = Project::new(&long(80));
-    let run = start(&project, &["--checkpoint-every", "0"]);
-    until("a checkpoint", || trained(&project, 2));
-    let path = images(&project);
+    let paused = Paused::in_training(reproduce);
+    let path = images(&paused.project);
     let right = fs::read(&path).unwrap();
     let mut wrong = right.clone();
     wrong[5] ^= 1;
@@ -280,7 +328,7 @@ fn an_input_that_is_written_to_while_a_step_runs_gives_no_result() {
     // Wrong for a moment, and right again before the step ends.
     write(&wrong);
     write(&right);
-    let output = run.wait_with_output().unwrap();
+    let (project, output) = paused.end();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("changed while the step ran"), "{said}");
     let done = done(&output);
@@ -290,39 +338,36 @@ fn an_input_that_is_written_to_while_a_step_runs_gives_no_result() {
     );
     let second = project.reproduce(&[]);
     assert_eq!(second.code, 0, "{second:?}");
-    let undisturbed = Project::new(&long(80));
+    let undisturbed = Project::new(&long(LENGTH));
     undisturbed.reproduce(&[]);
     assert!(project.results() == undisturbed.results());
 }
 
 #[test]
 fn a_new_link_to_an_input_or_other_permissions_are_no_change() {
-    let project = Project::new(&long(60));
-    let run = start(&project, &["--checkpoint-every", "0"]);
-    until("a checkpoint", || trained(&project, 2));
-    fs::hard_link(images(&project), project.path("backup")).unwrap();
-    assert_eq!(end(run).code, 0);
+    let paused = Paused::in_training(reproduce);
+    let backup = paused.project.path("backup");
+    fs::hard_link(images(&paused.project), backup).unwrap();
+    let (_project, output) = paused.end();
+    assert_eq!(done(&output).code, 0);
 }
 
 #[test]
 fn a_program_that_is_replaced_during_a_run_computes_the_rest_as_it_was() {
-    let project = Project::new(&long(60));
-    let program = project.path("fig6");
-    fs::copy(env!("CARGO_BIN_EXE_fig6"), &program).unwrap();
-    let mut command = Command::new(&program);
-    command.args(["reproduce", "--json", "--checkpoint-every", "0"]);
-    command.current_dir(project.path("")).stdout(Stdio::piped());
-    let run = command.spawn().unwrap();
-    until("a checkpoint", || trained(&project, 2));
-    let other = project.path("other");
+    let paused = Paused::in_training(|project| {
+        let program = project.path("fig6");
+        fs::copy(env!("CARGO_BIN_EXE_fig6"), &program).unwrap();
+        let mut command = Command::new(&program);
+        command.args(["reproduce", "--json"]);
+        command.current_dir(project.path(""));
+        command
+    });
+    let other = paused.project.path("other");
     fs::write(&other, "#!/bin/sh\nexit 7\n").unwrap();
     let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&other, everyone).unwrap();
-    replace(&other, &program);
-    let done = end(run);
+    fs::rename(&other, paused.project.path("fig6")).unwrap();
+    let (_project, output) = paused.end();
+    let done = done(&output);
     assert_eq!((done.code, done.ran.len()), (0, 7), "{done:?}");
-}
-
-fn replace(from: &Path, to: &Path) {
-    fs::rename(from, to).unwrap();
 }

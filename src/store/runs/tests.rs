@@ -89,20 +89,17 @@ fn what_is_shared_keeps_out_who_wants_the_store_alone() {
     assert!(shared.iter().all(Lock::is_held));
     let [first, second, third] = shared;
     drop((first, third));
-    let waited = std::thread::scope(|scope| {
-        let alone = scope.spawn(|| {
-            let mut waited = false;
-            let _alone = two.exclude(&mut || waited = true).unwrap();
+    std::thread::scope(|scope| {
+        let (waits, waiting) = std::sync::mpsc::channel();
+        let alone = scope.spawn(move || {
+            let _alone = two.exclude(&mut || waits.send(()).unwrap()).unwrap();
             // What a store does for itself meanwhile asks nobody.
             assert!(two.share().unwrap().is_held());
-            waited
         });
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        waiting.recv().unwrap();
         assert!(!alone.is_finished());
         drop(second);
-        alone.join().unwrap()
     });
-    assert!(waited);
 }
 
 #[test]
