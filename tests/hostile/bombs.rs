@@ -12,6 +12,7 @@ use fig6::steps::preprocess::archive::Limits;
 use fig6::steps::preprocess::layout;
 use tar::{Builder, EntryType};
 
+use super::common::amount;
 use super::records::read;
 use super::seeds::{binary, folders, gzip, header, records, tar, zip};
 use super::target::{MB, alone, folder, measured};
@@ -194,9 +195,18 @@ fn what_unpacks_to_too_much_is_refused_whether_it_says_so_or_not() {
     let hollow = with(b"c/data_batch_2.bin", EntryType::Regular, 500 << 20, None);
     assert_refused(&gzip(&hollow), "of its 524288000 bytes", 2 * MB);
     // It does not: gzip streams one after the other, behind a tar's end, to more than 2 GiB.
-    let zeros = gzip(&vec![0; 64 * MB]);
-    let bomb = [gzip(&tar(&binary())), zeros.repeat(33)].concat();
-    assert_refused(&bomb, "unpacks to more than 2147483648 bytes", 2 * MB);
+    let zeros = gzip(&vec![0; 8 * MB]);
+    let total = amount(64 << 20, Limits::default().total, Limits::default().total);
+    let pieces = total as usize / (8 * MB) + 1;
+    let bomb = [gzip(&tar(&binary())), zeros.repeat(pieces)].concat();
+    let limits = Limits {
+        total,
+        ..Limits::default()
+    };
+    let (error, peak) = refused(&bomb, limits);
+    let said = format!("unpacks to more than {total} bytes");
+    assert!(error.contains(&said), "{error}");
+    assert!(peak < 2 * MB, "{peak} bytes");
     // A file name and an extra field of the gzip header itself.
     let mut head = vec![0x1f, 0x8b, 8, 4 | 8, 0, 0, 0, 0, 0, 3, 0xff, 0xff];
     head.resize(head.len() + 0xffff, b'e');
@@ -347,7 +357,8 @@ fn pickles_of_two_million_objects_take_what_is_stated_and_no_more() {
         keys.extend(if number % 2 == 0 { b"}" } else { b"]" });
     }
     check(&[&keys[..], b"u."].concat());
-    for piece in [&b"}"[..], b"K\x01", b"}q\x01"] {
+    let pieces = [&b"}q\x01"[..], b"}", b"K\x01"];
+    for piece in &pieces[..amount(1, 3, 3)] {
         let count = 2_000_000 / piece.iter().filter(|&&byte| byte > 1).count() - 8;
         let pickle = [b"\x80\x02(", &piece.repeat(count)[..], b"l."].concat();
         // As the only entry of a dictionary, which is what a file holds.
@@ -423,7 +434,8 @@ fn a_pickled_batch_of_two_million_operations_takes_what_is_stated_and_no_more() 
     let _alone = alone();
     let folder = folder();
     fs::write(folder.path().join("test_batch"), records(&[1])).unwrap();
-    for piece in [&b"]"[..], b"K\x01", b"]\x94", b"h\x00", b"]]a"] {
+    let pieces = [&b"]\x94"[..], b"]", b"K\x01", b"h\x00", b"]]a"];
+    for piece in &pieces[..amount(1, 5, 5)] {
         let mut batch = File::create(folder.path().join("data_batch_1")).unwrap();
         batch.write_all(b"\x80\x02]q\x00(").unwrap();
         batch.write_all(&piece.repeat(2_200_000)).unwrap();

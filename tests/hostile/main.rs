@@ -2,8 +2,8 @@
 //! been damaged since, is given mutated seeds; the command line is given files that are none.
 //!
 //! No input may make a parser panic, take more memory than its stated bound, or write outside the
-//! folder that it was given. `FIG6_FUZZ_CASES` is the number of inputs per target, `FIG6_FUZZ_SEED`
-//! draws others; `tools/fuzz` runs for as long as one likes.
+//! folder that it was given. `FIG6_FUZZ_SEED` draws other inputs; `tools/fuzz` runs for as long as one
+//! likes.
 
 #[path = "../common/mod.rs"]
 mod common;
