@@ -11,7 +11,7 @@ use std::process::Command;
 
 use rayon::prelude::*;
 
-use super::common::Project;
+use super::common::{Project, amount};
 use super::disk::{Disk, Loss, Tree};
 use super::trace::{self, Call};
 use super::{PIPELINE, recovered, set_aside, stride};
@@ -65,7 +65,8 @@ fn a_run_killed_or_without_power_at_any_write_is_continued_to_the_same_bytes() {
     assert_eq!(commits.len(), 7);
 
     let mut disk = Disk::default();
-    let stride = stride();
+    // Eight states for each call.
+    let stride = amount(240, 12, 1);
     let mut seen = HashSet::new();
     let mut states = Vec::new();
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use super::common::{Answer, Project, answer, run_as_nobody};
+use super::common::{Answer, Project, amount, answer, run_as_nobody};
 use super::{PIPELINE, crashes, recovered, stride, trace};
 
 /// Checks that a run which lacked something said so in one error, or did without.
@@ -191,7 +191,7 @@ fn too_few_file_descriptors_or_too_small_files_are_one_error() {
             "File too large",
         ),
     ] {
-        for limit in limits {
+        for limit in limits.into_iter().step_by(amount(3, 1, 1)) {
             let project = Project::new(PIPELINE);
             let Ok(output) = limited(&project, &format!("--{option}={limit}:{limit}")) else {
                 println!("skipped: no prlimit");
@@ -204,7 +204,7 @@ fn too_few_file_descriptors_or_too_small_files_are_one_error() {
         }
     }
     println!("{tried} limits, too low {failed} times");
-    assert!(failed > 6, "{failed}");
+    assert!(failed >= 2, "{failed}");
 }
 
 #[test]
