@@ -321,3 +321,6 @@ fn replace(file: &mut File, content: &mut (impl Read + Seek)) -> io::Result<()> 
     file.set_len(bytes)?;
     file.sync_all()
 }
+
+#[cfg(test)]
+mod tests;
