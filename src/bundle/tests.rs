@@ -22,7 +22,7 @@ fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
 
 /// Packs without being stopped, into a new file.
 fn pack(report: &Path, store: &Store, output: &Path) -> Result<Summary> {
-    let file = fs::File::create_new(output)?;
+    let file = fs::File::create(output)?;
     let packed = super::pack(report, store, &file, &AtomicBool::new(false));
     packed.inspect_err(|_| fs::remove_file(output).unwrap())
 }
@@ -443,7 +443,7 @@ fn whoever_is_to_stop_packs_nothing() {
 
 #[test]
 fn a_bundle_is_known_by_its_beginning_and_no_other_archive_is() {
-    let (_, path) = bundled();
+    let (_project, path) = bundled();
     let bundle = fs::read(&path).unwrap();
     assert!(begins_as_bundle(&bundle));
     assert!(begins_as_bundle(&bundle[..bundle.len() / 2]));

@@ -144,9 +144,9 @@ fn pipes_links_and_names_of_a_file_stay_what_they_are() {
             std::thread::spawn(move || fs::read(path).unwrap())
         };
         expect(&project.fig6(&with(arguments, "pipe")), 0, "");
+        assert!(path.metadata().unwrap().file_type().is_fifo());
         let content = reader.join().unwrap();
         assert!(content.len() > 100 && content.starts_with(begins));
-        assert!(path.metadata().unwrap().file_type().is_fifo());
 
         symlink("new", project.path("link")).unwrap();
         expect(&project.fig6(&with(arguments, "link")), 0, "");

@@ -148,8 +148,8 @@ fn a_pipe_and_a_device_are_written_to_and_stay_what_they_are() {
             std::thread::spawn(move || fs::read_to_string(path).unwrap())
         };
         write(&path, &content).unwrap();
-        assert_eq!(reader.join().unwrap(), content);
         assert!(path.metadata().unwrap().file_type().is_fifo());
+        assert_eq!(reader.join().unwrap(), content);
 
         let device = folder.path().join("null");
         if geteuid().is_root() && make("mknod", &["c", "1", "3"], &device) {
@@ -262,7 +262,8 @@ fn a_text_is_added_to_whatever_is_there() {
     let link = folder.path().join("link");
     symlink("summary.md", &link).unwrap();
     for text in ["one\n", "two\n"] {
-        find(&link).unwrap().append(text).unwrap();
+        let file = UserFile::find(&link, true, |_| false).unwrap();
+        file.append(text).unwrap();
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let file = UserFile::find(&path, true, |_| false).unwrap();
