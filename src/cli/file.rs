@@ -37,7 +37,7 @@ pub struct UserFile {
 }
 
 /// What is at the path.
-enum Found {
+enum AtPath {
     StandardOutput,
     Nothing,
     /// A link to nothing.
@@ -69,7 +69,7 @@ impl UserFile {
     pub fn may_wait(&self) -> Result<bool> {
         Ok(matches!(
             self.look()?,
-            Found::StandardOutput | Found::Stream
+            AtPath::StandardOutput | AtPath::Stream
         ))
     }
 
@@ -79,7 +79,7 @@ impl UserFile {
     /// If it may not be written, or cannot be.
     pub fn write(&self, content: &[u8]) -> Result<()> {
         let found = self.look()?;
-        if let Found::Nothing = found {
+        if let AtPath::Nothing = found {
             fs::create_dir_all(self.folder()).with_context(|| self.cannot())?;
         }
         match self.beside(&found)? {
@@ -120,11 +120,11 @@ impl UserFile {
     /// If it cannot be written, or is a folder.
     pub fn append(&self, text: &str) -> Result<()> {
         let found = self.look()?;
-        if let Found::StandardOutput | Found::Stream = found {
+        if let AtPath::StandardOutput | AtPath::Stream = found {
             return self.fill(&found, &mut Cursor::new(text.as_bytes()));
         }
         let append = || -> io::Result<()> {
-            let is_new = matches!(found, Found::Nothing | Found::DanglingLink);
+            let is_new = matches!(found, AtPath::Nothing | AtPath::DanglingLink);
             let mut options = File::options();
             let mut file = options.append(true).create(is_new).open(&self.path)?;
             let before = file.metadata()?.len();
@@ -135,10 +135,10 @@ impl UserFile {
     }
 
     /// What is at the path, if it may be written.
-    fn look(&self) -> Result<Found> {
+    fn look(&self) -> Result<AtPath> {
         let path = &self.path;
         if is_standard_output(path) {
-            return Ok(Found::StandardOutput);
+            return Ok(AtPath::StandardOutput);
         }
         let about = match fs::metadata(path) {
             Ok(about) => about,
@@ -147,8 +147,8 @@ impl UserFile {
                     return Err(self.is_folder());
                 }
                 return Ok(match path.is_symlink() {
-                    true => Found::DanglingLink,
-                    false => Found::Nothing,
+                    true => AtPath::DanglingLink,
+                    false => AtPath::Nothing,
                 });
             }
             Err(error) => return Err(error).with_context(|| self.cannot()),
@@ -157,18 +157,18 @@ impl UserFile {
             return Err(self.is_folder());
         }
         if !about.is_file() {
-            return Ok(Found::Stream);
+            return Ok(AtPath::Stream);
         }
         if about.len() > 0 && !self.force && !self.is_known() {
             return Err(Invalid::new(format!(
-                "{} is there already, and this command did not write it: --force replaces it",
+                "{} is there already: --force replaces it",
                 path.display()
             ))
             .into());
         }
         Ok(match path.is_symlink() || about.nlink() > 1 {
-            true => Found::SharedFile,
-            false => Found::File(about),
+            true => AtPath::SharedFile,
+            false => AtPath::File(about),
         })
     }
 
@@ -182,11 +182,11 @@ impl UserFile {
 
     /// A file beside the path, to be given its name once it is whole; `None` where the content must go into
     /// what is there.
-    fn beside(&self, found: &Found) -> Result<Option<NamedTempFile>> {
+    fn beside(&self, found: &AtPath) -> Result<Option<NamedTempFile>> {
         match found {
-            Found::Nothing => {}
+            AtPath::Nothing => {}
             // Who may not write to a file must not replace it either.
-            Found::File(_) => drop(
+            AtPath::File(_) => drop(
                 File::options()
                     .write(true)
                     .open(&self.path)
@@ -200,23 +200,23 @@ impl UserFile {
             .permissions(fs::Permissions::from_mode(0o666)) // less what the user's umask takes away
             .tempfile_in(self.folder());
         match (partial, found) {
-            (Err(error), Found::Nothing) => Err(error).with_context(|| self.cannot()),
+            (Err(error), AtPath::Nothing) => Err(error).with_context(|| self.cannot()),
             (partial, _) => Ok(partial.ok()),
         }
     }
 
     /// Gives a file that is whole its name.
-    fn settle(&self, partial: NamedTempFile, found: &Found) -> Result<()> {
+    fn settle(&self, partial: NamedTempFile, found: &AtPath) -> Result<()> {
         partial
             .as_file()
             .sync_all()
             .with_context(|| self.cannot())?;
         let mut partial = match found {
-            Found::File(about) if take_over(partial.as_file(), about).is_err() => partial,
+            AtPath::File(about) if take_over(partial.as_file(), about).is_err() => partial,
             // A file that is mounted there by itself cannot be replaced.
             _ => match partial.persist(&self.path) {
                 Ok(_) => return Ok(()),
-                Err(failed) if matches!(found, Found::File(_)) => failed.file,
+                Err(failed) if matches!(found, AtPath::File(_)) => failed.file,
                 Err(failed) => return Err(failed.error).with_context(|| self.cannot()),
             },
         };
@@ -224,17 +224,17 @@ impl UserFile {
     }
 
     /// Writes a content that is whole into what is there.
-    fn fill(&self, found: &Found, content: &mut (impl Read + Seek)) -> Result<()> {
+    fn fill(&self, found: &AtPath, content: &mut (impl Read + Seek)) -> Result<()> {
         let filled = content.rewind().and_then(|()| match found {
-            Found::StandardOutput => {
+            AtPath::StandardOutput => {
                 let mut stdout = io::stdout().lock();
                 io::copy(content, &mut stdout).and_then(|_| stdout.flush())
             }
-            Found::Stream => {
+            AtPath::Stream => {
                 let mut stream = File::options().write(true).open(&self.path)?;
                 io::copy(content, &mut stream).map(drop)
             }
-            Found::Nothing | Found::DanglingLink => {
+            AtPath::Nothing | AtPath::DanglingLink => {
                 let mut file = File::options().write(true).create(true).open(&self.path)?;
                 let filled = replace(&mut file, content);
                 filled.inspect_err(|_| {
@@ -243,17 +243,17 @@ impl UserFile {
                     drop(created.and_then(fs::remove_file));
                 })
             }
-            Found::File(_) | Found::SharedFile => {
+            AtPath::File(_) | AtPath::SharedFile => {
                 replace(&mut File::options().write(true).open(&self.path)?, content)
             }
         });
         match (filled, found) {
-            (Err(error), Found::StandardOutput | Found::Stream)
+            (Err(error), AtPath::StandardOutput | AtPath::Stream)
                 if error.kind() == ErrorKind::BrokenPipe =>
             {
                 Ok(())
             }
-            (filled, Found::StandardOutput) => filled.context("cannot write to standard output"),
+            (filled, AtPath::StandardOutput) => filled.context("cannot write to standard output"),
             (filled, _) => filled.with_context(|| self.cannot()),
         }
     }
