@@ -235,7 +235,9 @@ impl UserFile {
                 io::copy(content, &mut stream).map(drop)
             }
             AtPath::Nothing | AtPath::DanglingLink => {
-                let mut file = File::options().write(true).create(true).open(&self.path)?;
+                let mut options = File::options();
+                let options = options.write(true).create(true).truncate(false);
+                let mut file = options.open(&self.path)?;
                 let filled = replace(&mut file, content);
                 filled.inspect_err(|_| {
                     // What was created for nothing.

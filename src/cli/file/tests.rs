@@ -250,11 +250,11 @@ fn a_content_that_cannot_be_made_changes_nothing() {
     fs::write(&old, "ours").unwrap();
     symlink("old", &link).unwrap();
     for path in [&old, &new, &link] {
-        let made = find(path).unwrap().write_by(|mut file| {
+        let made: Result<()> = find(path).unwrap().write_by(|mut file| {
             file.write_all(b"half of it")?;
             anyhow::bail!("no more")
         });
-        let error: anyhow::Error = made.map(|()| ()).unwrap_err();
+        let error = made.unwrap_err();
         assert!(format!("{error:#}").ends_with("no more"), "{error:#}");
     }
     assert_eq!(names(folder.path()), ["link", "old"]);
