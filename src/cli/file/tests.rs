@@ -180,6 +180,7 @@ fn a_pipe_whose_reader_goes_away_is_no_error() {
             std::thread::spawn(move || File::open(path).unwrap().read(&mut [0]).unwrap())
         };
         write(&path, &"ours".repeat(100_000)).unwrap();
+        assert!(path.metadata().unwrap().file_type().is_fifo());
         assert_eq!(reader.join().unwrap(), 1);
     }
 }
