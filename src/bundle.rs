@@ -20,7 +20,7 @@ mod contents;
 mod pack;
 mod unpack;
 
-pub use contents::{Contents, FILE, LeftOut, Packed};
+pub use contents::{Contents, FILE, LeftOut, Packed, begins_as_bundle};
 pub use pack::{Summary, is_image, pack};
 pub use unpack::unpack;
 

@@ -1,10 +1,11 @@
 //! `bundle.json`, the first file of a bundle: what else is in it, and what is not.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 use tar::{EntryType, Header};
 
@@ -211,6 +212,23 @@ pub(super) fn header(path: &str, bytes: u64, read_only: bool) -> Result<Header> 
     header.set_mtime(0);
     header.set_cksum();
     Ok(header)
+}
+
+/// Whether a file that begins with these bytes is a bundle, of whichever version, whole or not.
+pub fn begins_as_bundle(beginning: &[u8]) -> bool {
+    // The header of the first file, and what that file begins with.
+    let mut start = Vec::new();
+    let mut archive = GzDecoder::new(beginning).take(1024);
+    // Where the bytes end too early, what came before the error counts.
+    let _ = archive.read_to_end(&mut start);
+    let name = format!("{FILE}\0");
+    let kind = format!("\"type\": \"{TYPE}\"");
+    let holds = |text: &str| {
+        start
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    start.starts_with(name.as_bytes()) && holds(&kind)
 }
 
 /// Bytes that a file is filled up with to whole blocks.

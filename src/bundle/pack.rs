@@ -1,10 +1,10 @@
 //! Packs a report and what it rests on.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flate2::write::GzEncoder;
@@ -35,12 +35,13 @@ enum Source {
 }
 
 /// Packs the report in this folder with the results that it rests on, as its provenance names them, into
-/// the file `output`, whole or not at all.
+/// an empty file, which is worth nothing after an error. `stop` is looked at between pieces of at most
+/// 64 KiB.
 ///
 /// # Errors
 /// If there is no provenance or it does not fit the report's files or the store, something cannot be
-/// read, or the file cannot be written.
-pub fn pack(report: &Path, store: &Store, output: &Path) -> Result<Summary> {
+/// read, the file cannot be written, or `stop` is set.
+pub fn pack(report: &Path, store: &Store, output: &File, stop: &AtomicBool) -> Result<Summary> {
     let statement = Statement::read(report).map_err(|error| {
         let path = report.join(provenance::FILE);
         anyhow::anyhow!(
@@ -59,8 +60,12 @@ pub fn pack(report: &Path, store: &Store, output: &Path) -> Result<Summary> {
     for file in &contents.files {
         file.expect_inside()?;
     }
-    let written = write(&contents, &packing.sources, output)?;
-    Ok(written)
+    let (bytes, sha256) = fill(&contents, &packing.sources, output, stop)?;
+    Ok(Summary {
+        contents,
+        bytes,
+        sha256,
+    })
 }
 
 #[derive(Default)]
@@ -169,41 +174,12 @@ pub fn is_image(kind: &str, output: &str) -> bool {
     kind == "download" || (kind == "preprocess" && output.ends_with(".bin"))
 }
 
-/// Writes the bundle, whole or not at all.
-fn write(
-    contents: &Contents,
-    sources: &BTreeMap<String, Source>,
-    output: &Path,
-) -> Result<Summary> {
-    let folder = output
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let cannot = || format!("cannot write {}", output.display());
-    let partial = tempfile::Builder::new()
-        .prefix(".")
-        .suffix(".partial")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)
-        .with_context(cannot)?;
-    let (bytes, sha256) = fill(contents, sources, partial.as_file())?;
-    partial.as_file().sync_all().with_context(cannot)?;
-    let persisted = partial.persist(output);
-    persisted
-        .map_err(|error| error.error)
-        .with_context(cannot)?;
-    Ok(Summary {
-        contents: contents.clone(),
-        bytes,
-        sha256,
-    })
-}
-
 /// Writes all files, and returns size and SHA-256 of the bundle.
 fn fill(
     contents: &Contents,
     sources: &BTreeMap<String, Source>,
     file: &File,
+    stop: &AtomicBool,
 ) -> Result<(u64, String)> {
     let file = Counted {
         inner: BufWriter::with_capacity(1 << 20, file),
@@ -216,7 +192,8 @@ fn fill(
     let text = contents.text()?;
     let mut add = |path: &str, bytes: u64, read_only: bool, content: &mut dyn Read| {
         let header = header(path, bytes, read_only)?;
-        add(&mut archive, &header, bytes, content).with_context(|| format!("cannot pack {path}"))
+        add(&mut archive, &header, bytes, content, stop)
+            .with_context(|| format!("cannot pack {path}"))
     };
     add(FILE, text.len() as u64, false, &mut text.as_bytes())?;
     for file in &contents.files {
@@ -252,11 +229,13 @@ fn add(
     header: &Header,
     bytes: u64,
     content: &mut dyn Read,
+    stop: &AtomicBool,
 ) -> Result<Digest> {
     archive.write_all(header.as_bytes())?;
     let mut hasher = blake3::Hasher::new();
     let mut left = bytes;
     loop {
+        ensure!(!stop.load(Ordering::Relaxed), "stopped");
         // Always whole pieces, however the file is read: what deflate makes of them depends on their sizes.
         let mut piece = Vec::with_capacity(PIECE);
         (&mut *content).take(PIECE as u64).read_to_end(&mut piece)?;

@@ -13,10 +13,18 @@ use super::contents::header;
 use super::*;
 use crate::key::Digest;
 use crate::report::made_up_tests::{Project, TINY, edit};
+use crate::store::Store;
 
 /// Unpacks without being stopped.
 fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
     super::unpack(bundle, into, &AtomicBool::new(false))
+}
+
+/// Packs without being stopped, into a new file.
+fn pack(report: &Path, store: &Store, output: &Path) -> Result<Summary> {
+    let file = fs::File::create(output)?;
+    let packed = super::pack(report, store, &file, &AtomicBool::new(false));
+    packed.inspect_err(|_| fs::remove_file(output).unwrap())
 }
 
 fn bundled() -> (Project, PathBuf) {
@@ -379,11 +387,10 @@ fn a_folder_with_something_in_it_is_not_unpacked_into() {
 }
 
 #[test]
-fn what_does_not_hold_is_not_packed_and_nothing_is_written() {
-    let output = |project: &Project| project.path("new.tar.gz");
+fn what_does_not_hold_is_not_packed() {
     let said = |project: &Project| {
-        let error = pack(&project.report(), &project.store, &output(project)).unwrap_err();
-        assert!(!output(project).exists());
+        let output = project.path("new.tar.gz");
+        let error = pack(&project.report(), &project.store, &output).unwrap_err();
         format!("{error:#}")
     };
     let (project, _) = bundled();
@@ -423,4 +430,28 @@ fn whoever_is_to_stop_unpacks_nothing_and_leaves_nothing() {
     let error = super::unpack(&path, &into, &AtomicBool::new(true)).unwrap_err();
     assert!(format!("{error:#}").contains("stopped"), "{error:#}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn whoever_is_to_stop_packs_nothing() {
+    let (project, _) = bundled();
+    let file = tempfile::tempfile().unwrap();
+    let stop = AtomicBool::new(true);
+    let error = super::pack(&project.report(), &project.store, &file, &stop).unwrap_err();
+    assert!(format!("{error:#}").contains("stopped"), "{error:#}");
+}
+
+#[test]
+fn a_bundle_is_known_by_its_beginning_and_no_other_archive_is() {
+    let (_project, path) = bundled();
+    let bundle = fs::read(&path).unwrap();
+    assert!(begins_as_bundle(&bundle));
+    assert!(begins_as_bundle(&bundle[..bundle.len() / 2]));
+    assert!(!begins_as_bundle(&bundle[..100]));
+    let archive = inflated(&path);
+    assert!(!begins_as_bundle(&archive));
+    // The same first file without what it says, and what it says in another file.
+    assert!(!begins_as_bundle(&deflated(&archive[..512])));
+    assert!(!begins_as_bundle(&deflated(&archive[512..])));
+    assert!(!begins_as_bundle(b""));
 }

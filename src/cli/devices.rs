@@ -1,6 +1,5 @@
 //! `fig6 devices`: where the networks can be computed.
 
-use anyhow::Result;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
+pub fn run(arguments: &Arguments, out: &mut Out) {
     let auto = Request::Auto.resolve().ok();
     if arguments.json {
         let devices: Vec<Value> = Backend::ALL
@@ -29,7 +28,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
                 })
             })
             .collect();
-        return Ok(out.line(&serde_json::to_string(&json!({ "devices": devices }))?)?);
+        out.json_line(&json!({ "devices": devices }));
+        return;
     }
     let mut table = Table::new();
     table
@@ -43,5 +43,5 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
         };
         table.add_row([backend.to_string(), state]);
     }
-    Ok(out.line(&table.trim_fmt())?)
+    out.line(table.trim_fmt());
 }

@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             Ok((weights, evaluation)) if arguments.json => {
                 records.push(record(path, &weights, &evaluation));
             }
-            Ok((weights, evaluation)) => out.line(&words(path, &weights, &evaluation))?,
+            Ok((weights, evaluation)) => out.line(words(path, &weights, &evaluation)),
             // One file is an answer by itself, with its own exit code.
             Err(error) if arguments.files.len() == 1 => return Err(error),
             Err(error) => {

@@ -40,9 +40,11 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
     let explanation = explain(graph, id, &assessments, &project.bases, &project.store)?;
     project.save_index();
     if arguments.json {
-        return Ok(out.line(&serde_json::to_string(&explanation)?)?);
+        out.json_line(&explanation);
+    } else {
+        out.result(&in_words(&explanation));
     }
-    Ok(out.result(&in_words(&explanation))?)
+    Ok(())
 }
 
 /// The whole explanation as text.

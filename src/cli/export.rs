@@ -39,11 +39,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let scheme =
         scheme.ok_or_else(|| Invalid::unknown("scheme of names", &arguments.names, known))?;
     let output = arguments.output.display();
-    if arguments.output.exists() && !arguments.force {
-        return Err(Invalid::new(format!("{output} is there already: --force replaces it")).into());
-    }
+    // Nothing tells an export from weights that a training has left.
+    let file = out.file(&arguments.output, arguments.force, |_| false)?;
     let weights = Weights::read(&arguments.file, shortcut(arguments.shortcut.as_deref())?)?;
-    weights.export(scheme, &arguments.output)?;
+    file.write(&weights.export(scheme)?)?;
     if !scheme.has(weights.architecture.shortcut) {
         out.remark(&format!(
             "note: code with {} has no shortcut {}; it would compute something else from these weights",

@@ -43,9 +43,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     bar.finish_and_clear();
     let checkup = checkup?;
     if arguments.json {
-        out.line(&serde_json::to_string(&record(&checkup))?)?;
+        out.json_line(&record(&checkup));
     } else {
-        show(&checkup, out)?;
+        show(&checkup, out);
     }
     Ok(match checkup.damage().next() {
         None => ExitCode::SUCCESS,
@@ -77,11 +77,11 @@ fn damaged_checkpoints(scratch: &Path) -> Vec<(PathBuf, String)> {
     damaged.collect()
 }
 
-fn show(checkup: &Checkup, out: &mut Out) -> Result<()> {
+fn show(checkup: &Checkup, out: &mut Out) {
     for finding in &checkup.findings {
         let line = in_words(finding);
         match finding.harm {
-            Harm::Damage => out.line(&format!("{} {line}", style("damaged:").red().bold()))?,
+            Harm::Damage => out.line(format!("{} {line}", style("damaged:").red().bold())),
             Harm::Note => out.remark(&format!("{} {line}", style("note:").dim())),
         }
     }
@@ -106,14 +106,13 @@ fn show(checkup: &Checkup, out: &mut Out) -> Result<()> {
     }
     let damage = checkup.damage().count();
     if damage == 0 {
-        return Ok(out.line("nothing is damaged")?);
+        return out.line("nothing is damaged");
     }
-    out.line(&format!("{damage} damaged:"))?;
+    out.line(format!("{damage} damaged:"));
     let advice: BTreeSet<&str> = checkup.damage().map(|finding| finding.advice).collect();
     for advice in advice {
-        out.line(&format!("  {advice}"))?;
+        out.line(format!("  {advice}"));
     }
-    Ok(())
 }
 
 /// A finding in one line.

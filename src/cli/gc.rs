@@ -68,7 +68,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
     let needs = needs(&pipeline, &arguments.reports, &store)?;
     if arguments.dry_run || !artifacts.exists() {
         let survey = store.survey(&needs, &limits)?;
-        return show(&survey, arguments, out);
+        show(&survey, arguments, out);
+        return Ok(());
     }
     let _ = store.save_index();
     drop((lock, store));
@@ -80,7 +81,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
     let survey = store.survey(&needs, &limits)?;
     survey.remove(&store, &alone)?;
     drop(alone);
-    show(&survey, arguments, out)
+    show(&survey, arguments, out);
+    Ok(())
 }
 
 /// What the pipeline's profiles and the reports need.
@@ -100,23 +102,24 @@ fn needs(pipeline: &Pipeline, reports: &Path, store: &Store) -> Result<Needs> {
     })
 }
 
-fn show(survey: &Survey, arguments: &Arguments, out: &mut Out) -> Result<()> {
+fn show(survey: &Survey, arguments: &Arguments, out: &mut Out) {
     if arguments.json {
-        return Ok(out.line(&serde_json::to_string(&record(survey, arguments))?)?);
+        out.json_line(&record(survey, arguments));
+        return;
     }
     if arguments.dry_run {
-        out.line(&table(survey))?;
+        out.line(table(survey));
     }
     let (would, verb) = match arguments.dry_run {
         true => ("would ", "remove"),
         false => ("", "removed"),
     };
     let (count, all) = (survey.removed().count(), survey.artifacts.len());
-    out.line(&format!(
+    out.line(format!(
         "{would}{verb} {count} of {all} results: {} of {}",
         size(survey.bytes - survey.bytes_kept),
         size(survey.bytes)
-    ))?;
+    ));
     if survey.others() > 0 {
         out.remark(&format!(
             "{would}{verb} {} other files that nobody needs",
@@ -135,7 +138,7 @@ fn show(survey: &Survey, arguments: &Arguments, out: &mut Out) -> Result<()> {
         out.remark(&format!("kept: {} steps under way", survey.under_way));
     }
     for left in &survey.interrupted {
-        out.line(&interrupted(left, arguments))?;
+        out.line(interrupted(left, arguments));
     }
     let (count, bytes) = survey.set_aside;
     if count > 0 && !arguments.set_aside {
@@ -151,11 +154,10 @@ fn show(survey: &Survey, arguments: &Arguments, out: &mut Out) -> Result<()> {
     {
         let (kept, most) = (size(survey.bytes_kept), size(most.as_u64()));
         let mark = style("warning:").yellow();
-        out.line(&format!(
+        out.line(format!(
             "{mark} {kept} are left, more than {most}: runs under way use them, or their manifests are damaged"
-        ))?;
+        ));
     }
-    Ok(())
 }
 
 /// All results, those that go first.

@@ -59,10 +59,11 @@ pub fn show(
         let profile = json!(project.experiment.profile);
         let expected =
             json!({ "must_run": forecast.must.seconds, "may_run": forecast.may.seconds });
-        return Ok(out.line(&format!(
+        out.line(format!(
             "{{\"profile\":{profile},\"expected_seconds\":{expected},\"steps\":[{}]}}",
             records.join(",")
-        ))?);
+        ));
+        return Ok(());
     }
     let mut table = Table::new();
     table
@@ -86,8 +87,9 @@ pub fn show(
         }
         table.add_row([step.name.clone(), state.to_string(), detail]);
     }
-    out.line(&table.trim_fmt())?;
-    Ok(out.line(&totals(up_to_date, &forecast))?)
+    out.line(table.trim_fmt());
+    out.line(totals(up_to_date, &forecast));
+    Ok(())
 }
 
 /// How far an interrupted run of a step that is to run came: iterations done, and all.
@@ -182,14 +184,16 @@ pub fn graph(arguments: &GraphArguments, out: &mut Out) -> Result<()> {
             .map(|id| node(&graph, graph.step(id)))
             .collect();
         let record = json!({ "profile": experiment.profile, "steps": steps });
-        return Ok(out.line(&serde_json::to_string(&record)?)?);
+        out.json_line(&record);
+        return Ok(());
     }
     let format = match arguments.format {
         GraphFormat::Dot => Format::Dot,
         GraphFormat::Mermaid => Format::Mermaid,
         GraphFormat::Svg => Format::Svg,
     };
-    Ok(out.result(&draw(&graph, &needed, format))?)
+    out.result(&draw(&graph, &needed, format));
+    Ok(())
 }
 
 /// A step with its edges, for programs.
@@ -235,7 +239,10 @@ pub fn log(arguments: &LogArguments, out: &mut Out) -> Result<()> {
     let is_other = path.metadata().is_ok_and(|about| !about.is_file());
     anyhow::ensure!(!is_other, "{} is no regular file", path.display());
     match std::fs::read(&path) {
-        Ok(log) => Ok(out.result(&String::from_utf8_lossy(&log))?),
+        Ok(log) => {
+            out.result(&String::from_utf8_lossy(&log));
+            Ok(())
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             anyhow::bail!("{name} never ran here; start it with `fig6 reproduce {name}`")
         }

@@ -6,6 +6,7 @@ mod devices;
 mod evaluate;
 mod explain;
 mod export;
+mod file;
 mod fsck;
 mod gc;
 mod inspect;
@@ -15,7 +16,7 @@ mod train;
 mod verify;
 mod view;
 
-use std::io;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -201,54 +202,89 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Runs the command that the arguments ask for.
 ///
 /// Exit codes: 0 done; 1 a step failed or something could not be done; 2 wrong usage or a wrong
-/// pipeline file; 3 `verify` could not decide; 130 interrupted.
+/// pipeline file; 3 `verify` could not decide; 130 interrupted. Who reads the answer has no part in them,
+/// but an answer that could not be written is nothing done.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return say_usage(&error),
+    };
     set_colors(cli.color);
-    match run(cli) {
-        Ok(code) => code,
-        Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            say_error(&error);
-            ExitCode::from(if error.is::<Invalid>() { 2 } else { 1 })
+    let mut out = Out::new(cli.quiet);
+    let code = run(cli.command, &mut out).unwrap_or_else(|error| {
+        say_error(&error);
+        ExitCode::from(if error.is::<Invalid>() { 2 } else { 1 })
+    });
+    match out.failure() {
+        Some(error) => unwritten(error, code),
+        None => code,
+    }
+}
+
+/// Prints help, the version, or what is wrong with the arguments.
+fn say_usage(error: &clap::Error) -> ExitCode {
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(cause) if !error.use_stderr() && cause.kind() != ErrorKind::BrokenPipe => {
+            unwritten(cause, code)
         }
+        _ => code,
+    }
+}
+
+/// Says that the answer could not be written; gives the exit code, which is never that of success.
+fn unwritten(error: io::Error, code: ExitCode) -> ExitCode {
+    say_error(&anyhow::Error::new(error).context("cannot write to standard output"));
+    match code == ExitCode::SUCCESS {
+        true => ExitCode::FAILURE,
+        false => code,
     }
 }
 
 fn say_error(error: &anyhow::Error) {
     let label = console::style("error:").red().bold().for_stderr();
-    let mut stderr = io::stderr().lock();
     // Nobody reads it if this fails, and there is nowhere else to say it.
-    let _ = io::Write::write_fmt(&mut stderr, format_args!("{label} {error:#}\n"));
+    let _ = writeln!(io::stderr(), "{label} {error:#}");
 }
 
-fn run(cli: Cli) -> Result<ExitCode> {
+fn run(command: Command, out: &mut Out) -> Result<ExitCode> {
     // A limit on the size of files is an error of the write that meets it, not the end of the process.
     signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::default())
         .context("cannot listen for signals")?;
-    let mut out = Out::new(cli.quiet);
-    match cli.command {
-        Command::Reproduce(arguments) => return reproduce::run(&arguments, &mut out),
-        Command::Fsck(arguments) => return fsck::run(&arguments, &mut out),
-        Command::Verify(arguments) => return verify::run(&arguments, &mut out),
-        Command::Train(arguments) => return train::run(&arguments, &mut out),
-        Command::Evaluate(arguments) => return evaluate::run(&arguments, &mut out),
-        Command::Export(arguments) => return export::run(&arguments, &mut out),
-        Command::Status(arguments) => inspect::status(&arguments, &mut out)?,
-        Command::Explain(arguments) => explain::run(&arguments, &mut out)?,
-        Command::Graph(arguments) => inspect::graph(&arguments, &mut out)?,
-        Command::Log(arguments) => inspect::log(&arguments, &mut out)?,
-        Command::Bundle(arguments) => bundle::run(&arguments, &mut out)?,
-        Command::Gc(arguments) => gc::run(&arguments, &mut out)?,
-        Command::Devices(arguments) => devices::run(&arguments, &mut out)?,
+    match command {
+        Command::Reproduce(arguments) => return reproduce::run(&arguments, out),
+        Command::Fsck(arguments) => return fsck::run(&arguments, out),
+        Command::Verify(arguments) => return verify::run(&arguments, out),
+        Command::Train(arguments) => return train::run(&arguments, out),
+        Command::Evaluate(arguments) => return evaluate::run(&arguments, out),
+        Command::Export(arguments) => return export::run(&arguments, out),
+        Command::Bundle(arguments) => return bundle::run(&arguments, out),
+        Command::Status(arguments) => inspect::status(&arguments, out)?,
+        Command::Explain(arguments) => explain::run(&arguments, out)?,
+        Command::Graph(arguments) => inspect::graph(&arguments, out)?,
+        Command::Log(arguments) => inspect::log(&arguments, out)?,
+        Command::Gc(arguments) => gc::run(&arguments, out)?,
+        Command::Devices(arguments) => devices::run(&arguments, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "fig6", &mut script);
-            out.result(&String::from_utf8_lossy(&script))?;
+            out.result(&String::from_utf8_lossy(&script));
         }
         Command::Exec { folder, parent } => return exec(&folder, parent),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What signals that ask this process to end mean to it: at first that it ends at once.
+fn signals() -> Result<Signals> {
+    let signals = Signals::default();
+    for signal in heeded_signals() {
+        let at_once = signals.at_once.clone();
+        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), at_once)
+            .and_then(|_| signal_hook::flag::register(signal, signals.stop.clone()))
+            .context("cannot listen for signals")?;
+    }
+    Ok(signals)
 }
 
 fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
@@ -264,19 +300,10 @@ fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
         found == parent,
         "the process that started this step is gone"
     );
-    let signals = Signals::default();
-    for signal in heeded_signals() {
-        let at_once = signals.at_once.clone();
-        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), at_once)
-            .and_then(|_| signal_hook::flag::register(signal, signals.stop.clone()))
-            .context("cannot listen for signals")?;
-    }
-    let succeeded = run_task(
-        folder,
-        &signals,
-        &mut io::stdout().lock(),
-        &mut io::stderr(),
-    )?;
+    let signals = signals()?;
+    let mut answers = io::stdout().lock();
+    let succeeded = run_task(folder, &signals, &mut answers, &mut io::stderr())
+        .context("the process that started this step does not listen")?;
     Ok(if succeeded {
         ExitCode::SUCCESS
     } else {
@@ -297,14 +324,6 @@ fn set_colors(color: Color) {
             console::set_colors_enabled_stderr(false);
         }
     }
-}
-
-/// Whether the reader of our output went away (`fig6 status | head -1`), which is no error.
-fn closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The steps that the targets ask for and all that they need, or everything without targets.

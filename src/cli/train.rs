@@ -186,7 +186,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             "seconds": seconds,
         }));
     } else {
-        out.result(&summary(&finished, seconds))?;
+        out.result(&summary(&finished, seconds));
         out.remark(&format!("\nweights, metrics and curve.svg are in {folder}"));
     }
     Ok(ExitCode::SUCCESS)

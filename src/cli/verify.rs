@@ -13,21 +13,32 @@ mod summary;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 pub use arguments::Arguments;
 
-use super::INTERRUPTED;
 use super::out::Out;
+use super::{INTERRUPTED, say_error};
 use crate::error::Invalid;
-use crate::run::{LocalProcesses, Stopped};
+use crate::run::LocalProcesses;
 use crate::verify::{Check, Level, Status, overall};
-use answer::{exit_code, report, show};
+use answer::{Files, exit_code, report, show};
 use interrupt::Interrupt;
 use scene::Scene;
 
+/// Everything that was checked, and what is to be said about it.
+struct Verified {
+    profile: String,
+    checks: Vec<Check>,
+    /// What the sample of steps was drawn with.
+    sample_seed: Option<u64>,
+    /// Claims about models that are not trained here.
+    elsewhere: usize,
+    /// Files that the bundle leaves out, and their bytes.
+    left_out: Option<(usize, u64)>,
+}
+
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
-    let levels = arguments.levels();
     if let Some(bundle) = arguments.bundle.as_ref().filter(|bundle| !bundle.is_file()) {
         let what = format!(
             "{} is no file; expected what `fig6 bundle` writes",
@@ -35,70 +46,89 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         );
         return Err(Invalid::new(what).into());
     }
+    let files = Files::of(arguments, out)?;
     let executor = Arc::new(LocalProcesses::new()?);
     // Before anything is written that would have to be removed.
     let interrupt = Interrupt::listen(&executor)?;
+    let verified = verify(arguments, &executor, &interrupt, out);
+    // Nothing is left to be removed, and what follows may wait for the reader of a pipe.
+    if !interrupt.end_at_once() {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let verified = verified?;
+    let status = overall(&verified.checks);
+    let written = files.write(&verified.checks);
+    report(arguments, &verified, out);
+    match written {
+        // The worse verdict is kept.
+        Err(error) if status != Status::Passed => say_error(&error),
+        written => written?,
+    }
+    Ok(exit_code(status))
+}
+
+/// Does all checks, and removes what it has unpacked or computed for them.
+fn verify(
+    arguments: &Arguments,
+    executor: &LocalProcesses,
+    interrupt: &Interrupt,
+    out: &mut Out,
+) -> Result<Verified> {
     let unpacked = tempfile::tempdir().context("cannot create a temporary folder")?;
     let scene = match &arguments.bundle {
-        Some(bundle) => match Scene::of_bundle(bundle, unpacked.path(), arguments, &interrupt) {
+        Some(bundle) => match Scene::of_bundle(bundle, unpacked.path(), arguments, interrupt) {
             Ok(scene) => scene,
-            Err(_) if interrupt.is_asked() => return Ok(ExitCode::from(INTERRUPTED)),
+            Err(error) if error.is::<Invalid>() || interrupt.is_asked() => return Err(error),
             // Whatever the bundle should be evidence of, it is none.
-            Err(error) if !error.is::<Invalid>() => {
+            Err(error) => {
                 let name = bundle.display().to_string();
                 let message = format!("{error:#}");
                 let check = Check::new(Level::Integrity, name, Status::Failed, message);
                 if !arguments.json {
-                    show(Level::Integrity, std::slice::from_ref(&check), true, out)?;
+                    show(Level::Integrity, std::slice::from_ref(&check), true, out);
                 }
-                report(arguments, "bundle", &[check], None, 0, out)?;
-                return Ok(exit_code(Status::Failed));
+                return Ok(Verified {
+                    profile: "bundle".to_owned(),
+                    checks: vec![check],
+                    sample_seed: None,
+                    elsewhere: 0,
+                    left_out: None,
+                });
             }
-            Err(error) => return Err(error),
         },
-        None => Scene::of(&arguments.place, &arguments.reports, &interrupt)?,
+        None => Scene::of(&arguments.place, &arguments.reports, interrupt)?,
     };
     // Wrong usage is said before anything takes long.
     scene.graph.matching(&arguments.rebuild)?;
+    let levels = arguments.levels();
     let mut checks = Vec::new();
+    let mut add = |level, found: Vec<Check>, out: &mut Out| {
+        if !arguments.json {
+            show(level, &found, arguments.verbose, out);
+        }
+        checks.extend(found);
+    };
     for level in Level::RISING {
         if !levels.contains(&level) {
             continue;
         }
-        let found = match scene.check(level, arguments, &*executor, out) {
-            Err(error) if error.is::<Stopped>() => return Ok(ExitCode::from(INTERRUPTED)),
-            // What a level has left out would look as if it had not to be there.
-            _ if interrupt.is_asked() => return Ok(ExitCode::from(INTERRUPTED)),
-            found => found?,
-        };
-        if !arguments.json {
-            show(level, &found, arguments.verbose, out)?;
-        }
-        checks.extend(found);
+        let found = scene.check(level, arguments, executor, out)?;
+        // What a level has left out would look as if it had not to be there.
+        ensure!(!interrupt.is_asked(), "interrupted");
+        add(level, found, out);
     }
     if !arguments.docs.is_empty() {
-        let found = documents::check(arguments, &scene);
-        if !arguments.json {
-            show(Level::Documents, &found, arguments.verbose, out)?;
-        }
-        checks.extend(found);
+        add(Level::Documents, documents::check(arguments, &scene), out);
     }
-    if let Some(bundle) = scene.bundle.as_ref().filter(|_| !arguments.json) {
-        let files = bundle.left_out.len();
-        let bytes: u64 = bundle.left_out.iter().map(|output| output.bytes).sum();
-        out.line(&format!(
-            "not checked, because the bundle leaves the images out: {files} files, {bytes} bytes"
-        ))?;
-    }
-    let profile = &scene.project.experiment.profile;
-    let elsewhere = scene.claims.elsewhere;
-    report(
-        arguments,
-        profile,
-        &checks,
-        scene.sample_seed.get(),
-        elsewhere,
-        out,
-    )?;
-    Ok(exit_code(overall(&checks)))
+    let left_out = scene.bundle.as_ref().map(|bundle| {
+        let bytes = bundle.left_out.iter().map(|output| output.bytes);
+        (bundle.left_out.len(), bytes.sum())
+    });
+    Ok(Verified {
+        profile: scene.project.experiment.profile.clone(),
+        checks,
+        sample_seed: scene.sample_seed.get(),
+        elsewhere: scene.claims.elsewhere,
+        left_out,
+    })
 }

@@ -12,7 +12,6 @@ use crate::foreign::{self, Found, Scheme};
 use crate::nn::device::Backend;
 use crate::nn::resnet::{Architecture, ResNet, Shortcut};
 use crate::nn::weights::{self, State};
-use crate::store::write_whole;
 
 /// The weights of a net.
 #[derive(Clone, Debug)]
@@ -77,15 +76,14 @@ impl Weights {
         weights::from_state(&self.architecture, self.state.clone(), &backend.open()?)
     }
 
-    /// Writes the weights as a safetensors file under a scheme's names.
+    /// The weights as a safetensors file under a scheme's names.
     ///
     /// # Errors
-    /// If the scheme has no names for learned shortcuts and the net has some, or the file cannot be
-    /// written.
-    pub fn export(&self, scheme: &Scheme, path: &Path) -> Result<()> {
+    /// If the scheme has no names for learned shortcuts and the net has some.
+    pub fn export(&self, scheme: &Scheme) -> Result<Vec<u8>> {
         let named = scheme.rename(&self.architecture, &self.state)?;
         let architecture = serde_json::to_string(&self.architecture).context("no JSON form")?;
         let metadata = BTreeMap::from([(weights::ARCHITECTURE.to_owned(), architecture)]);
-        write_whole(path, &weights::file(&named, metadata)?)
+        weights::file(&named, metadata)
     }
 }

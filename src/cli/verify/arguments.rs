@@ -46,10 +46,13 @@ pub struct Arguments {
     /// The folder of reports.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports: PathBuf,
-    /// Also write the checks as JUnit XML.
+    /// Also write the checks as JUnit XML, - for standard output.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Also append a summary in Markdown (for GitHub: "$GITHUB_STEP_SUMMARY").
+    /// Replace the file of --junit also if it is no such report.
+    #[arg(long, requires = "junit")]
+    pub force: bool,
+    /// Also append a summary in Markdown (for GitHub: "$GITHUB_STEP_SUMMARY"), - for standard output.
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
     /// Also print annotations as GitHub's runners read them.

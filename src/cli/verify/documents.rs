@@ -9,9 +9,9 @@ use anyhow::{Result, ensure};
 
 use super::arguments::Arguments;
 use super::scene::{Scene, unusable};
+use crate::cli::file::UserFile;
 use crate::key::Digest;
 use crate::report::provenance::{self, Statement};
-use crate::store::write_whole;
 use crate::verify::prose::{self, Document, Reports};
 use crate::verify::{Check, Level, Status};
 
@@ -75,14 +75,14 @@ fn write(documents: &mut [Document], source: &Reports) -> Result<()> {
     let texts = texts.collect::<Result<Vec<String>>>()?;
     for (document, text) in documents.iter_mut().zip(texts) {
         if text != document.text {
-            // A link stays one.
-            let path = document.path.canonicalize()?;
+            let (path, about) = (document.path.display(), document.path.metadata()?);
+            ensure!(about.is_file(), "{path} is no regular file");
+            // Also for the superuser, who may write to any file.
             ensure!(
-                !path.metadata()?.permissions().readonly(),
-                "{} may not be written to",
-                path.display()
+                !about.permissions().readonly(),
+                "{path} may not be written to"
             );
-            write_whole(&path, text.as_bytes())?;
+            UserFile::find(&document.path, true, |_| true)?.write(text.as_bytes())?;
             *document = Document::read(&document.path)?;
         }
     }

@@ -14,6 +14,8 @@ use crate::run::{Executor as _, LocalProcesses};
 #[derive(Clone, Debug)]
 pub struct Interrupt {
     asked: Arc<AtomicBool>,
+    /// Whether the first signal ends the process at once.
+    at_once: Arc<AtomicBool>,
 }
 
 impl Interrupt {
@@ -26,16 +28,19 @@ impl Interrupt {
         let mut signals = Signals::new(heeded_signals()).context("cannot listen for signals")?;
         let interrupt = Interrupt {
             asked: Arc::default(),
+            at_once: Arc::default(),
         };
-        let asked = interrupt.asked.clone();
+        let Interrupt { asked, at_once } = interrupt.clone();
         let executor = executor.clone();
         std::thread::spawn(move || {
             for (before, _) in signals.forever().enumerate() {
-                asked.store(true, Ordering::Relaxed);
+                asked.store(true, Ordering::SeqCst);
+                if before > 1 || at_once.load(Ordering::SeqCst) {
+                    std::process::exit(INTERRUPTED.into());
+                }
                 match before {
                     0 => executor.stop(),
-                    1 => executor.kill(),
-                    _ => std::process::exit(INTERRUPTED.into()),
+                    _ => executor.kill(),
                 }
             }
         });
@@ -48,6 +53,14 @@ impl Interrupt {
     }
 
     pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// From now on the first signal ends the process at once: there is nothing left to be removed. Returns
+    /// whether none has come before.
+    pub fn end_at_once(&self) -> bool {
+        // Whichever of the two comes first, the other one sees it.
+        self.at_once.store(true, Ordering::SeqCst);
+        !self.is_asked()
     }
 }

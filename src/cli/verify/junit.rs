@@ -9,6 +9,15 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, X
 use super::level;
 use crate::verify::{Check, Level, Status};
 
+/// How a report begins, whatever is in it.
+const BEGINNING: &str =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"fig6 verify\" ";
+
+/// Whether a file that begins with these bytes is such a report.
+pub fn begins_as_report(beginning: &[u8]) -> bool {
+    beginning.starts_with(BEGINNING.as_bytes())
+}
+
 /// The report, valid by the schema `junit-10.xsd` of Jenkins' xUnit plugin.
 ///
 /// # Errors
@@ -95,6 +104,15 @@ mod tests {
 </testsuites>
 "#
         );
+    }
+
+    #[test]
+    fn a_report_is_known_by_its_beginning_and_no_other_programs_is() {
+        let text = report(&[]).unwrap();
+        assert!(begins_as_report(text.as_bytes()));
+        let other = text.replace("fig6 verify", "pytest tests");
+        assert!(!begins_as_report(other.as_bytes()));
+        assert!(!begins_as_report(b"<?xml"));
     }
 
     #[test]
