@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use fig6::nn::checkpoint::{Checkpoint, Checkpoints, Progress};
 use fig6::nn::device::Backend;
 use fig6::nn::resnet::{Architecture, Shortcut};
+use fig6::nn::trained_on::TrainedOn;
 use fig6::nn::weights;
 use serde_json::json;
 
@@ -37,6 +38,7 @@ fn main() {
                         iteration,
                         ..Progress::default()
                     },
+                    trained_on: TrainedOn::default(),
                     weights,
                     velocities,
                 };

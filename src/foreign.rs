@@ -6,7 +6,7 @@
 //! |---|---|
 //! | file → dictionaries of tensors | `container`; `archive` and `pickle` keep it in bounds |
 //! | dictionaries → one state dict | here |
-//! | its names → fig6's names | `names`; unknown names: `structure` |
+//! | its names → fig6's names | `names`; unknown names: `structure`, if `census` finds a net |
 //!
 //! Memory: a file has at most 2 GiB, and so has what an archive unpacks to; a pickle makes at most
 //! two million objects, which take less than 600 MB. Only tensors whose shapes are the net's are ever read, one at a time.
@@ -15,7 +15,10 @@
 //! for shortcuts without weights leave no trace in them.
 
 mod archive;
+mod census;
 mod container;
+#[cfg(test)]
+mod exotic_tests;
 #[cfg(test)]
 mod mapping_tests;
 mod names;
@@ -30,6 +33,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::nn::resnet::{Architecture, Shortcut};
+use crate::nn::trained_on::TrainedOn;
 use crate::nn::weights::{State, Values};
 use container::{Container, Dict, Tensor};
 pub use names::Scheme;
@@ -69,6 +73,16 @@ pub struct Found {
     pub n: u32,
     /// The shortcuts that the net may have: one if that is known.
     pub shortcuts: Vec<Shortcut>,
+    /// Whether the file's header says which one it is.
+    pub declared: bool,
+    /// Those of [`Found::shortcuts`] that the code with these names has.
+    pub usual: Vec<Shortcut>,
+    /// For people: whose names the tensors have ("akamaster's names").
+    pub names: &'static str,
+    /// The [`Scheme::id`] of the names; nothing where none has them.
+    pub author: &'static str,
+    /// As far as the file's header says it.
+    pub trained_on: TrainedOn,
     /// For people: what kind of file it is, where in it the weights lie, whose names they have.
     pub source: String,
     /// The texts in a safetensors file's header.
@@ -97,7 +111,8 @@ fn find(path: &Path) -> Result<Found> {
     }
     let (prefix, tensors) = strip(tensors);
     let mapping = mapping(&tensors)?;
-    let shortcuts = match declared(&metadata) {
+    let declared = declared(&metadata);
+    let shortcuts = match &declared {
         None => mapping.shortcuts,
         Some(declared) => {
             ensure!(
@@ -139,6 +154,11 @@ fn find(path: &Path) -> Result<Found> {
         state,
         n: mapping.n,
         shortcuts,
+        declared: declared.is_some(),
+        usual: mapping.usual,
+        names: mapping.scheme,
+        author: mapping.id,
+        trained_on: TrainedOn::from_metadata(&metadata),
         source,
         metadata,
     })
@@ -163,6 +183,9 @@ fn mapping(tensors: &BTreeMap<String, Tensor>) -> Result<Mapping> {
         Ok(mapping) => return Ok(mapping),
         Err(unfit) => unfit,
     };
+    if let Some(way) = detour(&seen) {
+        bail!("{way}");
+    }
     match (structure::deduce(&seen), unfit) {
         (Ok(mapping), _) => Ok(mapping),
         (Err(error), Unfit::Unknown) => Err(error.context(
@@ -172,6 +195,21 @@ fn mapping(tensors: &BTreeMap<String, Tensor>) -> Result<Mapping> {
             true => bail!("{why}. By shapes and order alone: {error:#}"),
             false => bail!("{why}"),
         },
+    }
+}
+
+/// What to do where weights were saved as what they are computed from.
+fn detour(seen: &Listing) -> Option<&'static str> {
+    const PRUNED: &str = "its weights are those of a pruned net, apart from their masks: call \
+        torch.nn.utils.prune.remove(module, \"weight\") on each pruned layer, and save again";
+    const PARAMETRIZED: &str = "its weights are parametrized: call \
+        torch.nn.utils.parametrize.remove_parametrizations(module, \"weight\") on each such layer, \
+        and save again";
+    let has = |part: &str| seen.keys().any(|name| name.contains(part));
+    match () {
+        () if has("weight_mask") && has("weight_orig") => Some(PRUNED),
+        () if has("parametrizations.") => Some(PARAMETRIZED),
+        () => None,
     }
 }
 

@@ -77,8 +77,8 @@ pub struct ClassErrors {
     pub class: String,
     pub images: u64,
     pub errors: u64,
-    /// `errors / images`, in percent; 0 where there is no image.
-    pub test_error: f64,
+    /// `errors / images`, in percent; none where there is no image.
+    pub test_error: Option<f64>,
 }
 
 /// `summary.json`: every model over its seeds.

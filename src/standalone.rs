@@ -10,7 +10,7 @@
 //! ```
 //!
 //! `training.json` is written last: where it is, the experiment is finished. [`Weights`] are read from
-//! any file, to be evaluated or exported. Unaware of arguments and of the terminal.
+//! any file, to be exported or to give an [`Answer`] to [`TestImages`]. Unaware of arguments and of the terminal.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -33,11 +33,17 @@ use crate::steps::plot;
 use crate::steps::train::{Files, Params};
 use crate::store::write_by;
 
+mod answer;
+mod classes;
 mod images;
+mod normalisation;
 mod weights;
 
-pub use images::Prepared;
-pub use weights::Weights;
+pub use answer::{Answer, are_logits, are_predictions};
+pub use classes::{By, Matching};
+pub use images::{Prepared, TestImages};
+pub use normalisation::{AskedMoments, MomentsFrom, NamedMoments, Normalisation};
+pub use weights::{ShortcutFrom, Weights};
 
 const EXPERIMENT: &str = "experiment.json";
 const FINISHED: &str = "training.json";
@@ -156,7 +162,7 @@ impl Request {
                 observe,
             },
         )?;
-        let files = Files::of(params, &trained, images, self.backend)?;
+        let files = Files::of(params, &trained, prepared.data(), self.backend)?;
         // What is all but done is not given up.
         let evaluation = prepared.evaluate(&trained.network, &AtomicBool::new(false))?;
         self.write("metrics.jsonl", &files.metrics)?;

@@ -2,20 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::file::UserFile;
+use super::normalisation::{self, in_digits};
 use super::out::Out;
 use super::view::{by_class, in_points};
 use super::{device, say_error};
 use crate::error::Invalid;
-use crate::nn::device::Backend;
 use crate::nn::resnet::Shortcut;
-use crate::results::Evaluation;
-use crate::standalone::{Prepared, Weights};
+use crate::standalone::{
+    Answer, By, MomentsFrom, ShortcutFrom, TestImages, Weights, are_logits, are_predictions,
+};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -25,27 +26,25 @@ pub struct Arguments {
     /// CIFAR-10: a folder or an archive, in the binary or the Python version or as image folders.
     #[arg(long, value_name = "PATH", default_value = "data")]
     data: PathBuf,
-    /// Mean of R, G, B in [0, 1] that the weights were trained with [default: that of the training
-    /// images].
-    #[arg(
-        long,
-        value_name = "R,G,B",
-        value_delimiter = ',',
-        allow_hyphen_values = true
-    )]
-    mean: Vec<f64>,
-    /// Standard deviation of R, G, B, likewise.
-    #[arg(
-        long,
-        value_name = "R,G,B",
-        value_delimiter = ',',
-        allow_hyphen_values = true
-    )]
-    std: Vec<f64>,
+    #[command(flatten)]
+    normalisation: normalisation::Arguments,
+    /// The data's classes in the order of the net's outputs, where their names do not tell it.
+    #[arg(long, value_name = "NAME,NAME,…")]
+    classes: Option<String>,
     /// Shortcut where maps shrink, if the weights cannot tell: none, zeropad, zeropad-both-sides,
     /// zeropad-maxpool.
     #[arg(long, value_name = "KIND")]
     shortcut: Option<String>,
+    /// Write each image's index, label and prediction as CSV; labels are places of the net's outputs.
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
+    /// Write the logits as 32-bit floats [images, 10], in the order of the images: .npy or
+    /// .safetensors.
+    #[arg(long, value_name = "FILE")]
+    logits: Option<PathBuf>,
+    /// Replace the files of --predictions and --logits, whatever they are.
+    #[arg(long)]
+    force: bool,
     /// Compute on this device: auto, cpu, cuda, cuda:1, mps, or one that `fig6 devices` lists.
     #[arg(long, default_value = "auto")]
     device: String,
@@ -57,23 +56,31 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let shortcut = shortcut(arguments.shortcut.as_deref())?;
     let (_, backend) = device(&arguments.device)?;
-    let mean = moments("--mean", &arguments.mean)?;
-    let std = moments("--std", &arguments.std)?;
-    if std.is_some_and(|std| std.iter().any(|&value| value <= 0.0)) {
-        return Err(Invalid::new("--std must be positive").into());
-    }
-    let mut images = Prepared::read(&arguments.data, Some(0))?;
-    images.statistics.mean = mean.unwrap_or(images.statistics.mean);
-    images.statistics.std = std.unwrap_or(images.statistics.std);
+    let moments = arguments.normalisation.asked()?;
+    let classes = arguments.classes.as_deref().map(names);
+    let outputs = Outputs::of(arguments, out)?;
+    let test = TestImages::read(&arguments.data)?;
 
     let mut records = Vec::new();
     let mut failed = false;
     for path in &arguments.files {
-        match evaluate(path, shortcut, backend, &images) {
-            Ok((weights, evaluation)) if arguments.json => {
-                records.push(record(path, &weights, &evaluation));
+        let evaluate = || {
+            let weights = Weights::read(path, shortcut)?;
+            let answer = Answer::of(&weights, &test, &moments, classes.as_deref(), backend)
+                .map_err(|error| match error.is::<Invalid>() {
+                    true => Invalid::new(format!("{}: {error:#}", path.display())).into(),
+                    false => error,
+                })?;
+            Ok((weights, answer))
+        };
+        match evaluate() {
+            Ok((weights, answer)) => {
+                outputs.write(&answer)?;
+                match arguments.json {
+                    true => records.push(record(path, &weights, &answer)),
+                    false => out.line(words(path, &weights, &answer, &arguments.data)),
+                }
             }
-            Ok((weights, evaluation)) => out.line(words(path, &weights, &evaluation)),
             // One file is an answer by itself, with its own exit code.
             Err(error) if arguments.files.len() == 1 => return Err(error),
             Err(error) => {
@@ -84,13 +91,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         }
     }
     if arguments.json {
-        let statistics = &images.statistics;
-        out.json_line(&json!({
-            "backend": backend.to_string(),
-            "mean": statistics.mean,
-            "std": statistics.std,
-            "files": records,
-        }));
+        out.json_line(&json!({ "backend": backend.to_string(), "files": records }));
     }
     Ok(match failed {
         true => ExitCode::FAILURE,
@@ -104,50 +105,175 @@ pub fn shortcut(text: Option<&str>) -> Result<Option<Shortcut>, Invalid> {
     shortcut.map_err(|error: anyhow::Error| Invalid::new(error.to_string()))
 }
 
-fn evaluate(
-    path: &Path,
-    shortcut: Option<Shortcut>,
-    backend: Backend,
-    images: &Prepared,
-) -> Result<(Weights, Evaluation)> {
-    let weights = Weights::read(path, shortcut)?;
-    let never = AtomicBool::new(false);
-    let evaluation = images.evaluate(&weights.network(backend)?, &never)?;
-    Ok((weights, evaluation))
+/// What `--classes` says.
+fn names(text: &str) -> Vec<String> {
+    text.split(',').map(|name| name.trim().to_owned()).collect()
 }
 
-/// Three numbers of an option, if it was given.
-fn moments(option: &str, values: &[f64]) -> Result<Option<[f64; 3]>, Invalid> {
-    match *values {
-        [] => Ok(None),
-        [r, g, b] if values.iter().all(|value| value.is_finite()) => Ok(Some([r, g, b])),
-        _ => Err(Invalid::new(format!(
-            "{option} takes three numbers, for red, green and blue: {option} 0.4914,0.4822,0.4465"
-        ))),
+/// The files that an answer is written to.
+struct Outputs {
+    predictions: Option<UserFile>,
+    logits: Option<(UserFile, Format)>,
+}
+
+/// A format of logits.
+#[derive(Clone, Copy)]
+enum Format {
+    Numpy,
+    Safetensors,
+}
+
+impl Outputs {
+    /// The files that the user asks for.
+    fn of(arguments: &Arguments, out: &mut Out) -> Result<Outputs> {
+        let Arguments {
+            files,
+            predictions,
+            logits,
+            force,
+            ..
+        } = arguments;
+        if (predictions.is_some() || logits.is_some()) && files.len() > 1 {
+            return Err(Invalid::new(format!(
+                "--predictions and --logits are of one file of weights, not of {}",
+                files.len()
+            ))
+            .into());
+        }
+        if predictions.is_some() && predictions == logits {
+            return Err(Invalid::new("--predictions and --logits name the same file").into());
+        }
+        let format = |path: &Path| {
+            let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+            match ending.as_ref().and_then(|ending| ending.to_str()) {
+                Some("npy") => Ok(Format::Numpy),
+                Some("safetensors") => Ok(Format::Safetensors),
+                _ => Err(Invalid::new(format!(
+                    "--logits {}: its ending must say the format, .npy or .safetensors",
+                    path.display()
+                ))),
+            }
+        };
+        let format = logits.as_deref().map(format).transpose()?;
+        let mut file = |path: &Option<PathBuf>, is_ours| {
+            let path = path.as_ref();
+            path.map(|path| out.file(path, *force, is_ours)).transpose()
+        };
+        Ok(Outputs {
+            predictions: file(predictions, are_predictions)?,
+            logits: file(logits, are_logits)?.zip(format),
+        })
+    }
+
+    fn write(&self, answer: &Answer) -> Result<()> {
+        if let Some(file) = &self.predictions {
+            file.write(answer.predictions().as_bytes())?;
+        }
+        match &self.logits {
+            None => Ok(()),
+            Some((file, Format::Numpy)) => file.write(&answer.npy()),
+            Some((file, Format::Safetensors)) => file.write(&answer.safetensors()?),
+        }
     }
 }
 
-fn words(path: &Path, weights: &Weights, evaluation: &Evaluation) -> String {
+fn words(path: &Path, weights: &Weights, answer: &Answer, data: &Path) -> String {
     let architecture = &weights.architecture;
-    format!(
-        "{}: {} layers, {} parameters, shortcut {} ({})\n{}\n{}",
+    let mut lines = vec![format!(
+        "{}: {} layers, {} parameters, shortcut {} ({})",
         path.display(),
         architecture.layers(),
         architecture.parameters(),
         architecture.shortcut,
         weights.source,
-        in_points(evaluation),
-        by_class(evaluation),
-    )
+    )];
+    lines.extend(guess(weights));
+    lines.push(normalised(weights, answer, data));
+    lines.push(matched(weights, answer));
+    lines.push(in_points(&answer.evaluation));
+    lines.push(by_class(&answer.evaluation));
+    lines.join("\n")
 }
 
-fn record(path: &Path, weights: &Weights, evaluation: &Evaluation) -> Value {
+/// A sentence about a shortcut that is not certain.
+pub fn guess(weights: &Weights) -> Option<String> {
+    let ShortcutFrom::Names(names) = weights.shortcut_from else {
+        return None;
+    };
+    let shortcut = weights.architecture.shortcut;
+    Some(format!(
+        "shortcut {shortcut} is guessed from {names}: --shortcut says otherwise"
+    ))
+}
+
+fn normalised(weights: &Weights, answer: &Answer, data: &Path) -> String {
+    let normalisation = &answer.normalisation;
+    let from = |from: MomentsFrom| match from {
+        MomentsFrom::Option => "given".to_owned(),
+        MomentsFrom::Known(name) => format!("as {name}'s"),
+        MomentsFrom::Weights => "from the weights".to_owned(),
+        MomentsFrom::Data => format!("from the training images of {}", data.display()),
+    };
+    let [mean, std] = [
+        &normalisation.statistics.mean,
+        &normalisation.statistics.std,
+    ]
+    .map(in_digits);
+    let (mean_from, std_from) = (from(normalisation.mean_from), from(normalisation.std_from));
+    let said = match mean_from == std_from {
+        true => format!("mean {mean}, std {std} ({std_from})"),
+        false => format!("mean {mean} ({mean_from}), std {std} ({std_from})"),
+    };
+    match normalisation.offered(weights.author) {
+        None => said,
+        Some(author) => {
+            format!("{said}; {author}'s own weights need others: --normalisation {author}")
+        }
+    }
+}
+
+/// How the data's classes were matched with the net's outputs.
+fn matched(weights: &Weights, answer: &Answer) -> String {
+    let order = match &weights.trained_on.classes {
+        Some(_) => "as the weights name them",
+        None => "in CIFAR-10's order, for the weights name none",
+    };
+    match answer.matching.by {
+        By::Names => format!("classes {order}"),
+        By::Labels => format!("classes {order}; 0 to 9 are taken for CIFAR-10's labels"),
+        By::Option => "classes as --classes says".to_owned(),
+        By::Synonyms => {
+            let pairs = answer.matching.classes.iter().zip(&answer.matching.net);
+            let pairs = pairs.filter(|(data, net)| data != net);
+            let pairs: Vec<String> = pairs
+                .map(|(data, net)| format!("{data} for {net}"))
+                .collect();
+            format!("classes {order}; {}", pairs.join(", "))
+        }
+    }
+}
+
+fn record(path: &Path, weights: &Weights, answer: &Answer) -> Value {
+    let normalisation = &answer.normalisation;
     json!({
         "file": path,
         "architecture": weights.architecture,
+        "shortcut_from": weights.shortcut_from.name(),
         "layers": weights.architecture.layers(),
         "parameters": weights.architecture.parameters(),
         "source": weights.source,
-        "evaluation": evaluation,
+        "normalisation": {
+            "mean": normalisation.statistics.mean,
+            "mean_from": normalisation.mean_from.name(),
+            "std": normalisation.statistics.std,
+            "std_from": normalisation.std_from.name(),
+            "offered": normalisation.offered(weights.author),
+        },
+        "classes": {
+            "data": answer.matching.classes,
+            "weights": weights.trained_on.classes,
+            "matched_by": answer.matching.by.name(),
+        },
+        "evaluation": answer.evaluation,
     })
 }

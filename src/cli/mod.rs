@@ -10,6 +10,7 @@ mod file;
 mod fsck;
 mod gc;
 mod inspect;
+mod normalisation;
 mod out;
 mod reproduce;
 mod train;

@@ -285,7 +285,9 @@ pub fn by_class(evaluation: &Evaluation) -> String {
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     for class in &evaluation.classes {
-        let error = format!("{:.2} %", class.test_error);
+        let error = class
+            .test_error
+            .map_or_else(|| "–".to_owned(), |error| format!("{error:.2} %"));
         table.add_row([
             class.class.clone(),
             error,

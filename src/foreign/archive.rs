@@ -73,6 +73,9 @@ pub fn scan(file: &File) -> Result<Scan> {
     );
     let names = archive.file_names().collect::<Result<Vec<_>, _>>();
     let names = names.context(BROKEN)?;
+    if let Some(way) = stranger(&names) {
+        bail!("{way}");
+    }
     let mut pickles = names.iter().filter(|name| name.ends_with("data.pkl"));
     // With a second one it would not be certain that the reader takes the one counted here.
     let (Some(pickle), None) = (pickles.next(), pickles.next()) else {
@@ -84,6 +87,32 @@ pub fn scan(file: &File) -> Result<Scan> {
     let entry = archive.by_index(index).context(BROKEN)?;
     scan.pickle(&mut BufReader::new(entry))?;
     Ok(scan)
+}
+
+/// What an archive is that holds more than weights or others', by its entries, and what to do.
+fn stranger<S: AsRef<str>>(names: &[S]) -> Option<&'static str> {
+    const TORCH_SCRIPT: &str = "it is a TorchScript archive, which holds a program: load it with \
+        torch.jit.load, and save model.state_dict() with torch.save";
+    const EXPORTED: &str = "it is a program that torch.export has saved: load it with \
+        torch.export.load, and save program.state_dict with torch.save";
+    const NUMPY: &str = "it is an archive of numpy's arrays: save them as a safetensors file";
+    let has = |fits: &dyn Fn(&str) -> bool| names.iter().any(|name| fits(name.as_ref()));
+    match () {
+        () if has(&|name| name.ends_with("/constants.pkl") || name.contains("/code/")) => {
+            Some(TORCH_SCRIPT)
+        }
+        () if has(&|name| {
+            name.ends_with("serialized_exported_program.json")
+                || name.ends_with("models/model.json")
+        }) =>
+        {
+            Some(EXPORTED)
+        }
+        () if has(&|name| name.ends_with(".npy")) && !has(&|name| name.ends_with("data.pkl")) => {
+            Some(NUMPY)
+        }
+        () => None,
+    }
 }
 
 /// How often `mark` occurs.

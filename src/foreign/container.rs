@@ -115,6 +115,33 @@ impl Container {
 /// What to do with a file that is too exotic.
 const AGAIN: &str = "load it in PyTorch and save its state dict with torch.save";
 
+/// What to do about integers.
+const FLOATS: &str = "expected floats, so save it as such (tensor.float(), or tensor.dequantize() \
+    if it is quantised)";
+
+/// What tensors a file holds that the reader has no values for, by its error, and what to do.
+fn exotic(error: &str) -> Option<&'static str> {
+    const QUANTISED: &str = "it holds quantised tensors: save the state dict of the net as it was \
+        before it was quantised, or, where the batch normalisations are still there, one with \
+        tensor.dequantize() in the place of each tensor";
+    const SPARSE: &str = "it holds sparse tensors: save a state dict with tensor.to_dense() in the \
+        place of each of them";
+    const META: &str = "it holds tensors on the meta device, which have no values: save the state \
+        dict of a net on a real device";
+    const NESTED: &str = "it holds nested tensors, of which no such net has any: save the state \
+        dict of the net alone";
+    let known = [
+        ("_rebuild_qtensor", QUANTISED),
+        ("torch.QInt", QUANTISED),
+        ("torch.QUInt", QUANTISED),
+        ("_rebuild_sparse", SPARSE),
+        ("_rebuild_meta_tensor", META),
+        ("_rebuild_nested_tensor", NESTED),
+    ];
+    let found = known.iter().find(|(name, _)| error.contains(name));
+    found.map(|(_, way)| *way)
+}
+
 /// A length of at most 100 MB, and the JSON that is so long.
 fn starts_like_safetensors(head: &[u8]) -> bool {
     let length = head.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
@@ -139,7 +166,7 @@ fn safetensors(bytes: Vec<u8>) -> Result<Container> {
                 Dtype::BF16 => Float::BF16,
                 Dtype::F32 => Float::F32,
                 Dtype::F64 => Float::F64,
-                other => bail!("it holds {other:?}: expected floats"),
+                other => bail!("it holds {other:?}: {FLOATS}"),
             };
             Ok(float.decode(bytes))
         };
@@ -170,8 +197,11 @@ fn legacy(mut file: &File) -> Result<Scan> {
 /// knows how tensors and dictionaries are put together and leaves other calls as they are.
 fn pytorch(path: &Path, kind: &'static str, scan: Scan) -> Result<Container> {
     // Its errors say the cause themselves: as a context they would say it twice.
-    let broken = |error: PytorchError| {
-        anyhow!("{kind} was cut short, damaged, or holds what cannot be read ({error}): {AGAIN}")
+    let broken = |error: PytorchError| match exotic(&error.to_string()) {
+        Some(way) => anyhow!("{kind}, but {way}"),
+        None => anyhow!(
+            "{kind} was cut short, damaged, or holds what cannot be read ({error}): {AGAIN}"
+        ),
     };
     let mut tensors = PytorchReader::new(path).map_err(broken)?.into_tensors();
     // The tensors come with their whole path; where in it a dictionary ends, only this tells.
@@ -227,7 +257,7 @@ fn read(tensor: &pytorch_reader::Tensor) -> Result<Vec<f32>> {
         DType::BF16 => Float::BF16,
         DType::F32 => Float::F32,
         DType::F64 => Float::F64,
-        other => bail!("it holds {other:?}: expected floats"),
+        other => bail!("it holds {other:?}: {FLOATS}"),
     };
     let mut bytes = tensor.read()?;
     // The reader gives the machine's order of bytes.

@@ -33,10 +33,14 @@ pub type Listing<'a> = BTreeMap<&'a str, Seen<'a>>;
 /// Which of a file's tensors is which of a net's.
 pub struct Mapping {
     pub n: u32,
-    /// The shortcuts that the net may have.
+    /// The shortcuts that the tensors allow.
     pub shortcuts: Vec<Shortcut>,
+    /// Those of them that the code with these names has.
+    pub usual: Vec<Shortcut>,
     /// For people: whose names they are.
     pub scheme: &'static str,
+    /// The scheme's [`Scheme::id`]; nothing where none has these names.
+    pub id: &'static str,
     /// The names in the file by fig6's names.
     pub names: BTreeMap<String, String>,
 }
@@ -251,8 +255,10 @@ impl Scheme {
         let mut fit = Fit {
             mapping: Mapping {
                 n,
-                shortcuts: shortcuts(projections, self.otherwise),
+                shortcuts: any_shortcut(projections),
+                usual: shortcuts(projections, self.otherwise),
                 scheme: self.name,
+                id: self.id,
                 names: BTreeMap::new(),
             },
             expected: 0,

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail, ensure};
 
-use super::names::{FILTERS, LINEAR, Layer, Listing, MAX_N, Mapping, OWN, any_shortcut, shorten};
-use crate::cifar::CHANNELS;
+use super::census::{Kind, census, kind};
+use super::names::{LINEAR, Layer, Listing, MAX_N, Mapping, OWN, any_shortcut, shorten};
 
 /// What tensors are called in PyTorch's layers and in those of others, by PyTorch's word.
 const ROLES: [(&str, &str); 9] = [
@@ -27,7 +27,7 @@ const ROLES: [(&str, &str); 9] = [
     ("beta", "bias"),
 ];
 
-/// What to do about a choice that the names leave.
+/// What to do about a choice that the names leave: where the shapes are a net's, so that names help.
 const ADVICE: &str =
     "save them under fig6's names (conv1, bn1, layer1.0.conv1, layer1.0.bn1, ..., fc)";
 
@@ -111,7 +111,13 @@ pub fn deduce(seen: &Listing) -> Result<Mapping> {
         let count = linears.len();
         bail!("it holds {count} fully connected layers of {LINEAR:?} weights, not one");
     };
-    let (n, projections, placed) = place(pair(convs, norms)?)?;
+    let shapes: Vec<_> = convs
+        .iter()
+        .map(|unit| (unit.name, unit.weight()))
+        .collect();
+    let widths: Vec<usize> = norms.iter().map(|unit| unit.width).collect();
+    let (n, projections) = census(&shapes, &widths)?;
+    let placed = place(pair(convs, norms)?, n)?;
     let mut names = BTreeMap::new();
     let mut take = |own: &str, unit: &Unit| {
         for (role, name, _) in &unit.parts {
@@ -125,8 +131,10 @@ pub fn deduce(seen: &Listing) -> Result<Mapping> {
         take(&own_norm, norm);
     }
     Ok(Mapping {
-        n,
+        n: n as u32,
         shortcuts: any_shortcut(projections),
+        usual: any_shortcut(projections),
+        id: "",
         scheme: "names of no known code, matched by shapes and order",
         names,
     })
@@ -248,55 +256,16 @@ fn pair_off<'a>(convs: Vec<Unit<'a>>, norms: Vec<Unit<'a>>, depth: usize) -> Res
     Ok(pairs)
 }
 
-/// Where each convolution stands; n, and whether there are projections.
-fn place(pairs: Vec<Pair<'_>>) -> Result<(u32, bool, Vec<Placed<'_>>)> {
-    let mut stems = Vec::new();
+/// Where each convolution of a net of this n stands.
+fn place(pairs: Vec<Pair<'_>>, n: usize) -> Result<Vec<Placed<'_>>> {
+    let mut placed = Vec::new();
     let mut stages: [Vec<Pair>; 3] = Default::default();
-    let mut projections: [Vec<Pair>; 3] = Default::default();
     for pair in pairs {
-        let shape = pair.0.weight();
-        let stage = FILTERS.iter().position(|filters| *filters == pair.0.width);
-        let before = stage
-            .and_then(|stage| FILTERS.get(stage.checked_sub(1)?))
-            .copied();
-        match (stage, shape) {
-            (Some(0), &[_, CHANNELS, 3, 3]) => stems.push(pair),
-            (Some(stage), &[out, channels, 3, 3])
-                if out == channels || before == Some(channels) =>
-            {
-                stages[stage].push(pair);
-            }
-            (Some(stage), &[_, channels, 1, 1]) if before == Some(channels) => {
-                projections[stage].push(pair);
-            }
-            _ => bail!(
-                "the convolution {} of {shape:?} is of no such net",
-                pair.0.name
-            ),
+        match kind(pair.0.name, pair.0.weight())? {
+            Kind::Stem => placed.push((Layer::Stem, pair)),
+            Kind::Projection { stage } => placed.push((Layer::Projection { stage }, pair)),
+            Kind::Block { stage, .. } => stages[stage].push(pair),
         }
-    }
-    let counts = stages.each_ref().map(Vec::len);
-    let n = counts[0] / 2;
-    ensure!(
-        stems.len() == 1 && counts == [2 * n; 3] && (1..=MAX_N as usize).contains(&n),
-        "it holds {} convolutions from {CHANNELS} to {} channels and {counts:?} ending in \
-         {FILTERS:?}: expected 1 and the same even number of the others",
-        stems.len(),
-        FILTERS[0]
-    );
-    let projected = projections.each_ref().map(Vec::len);
-    ensure!(
-        projected == [0, 0, 0] || projected == [0, 1, 1],
-        "it holds {projected:?} projections in the three stages: expected none, or one in the \
-         second and one in the third"
-    );
-    let mut placed: Vec<_> = stems.into_iter().map(|pair| (Layer::Stem, pair)).collect();
-    for (stage, pairs) in projections.into_iter().enumerate() {
-        placed.extend(
-            pairs
-                .into_iter()
-                .map(|pair| (Layer::Projection { stage }, pair)),
-        );
     }
     for (stage, pairs) in stages.into_iter().enumerate() {
         let (convs, norms): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
@@ -322,7 +291,7 @@ fn place(pairs: Vec<Pair<'_>>) -> Result<(u32, bool, Vec<Placed<'_>>)> {
             }
         }
     }
-    Ok((n as u32, projected != [0, 0, 0], placed))
+    Ok(placed)
 }
 
 /// Refuses names that seem to list all first convolutions of a stage and then all second ones.

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use super::schedule::Watch;
 use super::tally::{NotFinite, Tally};
+use super::trained_on::TrainedOn;
 use super::weights::{self, State};
 use crate::results::Metrics;
 
@@ -52,6 +53,8 @@ pub struct Checkpoint {
     /// What is trained, with what: see [`super::fit::identity`].
     pub identity: Value,
     pub progress: Progress,
+    /// For whoever evaluates it; no part of what goes on.
+    pub trained_on: TrainedOn,
     /// Weights and running statistics.
     pub weights: State,
     /// Velocities by the parameters' names, flattened.
@@ -210,7 +213,8 @@ impl Checkpoint {
             self.progress.iteration,
             self.progress.learning_rate,
         )?;
-        let mut metadata = BTreeMap::from([
+        let mut metadata = self.trained_on.to_metadata();
+        metadata.extend([
             (FORMAT.to_owned(), VERSION.to_owned()),
             ("identity".to_owned(), self.identity.to_string()),
             (
@@ -222,7 +226,7 @@ impl Checkpoint {
             metadata.insert(weights::ARCHITECTURE.to_owned(), architecture.to_string());
         }
         metadata.insert("digest".to_owned(), digest(&tensors, &metadata));
-        weights::file(&tensors, metadata)
+        weights::file(&tensors, &metadata)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
@@ -251,6 +255,7 @@ impl Checkpoint {
         let checkpoint = Checkpoint {
             identity,
             progress,
+            trained_on: TrainedOn::from_metadata(&metadata),
             weights: tensors,
             velocities,
         };

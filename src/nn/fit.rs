@@ -24,6 +24,7 @@ use super::resnet::{Architecture, ResNet};
 use super::schedule::{Pace, WINDOW};
 use super::sgd::Sgd;
 use super::tally::{NotFinite, Outcome, Tally};
+use super::trained_on::TrainedOn;
 use super::weights;
 use crate::cifar::{CLASSES, Images};
 use crate::results::{Metrics, Statistics};
@@ -54,6 +55,15 @@ pub struct Data<'a> {
     pub validation: &'a Images,
     pub test: &'a Images,
     pub statistics: &'a Statistics,
+    /// The labels' names: what files of weights say, and nothing that training depends on.
+    pub classes: &'a [String],
+}
+
+impl Data<'_> {
+    /// What a file of weights says about it.
+    pub fn trained_on(&self) -> TrainedOn {
+        TrainedOn::new(self.classes, self.statistics)
+    }
 }
 
 /// What happens outside of training and matters to it, but not to its result.
@@ -365,6 +375,7 @@ impl<'a> Training<'a> {
                 watch: self.pace.watch().clone(),
                 ..self.progress.clone()
             },
+            trained_on: self.data.trained_on(),
             weights: weights::state(&self.network)?,
             velocities: self.sgd.state()?,
         })

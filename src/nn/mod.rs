@@ -16,4 +16,5 @@ pub mod schedule;
 mod sgd;
 pub mod speed;
 mod tally;
+pub mod trained_on;
 pub mod weights;

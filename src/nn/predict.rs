@@ -29,7 +29,12 @@ pub fn predict(
     stop: &AtomicBool,
 ) -> Result<Option<Vec<u8>>> {
     let logits = logits(network, images, normalise, stop)?;
-    Ok(logits.map(|logits| logits.chunks_exact(CLASSES).map(likeliest).collect()))
+    Ok(logits.map(|logits| likeliest_of(&logits)))
+}
+
+/// The class that each row of logits finds likeliest, the first of equals.
+pub fn likeliest_of(logits: &[f32]) -> Vec<u8> {
+    logits.chunks_exact(CLASSES).map(likeliest).collect()
 }
 
 /// The network's logits `[images, 10]`, row-major; nothing once `stop` is set. The network is on a

@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use super::resnet::{Architecture, ResNet};
+use super::trained_on::TrainedOn;
 
 /// Counters that PyTorch keeps beside batch normalisation's statistics and nothing needs.
 const IGNORED: &str = ".num_batches_tracked";
@@ -28,22 +29,38 @@ pub type State = BTreeMap<String, Values>;
 /// The metadata's entry that names the network: [`Architecture`] as JSON.
 pub const ARCHITECTURE: &str = "architecture";
 
-/// The network as a safetensors file; the same network always gives the same bytes.
+/// The network as a safetensors file whose header says what net it is and what it was trained on; the
+/// same network always gives the same bytes.
 ///
 /// # Errors
 /// If a tensor cannot be read back from the device.
-pub fn to_bytes(architecture: &Architecture, network: &ResNet) -> Result<Vec<u8>> {
-    let architecture = serde_json::to_string(architecture).context("no JSON form")?;
-    let metadata = BTreeMap::from([(ARCHITECTURE.to_owned(), architecture)]);
-    file(&state(network)?, metadata)
+pub fn to_bytes(
+    architecture: &Architecture,
+    trained_on: &TrainedOn,
+    network: &ResNet,
+) -> Result<Vec<u8>> {
+    file(&state(network)?, &metadata(architecture, trained_on)?)
 }
 
-/// Tensors as a safetensors file. With more than one entry of metadata the order of the entries,
-/// and so the bytes, may differ from call to call.
+/// What a file's header says about a net.
+///
+/// # Errors
+/// If the architecture has no JSON form.
+pub fn metadata(
+    architecture: &Architecture,
+    trained_on: &TrainedOn,
+) -> Result<BTreeMap<String, String>> {
+    let architecture = serde_json::to_string(architecture).context("no JSON form")?;
+    let mut metadata = trained_on.to_metadata();
+    metadata.insert(ARCHITECTURE.to_owned(), architecture);
+    Ok(metadata)
+}
+
+/// Tensors as a safetensors file.
 ///
 /// # Errors
 /// If a tensor's shape does not fit its values.
-pub fn file(state: &State, metadata: BTreeMap<String, String>) -> Result<Vec<u8>> {
+pub fn file(state: &State, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
     let bytes: BTreeMap<&String, (&Vec<usize>, Vec<u8>)> = state
         .iter()
         .map(|(name, tensor)| {
@@ -59,8 +76,31 @@ pub fn file(state: &State, metadata: BTreeMap<String, String>) -> Result<Vec<u8>
             Ok((name, view))
         })
         .collect::<Result<_>>()?;
-    serialize(views, Some(metadata.into_iter().collect()))
-        .context("cannot put the weights into a safetensors file")
+    let bytes = serialize(views, None).context("cannot put the weights into a safetensors file")?;
+    with_metadata(&bytes, metadata)
+}
+
+/// A safetensors file with these texts in its header. The library would write them in any order,
+/// so two calls would not give the same bytes.
+///
+/// # Errors
+/// If the file has no header.
+fn with_metadata(bytes: &[u8], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+    const WORD: usize = size_of::<u64>();
+    let (length, _) = SafeTensors::read_metadata(bytes).context("not a safetensors file")?;
+    let (header, values) = (&bytes[WORD..WORD + length], &bytes[WORD + length..]);
+    let tensors = header.trim_ascii_end().strip_prefix(b"{");
+    let tensors = tensors.context("a safetensors file without tensors' names")?;
+    let texts = serde_json::to_string(metadata).context("no JSON form")?;
+    let mut header = format!("{{\"__metadata__\":{texts}").into_bytes();
+    if tensors != b"}" {
+        header.push(b',');
+    }
+    header.extend(tensors);
+    // The values begin at a whole word.
+    header.resize(header.len().next_multiple_of(WORD), b' ');
+    let length = (header.len() as u64).to_le_bytes();
+    Ok([&length[..], &header, values].concat())
 }
 
 /// The network of `architecture` with the weights of a safetensors file.
@@ -242,8 +282,20 @@ mod tests {
         Backend::Flex.open().unwrap()
     }
 
+    fn trained_on() -> TrainedOn {
+        TrainedOn {
+            classes: Some((0..10).map(|at| format!("class {at}")).collect()),
+            mean: Some([0.25, 0.5, 0.75]),
+            std: Some([0.125; 3]),
+        }
+    }
+
+    fn of_seed(seed: u64) -> Vec<u8> {
+        to_bytes(&NET, &trained_on(), &NET.init(seed, &device())).unwrap()
+    }
+
     fn written() -> Vec<u8> {
-        to_bytes(&NET, &NET.init(3, &device())).unwrap()
+        of_seed(3)
     }
 
     #[test]
@@ -251,8 +303,31 @@ mod tests {
         let bytes = written();
         assert_eq!(written(), bytes);
         let network = from_bytes(&NET, &bytes, &device()).unwrap();
-        assert_eq!(to_bytes(&NET, &network).unwrap(), bytes);
-        assert_ne!(to_bytes(&NET, &NET.init(4, &device())).unwrap(), bytes);
+        assert_eq!(to_bytes(&NET, &trained_on(), &network).unwrap(), bytes);
+        assert_ne!(of_seed(4), bytes);
+    }
+
+    #[test]
+    fn the_header_says_what_the_net_is_and_was_trained_on_in_one_order() {
+        let bytes = written();
+        let header = String::from_utf8_lossy(&bytes[8..]);
+        let names: Vec<String> = (0..10).map(|at| format!(r#"\"class {at}\""#)).collect();
+        let expected = format!(
+            r#"{{"__metadata__":{{"architecture":"{{\"n\":1,\"shortcut\":\"conv1x1-proj\"}}","classes":"[{}]","mean":"[0.25,0.5,0.75]","std":"[0.125,0.125,0.125]"}},""#,
+            names.join(",")
+        );
+        assert!(header.starts_with(&expected), "{}", &header[..500]);
+        let (_, metadata) = parse_with_metadata(&bytes).unwrap();
+        assert_eq!(TrainedOn::from_metadata(&metadata), trained_on());
+        let (length, _) = SafeTensors::read_metadata(&bytes).unwrap();
+        assert!(length.is_multiple_of(8));
+    }
+
+    #[test]
+    fn a_file_without_tensors_is_one_as_well() {
+        let texts = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+        let bytes = file(&State::new(), &texts).unwrap();
+        assert_eq!(parse_with_metadata(&bytes).unwrap(), (State::new(), texts));
     }
 
     #[test]

@@ -280,7 +280,13 @@ impl Graph {
             seed,
             recipe: model.recipe.clone(),
         };
-        let inputs = ["train.bin", "validation.bin", "test.bin", "statistics.json"];
+        let inputs = [
+            "train.bin",
+            "validation.bin",
+            "test.bin",
+            "statistics.json",
+            "classes.json",
+        ];
         let train = self.add(
             format!("train/{name}"),
             Params::Train(params),

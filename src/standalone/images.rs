@@ -2,19 +2,20 @@
 //!
 //! Unaware of what is trained or evaluated.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::cifar::Images;
 use crate::error::Invalid;
 use crate::nn::augment::Normalise;
 use crate::nn::fit::Data;
+use crate::nn::predict::predict;
 use crate::nn::resnet::ResNet;
 use crate::results::{Evaluation, Statistics};
-use crate::steps::evaluate;
 use crate::steps::preprocess::{self, Split, archive::Limits, layout, statistics};
+use crate::steps::{Interrupted, evaluate};
 
 /// Images in memory, split, with their moments.
 pub struct Prepared {
@@ -63,7 +64,13 @@ impl Prepared {
     /// If the logits cannot be read back from the device, or `stop` is set.
     pub fn evaluate(&self, network: &ResNet, stop: &AtomicBool) -> Result<Evaluation> {
         let normalise = Normalise::new(&self.statistics);
-        evaluate::network(network, &self.test, &self.classes, &normalise, stop)
+        let predictions = predict(network, &self.test, &normalise, stop)?;
+        let predictions = predictions.context(Interrupted)?;
+        Ok(evaluate::evaluate(
+            &self.classes,
+            self.test.labels(),
+            &predictions,
+        ))
     }
 
     /// What a training reads.
@@ -73,6 +80,51 @@ impl Prepared {
             validation: &self.validation,
             test: &self.test,
             statistics: &self.statistics,
+            classes: &self.classes,
+        }
+    }
+}
+
+/// Images to evaluate weights with.
+pub struct TestImages {
+    pub images: Images,
+    /// The labels' names.
+    pub classes: Vec<String>,
+    /// Moments of the training images beside them, if there are any and they have some.
+    statistics: Option<Result<Statistics>>,
+    place: PathBuf,
+}
+
+impl TestImages {
+    /// Reads the test images of an archive or folder, where there may be no other ones.
+    ///
+    /// # Errors
+    /// If there are no test images in a known layout.
+    pub fn read(data: &Path) -> Result<TestImages> {
+        let found = layout::read_test(data, Limits::default(), &mut |_, _| {})
+            .with_context(|| format!("cannot use the images of {}", data.display()))?;
+        let measured = (!found.train.is_empty()).then(|| statistics::of(&found.train));
+        Ok(TestImages {
+            images: found.test,
+            classes: found.classes,
+            statistics: measured,
+            place: data.to_owned(),
+        })
+    }
+
+    /// The moments of the training images.
+    ///
+    /// # Errors
+    /// [`Invalid`] if there are no training images; if they have one colour only.
+    pub fn statistics(&self) -> Result<Statistics> {
+        let place = self.place.display();
+        match &self.statistics {
+            Some(Ok(statistics)) => Ok(statistics.clone()),
+            Some(Err(error)) => Err(anyhow!("{error:#}").context(format!("in {place}"))),
+            None => Err(Invalid::new(format!(
+                "{place} holds no training images, of which mean and std could be taken: give both by --mean and --std, or by --normalisation and a name"
+            ))
+            .into()),
         }
     }
 }

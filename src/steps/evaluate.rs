@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ use crate::cifar::{CLASSES, Images};
 use crate::nn::augment::Normalise;
 use crate::nn::device::Backend;
 use crate::nn::predict::{errors, percent, predict};
-use crate::nn::resnet::{Architecture, ResNet};
+use crate::nn::resnet::Architecture;
 use crate::nn::weights;
 use crate::results::{ClassErrors, Evaluation};
 
@@ -54,36 +53,25 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let predictions = predict(&network, &test, &normalise, context.stop)?;
     let predictions = predictions.context(Interrupted)?;
     let evaluation = evaluate(&classes, test.labels(), &predictions);
-    let mut csv = String::from("index,label,prediction\n");
-    for (index, (label, prediction)) in test.labels().iter().zip(&predictions).enumerate() {
-        writeln!(csv, "{index},{label},{prediction}").expect("a string takes all that is written");
-    }
     context.write_json("evaluation.json", &evaluation)?;
-    context.write("predictions.csv", csv)?;
+    context.write("predictions.csv", table(test.labels(), &predictions))?;
     Ok(format!(
         "test error {:.2} % ({} of {} images)",
         evaluation.test_error, evaluation.errors, evaluation.images
     ))
 }
 
-/// Evaluates a network on images of these classes.
-///
-/// # Errors
-/// If the logits cannot be read back from the device, or `stop` is set.
-pub fn network(
-    network: &ResNet,
-    test: &Images,
-    classes: &[String],
-    normalise: &Normalise,
-    stop: &AtomicBool,
-) -> Result<Evaluation> {
-    let predictions = predict(network, test, normalise, stop)?;
-    let predictions = predictions.context(Interrupted)?;
-    Ok(evaluate(classes, test.labels(), &predictions))
+/// The label and the prediction of each image, as CSV.
+pub fn table(labels: &[u8], predictions: &[u8]) -> String {
+    let mut csv = String::from("index,label,prediction\n");
+    for (index, (label, prediction)) in labels.iter().zip(predictions).enumerate() {
+        writeln!(csv, "{index},{label},{prediction}").expect("a string takes all that is written");
+    }
+    csv
 }
 
 /// Counts, over all images and per class.
-fn evaluate(classes: &[String], labels: &[u8], predictions: &[u8]) -> Evaluation {
+pub fn evaluate(classes: &[String], labels: &[u8], predictions: &[u8]) -> Evaluation {
     let mut confusion = vec![vec![0u64; classes.len()]; classes.len()];
     for (&label, &prediction) in labels.iter().zip(predictions) {
         confusion[usize::from(label)][usize::from(prediction)] += 1;
@@ -95,7 +83,7 @@ fn evaluate(classes: &[String], labels: &[u8], predictions: &[u8]) -> Evaluation
             class: class.clone(),
             images,
             errors,
-            test_error: percent(errors, images),
+            test_error: (images > 0).then(|| percent(errors, images)),
         }
     });
     let (images, errors) = (labels.len() as u64, errors(predictions, labels));
@@ -105,5 +93,23 @@ fn evaluate(classes: &[String], labels: &[u8], predictions: &[u8]) -> Evaluation
         test_error: percent(errors, images),
         classes: classes.collect(),
         confusion,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_without_images_has_no_test_error() {
+        let classes = ["a", "b", "c"].map(str::to_owned);
+        let evaluation = evaluate(&classes, &[0, 0, 2], &[0, 1, 2]);
+        let errors = evaluation.classes.iter().map(|class| class.test_error);
+        assert_eq!(errors.collect::<Vec<_>>(), [Some(50.0), None, Some(0.0)]);
+        let json = serde_json::to_value(&evaluation).unwrap();
+        assert!(json["classes"][1]["test_error"].is_null());
+        assert_eq!(evaluation.confusion[0], [1, 1, 0]);
+        let read: Evaluation = serde_json::from_value(json).unwrap();
+        assert_eq!(read, evaluation);
     }
 }

@@ -30,7 +30,8 @@ pub const OUTPUTS: &[&str] = &["metrics.jsonl", "weights.safetensors", "training
 
 /// Trains, and returns one line for people.
 ///
-/// Inputs: `train.bin`, `validation.bin` (may be empty), `test.bin` and `statistics.json`.
+/// Inputs: `train.bin`, `validation.bin` (may be empty), `test.bin`, `statistics.json` and
+/// `classes.json` (the ten names, for the header of the weights).
 ///
 /// # Errors
 /// [`Interrupted`] if it was asked to stop. If an input is missing or not as expected, the device
@@ -40,6 +41,7 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let validation = Images::read(context.input("validation.bin")?)?;
     let test = Images::read(context.input("test.bin")?)?;
     let statistics = context.read_json("statistics.json")?;
+    let classes: Vec<String> = context.read_json("classes.json")?;
     let backend: Backend = context.environment.device.parse()?;
     let checkpoints = Checkpoints {
         folder: context.scratch.clone(),
@@ -48,18 +50,20 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     };
 
     let progress = &mut *context.progress;
+    let data = Data {
+        train: &train,
+        validation: &validation,
+        test: &test,
+        statistics: &statistics,
+        classes: &classes,
+    };
     let trained = fit(
         Subject {
             architecture: &params.architecture,
             recipe: &params.recipe,
             seed: params.seed,
         },
-        Data {
-            train: &train,
-            validation: &validation,
-            test: &test,
-            statistics: &statistics,
-        },
+        data,
         &mut Surroundings {
             backend,
             checkpoints: Some(&checkpoints),
@@ -76,7 +80,7 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         false => error,
     })?;
 
-    let files = Files::of(params, &trained, train.len(), backend)?;
+    let files = Files::of(params, &trained, data, backend)?;
     context.write("metrics.jsonl", &files.metrics)?;
     context.write("weights.safetensors", &files.weights)?;
     context.write_json("training.json", &files.training)?;
@@ -95,16 +99,11 @@ pub struct Files {
 }
 
 impl Files {
-    /// Of a training on this many images.
+    /// Of a training on these images.
     ///
     /// # Errors
     /// If the weights cannot be read back from the device, or nothing was measured.
-    pub fn of(
-        params: &Params,
-        trained: &Trained,
-        images: usize,
-        backend: Backend,
-    ) -> Result<Files> {
+    pub fn of(params: &Params, trained: &Trained, data: Data, backend: Backend) -> Result<Files> {
         let mut metrics = String::new();
         for line in &trained.metrics {
             metrics += &serde_json::to_string(line)?;
@@ -113,13 +112,13 @@ impl Files {
         let last = trained.metrics.last().context("training left no metrics")?;
         Ok(Files {
             metrics,
-            weights: weights::to_bytes(&params.architecture, &trained.network)?,
+            weights: weights::to_bytes(&params.architecture, &data.trained_on(), &trained.network)?,
             training: Training {
                 layers: params.architecture.layers(),
                 parameters: params.architecture.parameters(),
                 multiply_adds: params.architecture.multiply_adds(),
                 seed: params.seed,
-                images: images as u64,
+                images: data.train.len() as u64,
                 iterations: params.recipe.schedule.iterations,
                 backend: format!("{} {BURN_VERSION}", backend.name()),
                 last: last.clone(),

@@ -8,6 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use common::Project;
+use fig6::nn::trained_on::TrainedOn;
+use fig6::nn::weights::parse_with_metadata;
 use serde_json::Value;
 
 const TINY: &str = include_str!("../pipelines/tiny.ron");
@@ -482,6 +484,21 @@ fn an_evaluation_counts_what_its_predictions_say_and_confirms_the_training() {
     let training = project.read("artifacts/by-step/train/resnet8/seed1/training.json");
     let training: Value = serde_json::from_str(&training).unwrap();
     assert_eq!(training["last"]["test_error"], evaluation["test_error"]);
+}
+
+#[test]
+fn weights_say_which_classes_and_moments_they_were_trained_with() {
+    let project = finished();
+    let json = |name: &str| -> Value {
+        let text = project.read(&format!("artifacts/by-step/preprocess/{name}"));
+        serde_json::from_str(&text).unwrap()
+    };
+    let weights = project.path("artifacts/by-step/train/resnet8/seed1/weights.safetensors");
+    let (_, header) = parse_with_metadata(&fs::read(weights).unwrap()).unwrap();
+    let known = TrainedOn::from_metadata(&header);
+    assert_eq!(serde_json::json!(known.classes), json("classes.json"));
+    let moments = serde_json::json!({ "mean": known.mean, "std": known.std });
+    assert_eq!(moments, json("statistics.json"));
 }
 
 /// The one object of `explain --json`.

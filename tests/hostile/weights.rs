@@ -10,6 +10,7 @@ use fig6::foreign;
 use fig6::nn::checkpoint::{Checkpoint, Checkpoints};
 use fig6::nn::device::Backend;
 use fig6::nn::resnet::{Architecture, Shortcut};
+use fig6::nn::trained_on::TrainedOn;
 use fig6::nn::weights::{self, State, Values};
 use serde_json::json;
 
@@ -49,6 +50,11 @@ fn checkpoint() -> Vec<u8> {
     let checkpoint = Checkpoint {
         identity: json!({"architecture": NET, "recipe": {"momentum": 0.9}, "seed": 3}),
         progress: serde_json::from_value(progress).unwrap(),
+        trained_on: TrainedOn {
+            classes: Some((0..10).map(|at| format!("class {at}")).collect()),
+            mean: Some([0.5; 3]),
+            std: Some([0.25; 3]),
+        },
         weights: State::from([
             ("conv1.weight".to_owned(), values(&[1.5, -0.0, 1e-40])),
             ("bn1.running_var".to_owned(), values(&[1.0])),
@@ -100,7 +106,7 @@ fn seal(dice: &mut Dice, bytes: &[u8]) -> Option<Vec<u8>> {
     }
     let digest = digest(&tensors, &metadata);
     metadata.insert("digest".to_owned(), digest);
-    weights::file(&tensors, metadata).ok()
+    weights::file(&tensors, &metadata).ok()
 }
 
 /// Damages the header of a safetensors file, and less often its values; makes the header's length

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod evaluate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -412,14 +413,7 @@ fn weights_that_give_no_numbers_give_no_test_error() {
     let place = Place::new();
     assert_eq!(place.train("a", &[]).code, 0);
     let good = "experiments/a/weights.safetensors";
-    let mean = [
-        "evaluate",
-        good,
-        "--mean",
-        "1e308,0,0",
-        "--std",
-        "1e-300,1,1",
-    ];
+    let mean = ["evaluate", good, "--mean", "1,0,0", "--std", "1e-300,1,1"];
     refused(
         &place.fig6(&mean),
         1,
@@ -469,6 +463,9 @@ fn an_interrupted_experiment_goes_on_only_as_what_it_was() {
     let answer = place.fig6(&["evaluate", checkpoint]);
     assert_eq!(answer.code, 0, "{}", answer.err);
     assert!(answer.out.contains("shortcut zeropad"), "{}", answer.out);
+    assert!(answer.out.contains("(from the weights)"), "{}", answer.out);
+    let classes = "classes as the weights name them";
+    assert!(answer.out.contains(classes), "{}", answer.out);
 
     // A file of checkpoints that someone has damaged is skipped, with a word.
     for entry in fs::read_dir(place.path("experiments/a")).unwrap() {
@@ -571,11 +568,7 @@ fn weights_evaluate_to_what_their_training_said_under_whatever_names() {
         "-o",
         "b-fig6.safetensors",
     ];
-    refused(
-        &place.fig6(&again),
-        2,
-        "is there already: --force replaces it",
-    );
+    refused(&place.fig6(&again), 2, "--force replaces it");
     let unknown = [
         "export",
         "experiments/b/weights.safetensors",
@@ -604,7 +597,7 @@ fn of_several_files_each_gets_its_answer_and_a_bad_one_is_an_error() {
     refused(
         &place.fig6(&["evaluate", good, "--std", "0,1,1"]),
         2,
-        "--std must be positive",
+        "--std 0,1,1 must be positive and at most 1",
     );
     refused(
         &place.fig6(&["evaluate", good, "--mean", "0.5"]),
@@ -615,7 +608,7 @@ fn of_several_files_each_gets_its_answer_and_a_bad_one_is_an_error() {
     refused(
         &asked,
         2,
-        "holds no net with shortcut none: by its weights it has zeropad",
+        "holds no net with shortcut none: its header says zeropad",
     );
     // Other moments are other inputs.
     let errors = |more: &[&str]| {
@@ -625,7 +618,7 @@ fn of_several_files_each_gets_its_answer_and_a_bad_one_is_an_error() {
     };
     assert_ne!(
         errors(&[]),
-        errors(&["--mean", "-5,5,0.5", "--std", "0.01,3,0.2"])
+        errors(&["--mean", "1,0,0.5", "--std", "0.01,1,0.2"])
     );
 }
 

@@ -24,6 +24,11 @@ fn checkpoint(iteration: u64) -> Checkpoint {
             },
             ..Progress::default()
         },
+        trained_on: TrainedOn {
+            classes: Some((0..10).map(|at| format!("class {at}")).collect()),
+            mean: Some([0.25, 0.5, 0.75]),
+            std: None,
+        },
         weights: State::from([
             (
                 name("conv1.weight"),
@@ -149,10 +154,10 @@ fn numbers_that_are_not_finite_are_not_written_and_what_was_there_stays() {
 #[test]
 fn another_layout_and_another_kind_of_file_are_refused_by_name() {
     let error = |bytes: &[u8]| format!("{:#}", Checkpoint::from_bytes(bytes).unwrap_err());
-    let weights = weights::file(&checkpoint(1).weights, BTreeMap::new()).unwrap();
+    let weights = weights::file(&checkpoint(1).weights, &BTreeMap::new()).unwrap();
     assert!(error(&weights).contains("no checkpoint of fig6"));
     let newer = BTreeMap::from([(FORMAT.to_owned(), "9".to_owned())]);
-    let newer = weights::file(&checkpoint(1).weights, newer).unwrap();
+    let newer = weights::file(&checkpoint(1).weights, &newer).unwrap();
     assert!(error(&newer).contains("layout 9, expected 1"));
     assert!(error(b"PK\x03\x04").contains("not a safetensors file"));
 }

@@ -53,6 +53,7 @@ struct Pictures {
     test: Images,
     none: Images,
     statistics: Statistics,
+    classes: Vec<String>,
 }
 
 impl Pictures {
@@ -65,6 +66,7 @@ impl Pictures {
                 mean: [0.5; 3],
                 std: [0.25; 3],
             },
+            classes: (0..10).map(|at| format!("class {at}")).collect(),
         }
     }
 
@@ -74,6 +76,7 @@ impl Pictures {
             validation: &self.none,
             test: &self.test,
             statistics: &self.statistics,
+            classes: &self.classes,
         }
     }
 }
@@ -156,7 +159,7 @@ fn short_training(edit: impl FnOnce(&mut Recipe)) -> Result<Trained> {
 }
 
 fn bytes(trained: &Trained) -> Vec<u8> {
-    weights::to_bytes(&PLAIN_8, &trained.network).unwrap()
+    weights::to_bytes(&PLAIN_8, &TrainedOn::default(), &trained.network).unwrap()
 }
 
 #[test]

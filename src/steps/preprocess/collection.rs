@@ -39,6 +39,8 @@ pub struct Collection {
     pending_bytes: usize,
     train_images: Folder,
     test_images: Folder,
+    /// Whether test images are enough.
+    test_alone: bool,
 }
 
 /// The decoded images of one split of image folders.
@@ -50,6 +52,14 @@ struct Folder {
 }
 
 impl Collection {
+    /// One that is complete without training images.
+    pub fn of_test() -> Collection {
+        Collection {
+            test_alone: true,
+            ..Collection::default()
+        }
+    }
+
     /// Takes in a file, or passes over one that is of no use.
     ///
     /// # Errors
@@ -163,7 +173,7 @@ impl Collection {
             batch.push_to(&mut test)?;
         }
         ensure!(
-            !train.is_empty(),
+            !train.is_empty() || self.test_alone,
             "holds no training images: expected data_batch_<number>.bin beside test_batch.bin (in the Python version without .bin)"
         );
         ensure!(
@@ -192,13 +202,18 @@ impl Collection {
         let train = self.train_images.classes();
         let test = self.test_images.classes();
         ensure!(
-            !train.is_empty(),
+            !train.is_empty() || self.test_alone,
             "holds no training images: expected train/<class>/ with PNG or JPEG files"
         );
         ensure!(
             !test.is_empty(),
             "holds no test images: expected test/<class>/ with PNG or JPEG files"
         );
+        // Where test images are all there are, there is nothing to compare.
+        let (name, train) = match train.is_empty() {
+            true => ("test", test.clone()),
+            false => ("train", train),
+        };
         for (name, classes, others) in [("train", &train, &test), ("test", &test, &train)] {
             if let Some(missing) = others.difference(classes).next() {
                 bail!("{name}/{missing} is missing: expected the same classes in train and test");
@@ -207,7 +222,7 @@ impl Collection {
         let classes: Vec<String> = train.into_iter().map(str::to_owned).collect();
         ensure!(
             classes.len() == CLASSES,
-            "train holds {} class folders ({}): expected {CLASSES}",
+            "{name} holds {} class folders ({}): expected {CLASSES}",
             classes.len(),
             shortened(&classes)
         );

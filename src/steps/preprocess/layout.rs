@@ -25,6 +25,23 @@ pub use crate::steps::preprocess::collection::Data;
 /// file is not as its layout wants it, with its path; if a batch, a class or all images of a split
 /// are missing.
 pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
+    read_into(Collection::default, path, limits, progress)
+}
+
+/// As [`read`], of data that may be test images alone: there are none to train on then.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_test(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
+    read_into(Collection::of_test, path, limits, progress)
+}
+
+fn read_into(
+    empty: fn() -> Collection,
+    path: &Path,
+    limits: Limits,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Data> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             anyhow!("it does not exist: expected an archive or a folder with the images")
@@ -37,16 +54,18 @@ pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> 
         "it is a pipe or a device: expected an archive or a folder with the images"
     );
     if !metadata.is_dir() {
-        return unpack(path, limits, progress);
+        return unpack(empty(), path, limits, progress);
     }
     let listing = folder::list(path, limits, &|path| role(path) != Role::Other)?;
     if listing.files.iter().any(|file| is_data(&file.path)) {
-        return gather(&listing, progress).map_err(|error| match folder::archives(&listing) {
-            Ok(archives) if !archives.is_empty() => error.context(format!(
-                "in its unpacked files (without them, {} would be read)",
-                archives[0].path
-            )),
-            _ => error,
+        return gather(empty(), &listing, progress).map_err(|error| {
+            match folder::archives(&listing) {
+                Ok(archives) if !archives.is_empty() => error.context(format!(
+                    "in its unpacked files (without them, {} would be read)",
+                    archives[0].path
+                )),
+                _ => error,
+            }
         });
     }
     match &folder::archives(&listing)?[..] {
@@ -58,8 +77,8 @@ pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> 
                 names => format!("no images in a known layout but {}", shortened(names)),
             },
         ),
-        [] => gather(&listing, progress),
-        [archive] => unpack(&archive.place, limits, progress)
+        [] => gather(empty(), &listing, progress),
+        [archive] => unpack(empty(), &archive.place, limits, progress)
             .with_context(|| format!("in its archive {}", archive.path)),
         archives => {
             let names: Vec<String> = archives.iter().map(|file| file.path.clone()).collect();
@@ -72,8 +91,12 @@ pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> 
     }
 }
 
-fn unpack(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
-    let mut collection = Collection::default();
+fn unpack(
+    mut collection: Collection,
+    path: &Path,
+    limits: Limits,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Data> {
     // `keep` and `visit` both see the members, one after the other.
     archive::members(
         path,
@@ -86,8 +109,11 @@ fn unpack(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Re
 }
 
 /// Reads a folder's own files.
-fn gather(listing: &Listing, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
-    let mut collection = Collection::default();
+fn gather(
+    mut collection: Collection,
+    listing: &Listing,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Data> {
     folder::read(
         listing,
         &mut |path, content| collection.add(path, content),
