@@ -63,6 +63,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         return Err(Invalid::new("--std must be positive").into());
     }
     let mut images = Prepared::read(&arguments.data, Some(0))?;
+    if let Some(remark) = images.remark.as_ref().filter(|_| !arguments.json) {
+        out.remark(remark);
+    }
     images.statistics.mean = mean.unwrap_or(images.statistics.mean);
     images.statistics.std = std.unwrap_or(images.statistics.std);
 

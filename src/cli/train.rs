@@ -57,7 +57,8 @@ pub struct Arguments {
     /// training error is below 80 %).
     #[arg(long, value_name = "RATE", default_value = "0.1")]
     learning_rate: f64,
-    /// Training images to hold out [default: a tenth of them].
+    /// Training images to hold out [default: a tenth of them; none where a folder val/ beside train/
+    /// and test/ holds the validation set].
     #[arg(long, value_name = "N")]
     validation: Option<u32>,
     /// Iterations between two evaluations.
