@@ -82,7 +82,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             Err(error) => {
                 failed = true;
                 say_error(&error);
-                records.push(json!({ "file": path, "error": format!("{error:#}") }));
+                records.push(
+                    json!({ "file": path.display().to_string(), "error": format!("{error:#}") }),
+                );
             }
         }
     }
@@ -146,7 +148,7 @@ fn words(path: &Path, weights: &Weights, evaluation: &Evaluation) -> String {
 
 fn record(path: &Path, weights: &Weights, evaluation: &Evaluation) -> Value {
     json!({
-        "file": path,
+        "file": path.display().to_string(),
         "architecture": weights.architecture,
         "layers": weights.architecture.layers(),
         "parameters": weights.architecture.parameters(),

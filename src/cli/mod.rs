@@ -3,6 +3,7 @@
 
 mod bundle;
 mod devices;
+mod environment;
 mod evaluate;
 mod explain;
 mod export;
@@ -11,11 +12,12 @@ mod gc;
 mod inspect;
 mod out;
 mod reproduce;
+mod terminal;
 mod train;
 mod verify;
 mod view;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
 use crate::run::{Signals, run_task};
 use crate::store::Store;
 use out::Out;
+use terminal::{Paint, paint_stderr, shown_as_one};
 
 /// Reproduces the CIFAR-10 experiments of "Deep Residual Learning" from cached steps.
 #[derive(Debug, Parser)]
@@ -205,6 +208,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     set_colors(cli.color);
+    environment::set_temporary_folder();
     match run(cli) {
         Ok(code) => code,
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
@@ -216,10 +220,11 @@ pub fn main() -> ExitCode {
 }
 
 fn say_error(error: &anyhow::Error) {
-    let label = console::style("error:").red().bold().for_stderr();
+    let label = paint_stderr(Paint::Red, "error:");
+    let text = shown_as_one(&format!("{label} {error:#}"));
     let mut stderr = io::stderr().lock();
     // Nobody reads it if this fails, and there is nowhere else to say it.
-    let _ = io::Write::write_fmt(&mut stderr, format_args!("{label} {error:#}\n"));
+    let _ = io::Write::write_fmt(&mut stderr, format_args!("{text}\n"));
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
@@ -285,18 +290,13 @@ fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
 }
 
 fn set_colors(color: Color) {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match color {
-        Color::Auto if !unwanted => {}
-        Color::Always => {
-            console::set_colors_enabled(true);
-            console::set_colors_enabled_stderr(true);
-        }
-        Color::Auto | Color::Never => {
-            console::set_colors_enabled(false);
-            console::set_colors_enabled_stderr(false);
-        }
-    }
+    let wanted = |is_terminal| match color {
+        Color::Auto => environment::wants_colors(is_terminal),
+        Color::Always => true,
+        Color::Never => false,
+    };
+    console::set_colors_enabled(wanted(io::stdout().is_terminal()));
+    console::set_colors_enabled_stderr(wanted(io::stderr().is_terminal()));
 }
 
 /// Whether the reader of our output went away (`fig6 status | head -1`), which is no error.

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::terminal::shown;
+
 /// Where the answer goes.
 #[derive(Debug)]
 pub struct Out {
@@ -17,10 +19,10 @@ impl Out {
         self.quiet
     }
 
-    /// Prints what the user asked for, as it is.
+    /// Prints what the user asked for, as a terminal may get it.
     pub fn result(&mut self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
+        stdout.write_all(shown(text).as_bytes())?;
         stdout.flush()
     }
 

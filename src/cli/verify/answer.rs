@@ -9,12 +9,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use console::style;
 use serde_json::json;
 
 use super::arguments::Arguments;
 use super::{github, junit, summary};
 use crate::cli::out::Out;
+use crate::cli::terminal::{Paint, paint, shown_as_one};
 use crate::store::write_whole;
 use crate::verify::{Check, Level, Status, overall};
 
@@ -23,14 +23,16 @@ pub fn show(level: Level, checks: &[Check], verbose: bool, out: &mut Out) -> Res
     out.line(&format!(
         "{} {}: {}",
         word(overall(checks)),
-        style(level.name()).bold(),
+        paint(Paint::Bold, level.name()),
         level.looks_at()
     ))?;
     let spoken =
         |check: &&Check| verbose || check.status != Status::Passed || check.level == Level::Claims;
     for check in checks.iter().filter(spoken) {
-        out.line(&format!("  {} {}", word(check.status), check.name))?;
-        out.line(&format!("     {}", check.message))?;
+        let name = shown_as_one(&check.name);
+        out.line(&format!("  {} {name}", word(check.status)))?;
+        let message = shown_as_one(&check.message).replace('\n', "\n     ");
+        out.line(&format!("     {message}"))?;
     }
     let hidden = checks.iter().filter(|check| !spoken(check)).count();
     if hidden > 0 {
@@ -39,11 +41,11 @@ pub fn show(level: Level, checks: &[Check], verbose: bool, out: &mut Out) -> Res
     Ok(())
 }
 
-fn word(status: Status) -> console::StyledObject<&'static str> {
+fn word(status: Status) -> String {
     match status {
-        Status::Passed => style("ok").green(),
-        Status::Undecided => style("??").yellow().bold(),
-        Status::Failed => style("NO").red().bold(),
+        Status::Passed => paint(Paint::Green, "ok"),
+        Status::Undecided => paint(Paint::Yellow, "??"),
+        Status::Failed => paint(Paint::Red, "NO"),
     }
 }
 

@@ -211,6 +211,11 @@ fn safe(bytes: &[u8]) -> Result<String> {
     );
     let path = std::str::from_utf8(bytes)
         .map_err(|_| anyhow!("the member \"{shown}\" has a name that is not UTF-8"))?;
+    // macOS's `Icon\r` is the one name of this kind that is seen in good archives.
+    ensure!(
+        !path.trim_end_matches('\r').contains(char::is_control),
+        "the member \"{shown}\" has a name with control characters: expected letters"
+    );
     ensure!(
         !path.starts_with('/'),
         "the member \"{shown}\" has an absolute path: expected one inside the archive"

@@ -93,6 +93,10 @@ pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<
             !wanted || relative.to_str().is_some(),
             "{path} has a name that is not UTF-8: rename it"
         );
+        ensure!(
+            !wanted || !path.contains(char::is_control),
+            "{path:?} has a name with control characters: rename it"
+        );
         let metadata = entry.metadata().map_err(|error| explain(error, root))?;
         let file = Found {
             path,

@@ -294,3 +294,15 @@ fn a_name_that_is_not_utf8_is_refused_where_it_matters() {
         "{error}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_name_with_control_characters_is_refused_where_it_matters() {
+    let folder = folder(&folders());
+    fs::write(folder.path().join("a\nb.txt"), "").unwrap();
+    read(folder.path()).unwrap();
+    fs::write(folder.path().join("cifar10/train/cat/a\nb.png"), "").unwrap();
+    let error = message(folder.path());
+    let said = r#""cifar10/train/cat/a\nb.png" has a name with control characters: rename it"#;
+    assert!(error.contains(said), "{error}");
+}

@@ -604,6 +604,21 @@ fn members_that_lead_outside_are_refused_even_where_they_are_not_needed() {
 }
 
 #[test]
+fn names_with_control_characters_are_refused_and_shown_in_letters() {
+    for (path, shown) in [
+        ("c/\u{1b}[31mred.txt", r"c/\x1b[31mred.txt"),
+        ("c/a\nok: all is well", r"c/a\nok: all is well"),
+        ("c/a\rb", r"c/a\rb"),
+    ] {
+        let error = refused(&with(binary(), path, "x"));
+        let said = format!("the member \"{shown}\" has a name with control characters");
+        assert!(error.contains(&said), "{error}");
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+    step_on(&with(binary(), "c/Icon\r", "x"), 0).unwrap();
+}
+
+#[test]
 fn links_and_devices_are_refused() {
     for (kind, reason) in [
         (EntryType::Symlink, "is a link"),
