@@ -36,11 +36,16 @@ pub struct Arguments {
     #[arg(long)]
     dry_run: bool,
     /// Keep what this many of the last runs used.
-    #[arg(long, value_name = "N", default_value = "10")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10",
+        allow_negative_numbers = true
+    )]
     keep_runs: usize,
     /// Make room until results take no more than this (20GB, 500MB, 1GiB), the cheapest to compute again
     /// going first.
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
     max_size: Option<ByteSize>,
     /// Also remove checkpoints and half downloads that interrupted runs have left.
     #[arg(long)]

@@ -27,7 +27,7 @@ pub struct Arguments {
     #[command(flatten)]
     place: Where,
     /// Steps at once, dividing the cores among them; by default one per core, or one on a GPU.
-    #[arg(long, short, value_name = "N")]
+    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
     jobs: Option<std::num::NonZeroUsize>,
     /// Say what would run, and why, and run nothing.
     #[arg(long)]

@@ -23,7 +23,7 @@ pub(super) type Checked<T> = Result<T, Wrong>;
 const DEEPEST: u32 = 1000;
 
 /// Longest label, in letters: in the figure it needs room beside the curves.
-const LONGEST_LABEL: usize = 30;
+const LONGEST_LABEL: usize = 60;
 
 /// Checks the whole file, every profile in it included.
 pub(super) fn check(file: File) -> Checked<Pipeline> {

@@ -463,8 +463,8 @@ fn texts_that_people_read_are_one_line_of_visible_letters() {
         ),
         (
             "label: \"ResNet-20, pad both\"",
-            "label: \"a label that is longer than the figure is wide\"",
-            "expected a label of at most 30 letters",
+            "label: \"a label that is much longer than anything that one could put at a curve's end\"",
+            "expected a label of at most 60 letters",
         ),
         (
             "label: \"ResNet-20, pad both\"",

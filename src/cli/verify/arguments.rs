@@ -24,10 +24,15 @@ pub struct Arguments {
     #[arg(long, value_name = "STEP")]
     pub rebuild: Vec<String>,
     /// Run so many steps again, drawn at random.
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub sample: Option<usize>,
     /// Draw the sample with this seed, to repeat it [default: a new one each time].
-    #[arg(long, value_name = "N", requires = "sample")]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "sample",
+        allow_negative_numbers = true
+    )]
     pub sample_seed: Option<u64>,
     /// Percentage points by which a test error may differ where bytes cannot be the same: on another
     /// backend or processor, or one that is not deterministic [default: 0.1 for evaluations, 1 for
