@@ -318,7 +318,7 @@ fn the_longest_label_leaves_room_for_the_curves() {
         let shown = svg.split('"').nth(1).unwrap();
         shown.parse().unwrap()
     };
-    let usual = width("ResNet-110, S's slip");
+    let usual = width("ResNet-110, 400 iter.");
     assert_eq!(usual, width("a"));
     assert!(width(&"W".repeat(60)) > usual);
 }
