@@ -36,7 +36,7 @@ use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
 use crate::run::{Signals, run_task};
 use crate::store::Store;
 use out::Out;
-use terminal::{Paint, paint_stderr, shown_as_one};
+use terminal::{Paint, paint_stderr, shown, shown_as_one};
 
 /// Reproduces the CIFAR-10 experiments of "Deep Residual Learning" from cached steps.
 #[derive(Debug, Parser)]
@@ -206,7 +206,12 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Exit codes: 0 done; 1 a step failed or something could not be done; 2 wrong usage or a wrong
 /// pipeline file; 3 `verify` could not decide; 130 interrupted.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return wrong_usage(&error),
+        // Help and version were asked for.
+        Err(error) => error.exit(),
+    };
     set_colors(cli.color);
     environment::set_temporary_folder();
     match run(cli) {
@@ -217,6 +222,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(if error.is::<Invalid>() { 2 } else { 1 })
         }
     }
+}
+
+/// Says what clap found wrong; it would pass on to a terminal whatever the arguments hold.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    // As in `say_error`.
+    let _ = io::Write::write_all(&mut io::stderr().lock(), shown(&text).as_bytes());
+    ExitCode::from(2)
 }
 
 fn say_error(error: &anyhow::Error) {

@@ -222,7 +222,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
-        _ => Err("expected a positive number".to_owned()),
+        _ => Err(format!("learning rate {text} must be a positive number")),
     }
 }
 

@@ -339,6 +339,19 @@ fn only_colours_of_our_own_reach_a_terminal() {
     let json: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(json["files"][0]["file"], hostile);
 
+    // Wrong arguments.
+    for arguments in [
+        &["--\u{9b}31mred"][..],
+        &["stat\u{1b}[31mus"],
+        &["gc", "--max-size", "\u{1b}c\u{9d}1"],
+    ] {
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        let output = fig6(folder.path(), &arguments, &[("CLICOLOR_FORCE", "1")]);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(!said.contains(is_obeyed), "{said:?}");
+    }
+
     // A log is our own text, but may cite others'.
     fs::write(folder.path().join("pipeline.ron"), TINY).unwrap();
     assert!(
