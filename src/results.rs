@@ -137,7 +137,7 @@ pub struct Spread {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statistics {
-    /// Mean of R, G, B over all training images, held-out ones included.
+    /// Mean of R, G, B over all training images, those that were drawn to be held out included.
     pub mean: [f64; 3],
     /// Population standard deviation (divisor N) of R, G, B over the same images.
     pub std: [f64; 3],
@@ -151,7 +151,7 @@ pub struct Dataset {
     pub archive_sha256: String,
     /// Images to train on.
     pub train: u64,
-    /// Held-out images of the training split.
+    /// Held-out images: drawn from the training images, or given in a folder of their own.
     pub validation: u64,
     pub test: u64,
 }

@@ -109,6 +109,9 @@ impl Request {
         params.recipe.check().map_err(invalid)?;
         self.backend.usable()?;
         let prepared = Prepared::read(&self.data, self.validation)?;
+        if let Some(remark) = &prepared.remark {
+            observe(Sight::Note(remark.clone()));
+        }
         let images = prepared.train.len();
         if params.recipe.batch_size as usize > images {
             let said = format!(

@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let left_out: u64 = contents.left_out.iter().map(|output| output.bytes).sum();
     if arguments.json {
         out.json_line(&json!({
-            "file": output,
+            "file": output.display().to_string(),
             "profile": contents.profile,
             "files": contents.files.len(),
             "bytes": packed.bytes,

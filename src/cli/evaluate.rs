@@ -86,7 +86,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             Err(error) => {
                 failed = true;
                 say_error(&error);
-                records.push(json!({ "file": path, "error": format!("{error:#}") }));
+                records.push(
+                    json!({ "file": path.display().to_string(), "error": format!("{error:#}") }),
+                );
             }
         }
     }
@@ -256,7 +258,7 @@ fn matched(weights: &Weights, answer: &Answer) -> String {
 fn record(path: &Path, weights: &Weights, answer: &Answer) -> Value {
     let normalisation = &answer.normalisation;
     json!({
-        "file": path,
+        "file": path.display().to_string(),
         "architecture": weights.architecture,
         "shortcut_from": weights.shortcut_from.name(),
         "layers": weights.architecture.layers(),

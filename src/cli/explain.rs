@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
-use console::style;
 
 use super::out::Out;
+use super::terminal::{Paint, paint};
 use super::view::shortened_list;
 use super::{Where, needed};
 use crate::error::Invalid;
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
 fn in_words(explanation: &Explanation) -> String {
     let mut lines = vec![format!(
         "{}: {}",
-        style(&explanation.step).bold(),
+        paint(Paint::Bold, &explanation.step),
         explanation.state.replace('-', " ")
     )];
     lines.extend(

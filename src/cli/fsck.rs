@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use anyhow::Result;
 use bytesize::ByteSize;
 use clap::Args;
-use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::out::Out;
+use super::terminal::{Paint, paint};
 use crate::nn::checkpoint::{self, Checkpoint};
 use crate::store::{Checkup, Finding, Harm, Mended, Store};
 
@@ -81,8 +81,8 @@ fn show(checkup: &Checkup, out: &mut Out) {
     for finding in &checkup.findings {
         let line = in_words(finding);
         match finding.harm {
-            Harm::Damage => out.line(format!("{} {line}", style("damaged:").red().bold())),
-            Harm::Note => out.remark(&format!("{} {line}", style("note:").dim())),
+            Harm::Damage => out.line(format!("{} {line}", paint(Paint::Red, "damaged:"))),
+            Harm::Note => out.remark(&format!("{} {line}", paint(Paint::Dim, "note:"))),
         }
     }
     let speed = checkup.bytes as f64 / 1e6 / checkup.seconds.max(1e-6);

@@ -7,10 +7,10 @@ use anyhow::Result;
 use bytesize::ByteSize;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use console::style;
 use serde_json::{Value, json};
 
 use super::out::Out;
+use super::terminal::{Paint, paint};
 use super::view::duration;
 use crate::key::Listing;
 use crate::nn::checkpoint;
@@ -36,11 +36,16 @@ pub struct Arguments {
     #[arg(long)]
     dry_run: bool,
     /// Keep what this many of the last runs used.
-    #[arg(long, value_name = "N", default_value = "10")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "10",
+        allow_negative_numbers = true
+    )]
     keep_runs: usize,
     /// Make room until results take no more than this (20GB, 500MB, 1GiB), the cheapest to compute again
     /// going first.
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
     max_size: Option<ByteSize>,
     /// Also remove checkpoints and half downloads that interrupted runs have left.
     #[arg(long)]
@@ -153,7 +158,7 @@ fn show(survey: &Survey, arguments: &Arguments, out: &mut Out) {
         .filter(|most| survey.bytes_kept > most.as_u64())
     {
         let (kept, most) = (size(survey.bytes_kept), size(most.as_u64()));
-        let mark = style("warning:").yellow();
+        let mark = paint(Paint::Yellow, "warning:");
         out.line(format!(
             "{mark} {kept} are left, more than {most}: runs under way use them, or their manifests are damaged"
         ));
@@ -169,9 +174,9 @@ fn table(survey: &Survey) -> String {
         .set_header(["step", "result", "size", "age", "cost", ""]);
     for artifact in &survey.artifacts {
         let fate = match artifact.fate {
-            Fate::Unneeded => style("goes: nobody needs it".to_owned()).yellow(),
-            Fate::Evicted => style("goes: to make room".to_owned()).yellow(),
-            Fate::Kept(why) => style(format!("stays: {}", in_words(why))),
+            Fate::Unneeded => paint(Paint::Yellow, "goes: nobody needs it"),
+            Fate::Evicted => paint(Paint::Yellow, "goes: to make room"),
+            Fate::Kept(why) => format!("stays: {}", in_words(why)),
         };
         table.add_row([
             artifact.step.clone(),
@@ -179,7 +184,7 @@ fn table(survey: &Survey) -> String {
             size(artifact.bytes),
             age(artifact).map_or_else(|| "?".to_owned(), duration),
             format!("{:.1} s", artifact.seconds),
-            fate.to_string(),
+            fate,
         ]);
     }
     for column in [2, 3, 4] {

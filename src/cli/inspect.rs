@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
-use console::style;
 use serde_json::{Value, json};
 
 use super::out::Out;
+use super::terminal::{Paint, paint};
 use super::view::{forecast_in_words, line_of, shortened_list};
 use super::{Forecast, Project, Where, needed};
 use crate::error::Invalid;
@@ -75,17 +75,17 @@ pub fn show(
             State::UpToDate(entry) => {
                 up_to_date += 1;
                 (
-                    style("up to date").green(),
+                    paint(Paint::Green, "up to date"),
                     line_of(entry, project.backend.name()),
                 )
             }
-            State::MustRun(reasons) => (style("must run").yellow(), shortened_list(reasons)),
-            State::MayRun(reasons) => (style("may run").cyan(), shortened_list(reasons)),
+            State::MustRun(reasons) => (paint(Paint::Yellow, "must run"), shortened_list(reasons)),
+            State::MayRun(reasons) => (paint(Paint::Cyan, "may run"), shortened_list(reasons)),
         };
         if let Some((done, all)) = kept(project, step, assessment) {
             detail += &format!("; has a checkpoint after iteration {done} of {all}");
         }
-        table.add_row([step.name.clone(), state.to_string(), detail]);
+        table.add_row([step.name.clone(), state, detail]);
     }
     out.line(table.trim_fmt());
     out.line(totals(up_to_date, &forecast));

@@ -3,6 +3,7 @@
 
 mod bundle;
 mod devices;
+mod environment;
 mod evaluate;
 mod explain;
 mod export;
@@ -13,11 +14,12 @@ mod inspect;
 mod normalisation;
 mod out;
 mod reproduce;
+mod terminal;
 mod train;
 mod verify;
 mod view;
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
 use crate::run::{Signals, run_task};
 use crate::store::Store;
 use out::Out;
+use terminal::{Paint, paint_stderr, shown, shown_as_one};
 
 /// Reproduces the CIFAR-10 experiments of "Deep Residual Learning" from cached steps.
 #[derive(Debug, Parser)]
@@ -211,6 +214,7 @@ pub fn main() -> ExitCode {
         Err(error) => return say_usage(&error),
     };
     set_colors(cli.color);
+    environment::set_temporary_folder();
     let mut out = Out::new(cli.quiet);
     let code = run(cli.command, &mut out).unwrap_or_else(|error| {
         say_error(&error);
@@ -224,12 +228,15 @@ pub fn main() -> ExitCode {
 
 /// Prints help, the version, or what is wrong with the arguments.
 fn say_usage(error: &clap::Error) -> ExitCode {
-    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    if error.use_stderr() {
+        // By itself clap would pass on to a terminal whatever the arguments hold.
+        let text = error.render().to_string();
+        let _ = io::stderr().write_all(shown(&text).as_bytes());
+        return ExitCode::from(2);
+    }
     match error.print().and_then(|()| io::stdout().flush()) {
-        Err(cause) if !error.use_stderr() && cause.kind() != ErrorKind::BrokenPipe => {
-            unwritten(cause, code)
-        }
-        _ => code,
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => unwritten(cause, ExitCode::SUCCESS),
+        _ => ExitCode::SUCCESS,
     }
 }
 
@@ -243,9 +250,10 @@ fn unwritten(error: io::Error, code: ExitCode) -> ExitCode {
 }
 
 fn say_error(error: &anyhow::Error) {
-    let label = console::style("error:").red().bold().for_stderr();
+    let label = paint_stderr(Paint::Red, "error:");
+    let text = shown_as_one(&format!("{label} {error:#}"));
     // Nobody reads it if this fails, and there is nowhere else to say it.
-    let _ = writeln!(io::stderr(), "{label} {error:#}");
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn run(command: Command, out: &mut Out) -> Result<ExitCode> {
@@ -313,18 +321,13 @@ fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
 }
 
 fn set_colors(color: Color) {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match color {
-        Color::Auto if !unwanted => {}
-        Color::Always => {
-            console::set_colors_enabled(true);
-            console::set_colors_enabled_stderr(true);
-        }
-        Color::Auto | Color::Never => {
-            console::set_colors_enabled(false);
-            console::set_colors_enabled_stderr(false);
-        }
-    }
+    let wanted = |is_terminal| match color {
+        Color::Auto => environment::wants_colors(is_terminal),
+        Color::Always => true,
+        Color::Never => false,
+    };
+    console::set_colors_enabled(wanted(io::stdout().is_terminal()));
+    console::set_colors_enabled_stderr(wanted(io::stderr().is_terminal()));
 }
 
 /// The steps that the targets ask for and all that they need, or everything without targets.

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::file::{UserFile, is_standard_output};
+use super::terminal::shown;
 use crate::error::Invalid;
 
 /// Where the answer goes.
@@ -61,8 +62,9 @@ impl Out {
         Ok(file)
     }
 
-    /// Prints what the user asked for, as it is.
+    /// Prints what the user asked for, as a terminal may get it.
     pub fn result(&mut self, text: &str) {
+        let text = &*shown(text);
         if self.carries_file {
             // Where not even that can be written, there is nowhere else to say it.
             let _ = io::stderr().write_all(text.as_bytes());

@@ -13,7 +13,7 @@ use signal_hook::iterator::Signals;
 
 use super::out::Out;
 use super::view::{View, forecast_in_words};
-use super::{INTERRUPTED, Project, Where, heeded_signals, inspect, needed};
+use super::{INTERRUPTED, Project, Where, environment, heeded_signals, inspect, needed};
 use crate::pipeline::{Experiment, Hole};
 use crate::plan::{self, Graph};
 use crate::report;
@@ -27,7 +27,7 @@ pub struct Arguments {
     #[command(flatten)]
     place: Where,
     /// Steps at once, dividing the cores among them; by default one per core, or one on a GPU.
-    #[arg(long, short, value_name = "N")]
+    #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
     jobs: Option<std::num::NonZeroUsize>,
     /// Say what would run, and why, and run nothing.
     #[arg(long)]
@@ -38,12 +38,12 @@ pub struct Arguments {
     /// Go on with independent steps after a failure.
     #[arg(long)]
     keep_going: bool,
-    /// Look here first for archives: a folder or a URL (may be repeated; also FIG6_MIRROR).
-    #[arg(long, value_name = "DIR|URL", env = "FIG6_MIRROR")]
-    mirror: Vec<String>,
-    /// Seconds of work between two checkpoints of a training.
-    #[arg(long, value_name = "SECONDS", default_value = "300", env = "FIG6_CHECKPOINT_EVERY", allow_negative_numbers = true, value_parser = super::seconds)]
-    checkpoint_every: f64,
+    /// Look here first for archives: a folder, a URL, or the archive itself (may be repeated; also FIG6_MIRROR).
+    #[arg(long, value_name = "DIR|URL")]
+    mirror: Vec<PathBuf>,
+    /// Seconds of work between two checkpoints of a training [default: FIG6_CHECKPOINT_EVERY, or 300].
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = super::seconds)]
+    checkpoint_every: Option<f64>,
     /// The folder of reports.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
@@ -54,6 +54,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let started = Instant::now();
+    let checkpoint_seconds = environment::checkpoint_seconds(arguments.checkpoint_every)?;
     let project = arguments.place.open()?;
     let mut wanted = needed(&project.graph, &arguments.targets)?;
     let mut forced = vec![false; wanted.len()];
@@ -92,7 +93,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         true => 1,
         false => cores()?,
     };
-    let options = options(arguments, project, cores);
+    let options = options(arguments, checkpoint_seconds, project, cores);
     let stops = Stops::default();
     if !idle {
         stops.listen()?;
@@ -166,7 +167,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             "stay_valid": outcome.stay_valid,
             "interrupted": outcome.interrupted,
             "seconds": seconds,
-            "report": files,
+            "report": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         }));
     } else {
         summarize(&outcome, seconds, &files, out);
@@ -201,7 +202,12 @@ fn cores() -> Result<usize> {
     cores.map(usize::from).context("cannot count the cores")
 }
 
-fn options(arguments: &Arguments, project: &Project, cores: usize) -> Options {
+fn options(
+    arguments: &Arguments,
+    checkpoint_seconds: f64,
+    project: &Project,
+    cores: usize,
+) -> Options {
     let default_jobs = if project.backend.is_cpu() { cores } else { 1 };
     Options {
         jobs: arguments
@@ -211,8 +217,8 @@ fn options(arguments: &Arguments, project: &Project, cores: usize) -> Options {
         keep_going: arguments.keep_going,
         bases: project.bases.clone(),
         device: project.backend.to_string(),
-        mirrors: arguments.mirror.clone(),
-        checkpoint_seconds: arguments.checkpoint_every,
+        mirrors: environment::mirrors(&arguments.mirror),
+        checkpoint_seconds,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `fig6 train`: one training by itself, with the arguments of the reproduction that this program
 //! re-implements.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use signal_hook::iterator::Signals;
 
 use super::out::Out;
 use super::view::{Line, by_class, duration, in_points};
-use super::{INTERRUPTED, device, heeded_signals};
+use super::{INTERRUPTED, device, environment, heeded_signals};
 use crate::error::Invalid;
 use crate::nn::fit::{Interrupted, Sight};
 use crate::nn::recipe::Recipe;
@@ -27,9 +28,14 @@ use crate::steps::train::Params;
 pub struct Arguments {
     /// Name of the experiment; results go to <exp-dir>/<exp-name>/.
     #[arg(long, value_name = "NAME")]
-    exp_name: String,
+    exp_name: OsString,
     /// Blocks of each of the three stages; 3, 5, 7, 9, 18 for 20, 32, 44, 56, 110 layers.
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "3",
+        allow_negative_numbers = true
+    )]
     n: u32,
     /// Residual or plain.
     #[arg(long, value_enum, default_value = "resnet")]
@@ -45,30 +51,46 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH", default_value = "data")]
     data_dir: PathBuf,
     /// Seed of initial weights, shuffling and augmentation.
-    #[arg(long, default_value = "0")]
+    #[arg(long, default_value = "0", allow_negative_numbers = true)]
     seed: u64,
     /// Optimizer steps; the learning rate is divided by 10 at a half and at three quarters of them.
-    #[arg(long, value_name = "N", default_value = "64000")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "64000",
+        allow_negative_numbers = true
+    )]
     iterations: u64,
     /// Images of one optimizer step.
-    #[arg(long, value_name = "N", default_value = "128")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "128",
+        allow_negative_numbers = true
+    )]
     batch_size: u32,
     /// Learning rate at the start (from 110 layers on after a warm-up at a tenth of it, until the
     /// training error is below 80 %).
-    #[arg(long, value_name = "RATE", default_value = "0.1")]
+    #[arg(long, value_name = "RATE", default_value = "0.1", allow_negative_numbers = true, value_parser = rate)]
     learning_rate: f64,
-    /// Training images to hold out [default: a tenth of them].
-    #[arg(long, value_name = "N")]
+    /// Training images to hold out [default: a tenth of them; none where a folder val/ beside train/
+    /// and test/ holds the validation set].
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     validation: Option<u32>,
     /// Iterations between two evaluations.
-    #[arg(long, value_name = "N", default_value = "1000")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1000",
+        allow_negative_numbers = true
+    )]
     evaluate_every: u64,
     /// Compute on this device: auto, cpu, cuda, cuda:1, mps, or one that `fig6 devices` lists.
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Seconds of work between two checkpoints.
-    #[arg(long, value_name = "SECONDS", default_value = "300", env = "FIG6_CHECKPOINT_EVERY", allow_negative_numbers = true, value_parser = super::seconds)]
-    checkpoint_every: f64,
+    /// Seconds of work between two checkpoints [default: FIG6_CHECKPOINT_EVERY, or 300].
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = super::seconds)]
+    checkpoint_every: Option<f64>,
     /// Go on with this experiment where it was interrupted.
     #[arg(long, conflicts_with = "force")]
     resume: bool,
@@ -106,9 +128,10 @@ impl Arguments {
 
     fn request(&self) -> Result<Request> {
         let name = &self.exp_name;
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+        let text = name.to_string_lossy();
+        if text.is_empty() || text.starts_with('.') || text.contains(['/', '\\']) {
             return Err(Invalid::new(format!(
-                "--exp-name {name:?} cannot be a folder's name below {}",
+                "--exp-name {text:?} cannot be a folder's name below {}",
                 self.exp_dir.display()
             ))
             .into());
@@ -131,7 +154,9 @@ impl Arguments {
             data: self.data_dir.clone(),
             validation: self.validation,
             backend: device(&self.device)?.1,
-            checkpoint_every: Duration::from_secs_f64(self.checkpoint_every),
+            checkpoint_every: Duration::from_secs_f64(environment::checkpoint_seconds(
+                self.checkpoint_every,
+            )?),
             existing: match (self.resume, self.force) {
                 (true, _) => Existing::Resume,
                 (_, true) => Existing::Replace,
@@ -145,7 +170,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let started = Instant::now();
     let request = arguments.request()?;
     let stop = stop_at_signals()?;
-    let line = Line::new(&arguments.exp_name, out.is_quiet() || arguments.json);
+    let name = arguments.exp_name.to_string_lossy();
+    let line = Line::new(&name, out.is_quiet() || arguments.json);
     let result = request.run(&stop, &mut |sight| match (sight, arguments.json) {
         (Sight::Progress(seen), _) => line.update(&seen.into()),
         (Sight::Note(note), false) => line.suspend(|| out.remark(&note)),
@@ -180,7 +206,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     if arguments.json {
         out.json_line(&json!({
             "event": "done",
-            "folder": request.folder,
+            "folder": folder.to_string(),
             "training": finished.training,
             "evaluation": finished.evaluation,
             "seconds": seconds,
@@ -190,6 +216,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         out.remark(&format!("\nweights, metrics and curve.svg are in {folder}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A learning rate in an option.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
+        _ => Err(format!("learning rate {text} must be a positive number")),
+    }
 }
 
 /// A line of metrics for people.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use console::style;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Out;
+use super::terminal::{Paint, paint, paint_stderr, shown, shown_as_one};
 use super::{Forecast, Sum};
 use crate::results::Evaluation;
 use crate::run::Event;
@@ -54,7 +54,7 @@ impl View {
                     out,
                     &format!(
                         "{} {step}: {}",
-                        style("start").dim(),
+                        paint(Paint::Dim, "start"),
                         shortened_list(reasons)
                     ),
                 );
@@ -89,7 +89,7 @@ impl View {
                 } else {
                     ""
                 };
-                let mark = style("done").green();
+                let mark = paint(Paint::Green, "done");
                 self.print(
                     out,
                     &format!("{mark}  {step}: {summary} ({seconds:.1} s{same})"),
@@ -97,8 +97,9 @@ impl View {
             }
             Event::Failed { step, cause, log } => {
                 self.close_line(step);
-                let mark = style("error:").red().bold().for_stderr();
+                let mark = paint_stderr(Paint::Red, "error:");
                 let text = format!("{mark} {step}: {cause}\n  log: {}", log.display());
+                let text = shown_as_one(&text);
                 // An error is said even by a quiet run.
                 self.live.suspend(|| {
                     let mut stderr = std::io::stderr().lock();
@@ -112,7 +113,7 @@ impl View {
                 self.close_line(step);
                 self.print(
                     out,
-                    &format!("{} {step}: {because}", style("skip").yellow()),
+                    &format!("{} {step}: {because}", paint(Paint::Yellow, "skip")),
                 );
             }
         }
@@ -164,7 +165,7 @@ impl Line {
             .expect("the template is fixed and right")
             .progress_chars("=> ");
         bar.set_style(appearance);
-        bar.set_prefix(name.to_owned());
+        bar.set_prefix(shown(name).into_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         Line(bar)
     }

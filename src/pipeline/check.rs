@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 
+use super::complaint::Wrong;
 use super::file::{self, File};
 use super::locate::{Segment, place};
 use super::resolve::experiment;
-use super::{Pipeline, Wrong, claim};
+use super::{Pipeline, claim, text};
 use crate::error::nearest;
 use crate::nn::resnet::{Architecture, Shortcut};
 use crate::nn::schedule::WarmUp;
@@ -21,14 +22,23 @@ pub(super) type Checked<T> = Result<T, Wrong>;
 /// The deepest network that is allowed: 6 × 1000 + 2 layers; ResNet-1202 has n = 200.
 const DEEPEST: u32 = 1000;
 
+/// Longest label, in letters: in the figure it needs room beside the curves.
+const LONGEST_LABEL: usize = 60;
+
 /// Checks the whole file, every profile in it included.
 pub(super) fn check(file: File) -> Checked<Pipeline> {
+    check_keys(&file)?;
     check_recipe(&file.recipe, &place!["recipe"])?;
     for (name, warm_up) in &file.warm_ups {
         check_warm_up(warm_up, &place!["warm_ups", name.as_str()])?;
     }
-    for name in file.panels.keys() {
-        let models = &file.panels[name].models;
+    for (name, panel) in &file.panels {
+        let models = &panel.models;
+        text::check(
+            "a title",
+            &panel.title,
+            &place!["panels", name.as_str(), "title"],
+        )?;
         check_names(
             "model",
             models,
@@ -51,9 +61,9 @@ pub(super) fn check(file: File) -> Checked<Pipeline> {
         check_data(data, &place!["data", name.as_str()])?;
     }
     for (name, model) in &file.models {
-        check_file_name(name, &place!["models", name.as_str()])?;
         architecture(model, &place!["models", name.as_str()])?;
     }
+    check_labels(&file)?;
     let experiments = file
         .profiles
         .iter()
@@ -74,18 +84,58 @@ pub(super) fn check(file: File) -> Checked<Pipeline> {
     })
 }
 
+/// The names that the file gives to its parts.
+fn check_keys(file: &File) -> Checked<()> {
+    for name in file.models.keys() {
+        check_file_name(name, &place!["models", name.as_str()])?;
+    }
+    for (field, names) in [
+        ("data", file.data.keys().collect::<Vec<_>>()),
+        ("warm_ups", file.warm_ups.keys().collect()),
+        ("panels", file.panels.keys().collect()),
+        ("sources", file.sources.keys().collect()),
+    ] {
+        for name in names {
+            text::check("a name", name, &place![field, name.as_str()])?;
+        }
+    }
+    Ok(())
+}
+
+/// Labels tell models apart, in figures and in tables. Those that models get by themselves are compared
+/// within a profile only.
+fn check_labels(file: &File) -> Checked<()> {
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, model) in &file.models {
+        let Some(label) = &model.label else { continue };
+        let place = |name: &str| place!["models", name, "label"].to_vec();
+        text::check("a label", label, &place(name))?;
+        if label.chars().count() > LONGEST_LABEL {
+            let expected = format!("expected a label of at most {LONGEST_LABEL} letters");
+            return wrong(&place(name), format!("{expected}, found {label:?}"));
+        }
+        if let Some(other) = seen.insert(label, name) {
+            return Err(Wrong {
+                path: place(name),
+                message: format!("label {label:?} stands here twice"),
+                found: None,
+                first: Some(place(other)),
+            });
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn architecture(model: &file::Model, place: &[Segment]) -> Checked<Architecture> {
     let at = |field: &str| [place, &place![field]].concat();
     if !(1..=DEEPEST).contains(&model.n) {
-        return wrong(
-            &at("n"),
-            format!("expected n from 1 to {DEEPEST}, found {}", model.n),
-        );
+        return out_of_range(&at("n"), format!("expected n from 1 to {DEEPEST}"), model.n);
     }
     let name: StrDeserializer<ValueError> = model.shortcut.as_str().into_deserializer();
     let shortcut = Shortcut::deserialize(name).map_err(|error| Wrong {
         path: at("shortcut"),
         message: error.to_string(),
+        found: None,
         first: None,
     })?;
     Ok(Architecture {
@@ -97,7 +147,7 @@ pub(super) fn architecture(model: &file::Model, place: &[Segment]) -> Checked<Ar
 pub(super) fn check_recipe(recipe: &file::Recipe, place: &[Segment]) -> Checked<()> {
     let at = |field: &str| [place, &place![field]].concat();
     let positive = |field: &str, value: u64| match value {
-        0 => wrong(&at(field), "expected at least 1, found 0"),
+        0 => out_of_range(&at(field), "expected at least 1", 0),
         _ => Ok(()),
     };
     positive("batch_size", recipe.batch_size.into())?;
@@ -133,10 +183,7 @@ pub(super) fn check_recipe(recipe: &file::Recipe, place: &[Segment]) -> Checked<
         place,
     )?;
     if recipe.pad > 16 {
-        return wrong(
-            &at("pad"),
-            format!("expected at most 16 pixels, found {}", recipe.pad),
-        );
+        return out_of_range(&at("pad"), "expected at most 16 pixels", recipe.pad);
     }
     for (index, pair) in recipe.divide_at.windows(2).enumerate() {
         if pair[0] >= pair[1] {
@@ -157,10 +204,8 @@ pub(super) fn check_recipe(recipe: &file::Recipe, place: &[Segment]) -> Checked<
     {
         let place = [&at("divide_at")[..], &place![index]].concat();
         let (found, last) = (recipe.divide_at[index], recipe.iterations);
-        return wrong(
-            &place,
-            format!("expected an iteration from 1 to below {last}, found {found}"),
-        );
+        let expected = format!("expected an iteration from 1 to below {last}");
+        return out_of_range(&place, expected, found);
     }
     Ok(())
 }
@@ -194,21 +239,13 @@ fn check_data(data: &file::Data, place: &[Segment]) -> Checked<()> {
             let at = |field: &str| [&from[..], &place![field]].concat();
             for (field, count) in [("train", *train), ("test", *test)] {
                 if !(10..=1_000_000).contains(&count) {
-                    return wrong(
-                        &at(field),
-                        format!("expected 10 to 1000000 images, found {count}"),
-                    );
+                    return out_of_range(&at(field), "expected 10 to 1000000 images", count);
                 }
             }
             if data.validation >= *train {
                 let place = [place, &place!["validation"]].concat();
-                return wrong(
-                    &place,
-                    format!(
-                        "expected fewer than the {train} training images, found {}",
-                        data.validation
-                    ),
-                );
+                let expected = format!("expected fewer than the {train} training images");
+                return out_of_range(&place, expected, data.validation);
             }
             Ok(())
         }
@@ -229,10 +266,8 @@ fn check_data(data: &file::Data, place: &[Segment]) -> Checked<()> {
                     );
                 }
                 if source.bytes == 0 {
-                    return wrong(
-                        &at("bytes"),
-                        "expected the archive's size in bytes, found 0",
-                    );
+                    let expected = "expected the archive's size in bytes";
+                    return out_of_range(&at("bytes"), expected, 0);
                 }
                 let hexadecimal = source
                     .sha256
@@ -257,6 +292,11 @@ fn check_published(row: &file::PublishedRow, place: &[Segment]) -> Checked<()> {
     for (column, error) in [("he", &row.he), ("s", &row.s)] {
         let Some(error) = error else { continue };
         let place = [place, &place![column]].concat();
+        for (field, text) in [("note", &error.note), ("at", &error.at)] {
+            if let Some(text) = text {
+                text::check("a text", text, &[&place[..], &place![field]].concat())?;
+            }
+        }
         let percentage = (0.0..=100.0).contains(&error.mean);
         check_range(
             "mean",
@@ -269,10 +309,8 @@ fn check_published(row: &file::PublishedRow, place: &[Segment]) -> Checked<()> {
             check_range("std", std, std >= 0.0, "at least 0", &place)?;
         }
         if error.runs == Some(0) {
-            return wrong(
-                &[&place[..], &place!["runs"]].concat(),
-                "expected at least 1 run, found 0",
-            );
+            let place = [&place[..], &place!["runs"]].concat();
+            return out_of_range(&place, "expected at least 1 run", 0);
         }
     }
     Ok(())
@@ -288,10 +326,8 @@ fn check_range(
     if fits && value.is_finite() {
         return Ok(());
     }
-    wrong(
-        &[place, &place![field]].concat(),
-        format!("expected {expected}, found {value}"),
-    )
+    let place = [place, &place![field]].concat();
+    out_of_range(&place, format!("expected {expected}"), value)
 }
 
 /// Names of models and profiles become parts of paths.
@@ -350,6 +386,7 @@ pub(super) fn check_distinct<T: Ord + std::fmt::Debug>(
             return Err(Wrong {
                 path: [place, &place![index]].concat(),
                 message: format!("{what} {text} stands here twice"),
+                found: None,
                 first: Some([place, &place![first]].concat()),
             });
         }
@@ -361,6 +398,21 @@ pub(super) fn wrong<T>(path: &[Segment], message: impl Into<String>) -> Checked<
     Err(Wrong {
         path: path.to_vec(),
         message: message.into(),
+        found: None,
+        first: None,
+    })
+}
+
+/// A number that stands at `path` and is not what was expected.
+pub(super) fn out_of_range<T>(
+    path: &[Segment],
+    expected: impl Into<String>,
+    found: impl ToString,
+) -> Checked<T> {
+    Err(Wrong {
+        path: path.to_vec(),
+        message: expected.into(),
+        found: Some(found.to_string()),
         first: None,
     })
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{Checked, check_name, check_names, wrong};
+use super::check::{Checked, check_name, check_names, out_of_range, wrong};
 use super::file::{self, File};
 use super::locate::{Segment, place};
 use super::tolerance::Tolerance;
@@ -94,18 +94,14 @@ pub(super) fn check(file: &File) -> Checked<Vec<Written>> {
     for (name, source) in &file.sources {
         let at = |field: &str| place!["sources", name.as_str(), field].to_vec();
         for (field, text) in [("cite", &source.cite), ("url", &source.url)] {
-            if text.trim().is_empty() {
-                return wrong(&at(field), "expected a text, found none");
-            }
+            super::text::check("a text", text, &at(field))?;
         }
     }
     if let Some(level) = file.significance
         && !(level > 0.0 && level < 0.5)
     {
-        return wrong(
-            &place!["significance"],
-            format!("expected a probability between 0 and 0.5, found {level}"),
-        );
+        let expected = "expected a probability between 0 and 0.5";
+        return out_of_range(&place!["significance"], expected, level);
     }
     let mut seen = BTreeSet::new();
     let claims = all(file)?;
@@ -242,12 +238,13 @@ fn written(
         }
         _ => None,
     };
-    if claim
-        .disputed
-        .as_ref()
-        .is_some_and(|why| why.trim().is_empty())
-    {
-        return wrong(&at("disputed"), "expected why it is wrong, found nothing");
+    for (field, what, text) in [
+        ("at", "a text", &claim.at),
+        ("disputed", "why it is wrong", &claim.disputed),
+    ] {
+        if let Some(text) = text {
+            super::text::check(what, text, &at(field))?;
+        }
     }
     Ok(Written {
         claim: Claim {

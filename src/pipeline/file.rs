@@ -43,7 +43,8 @@ pub struct File {
 #[serde(deny_unknown_fields)]
 pub struct Data {
     pub from: Origin,
-    /// Training images held out for validation.
+    /// Training images held out for validation. Does not apply to an archive of image folders with a
+    /// folder `val/` (or `valid/`, `validation/`): those images are the validation set then.
     pub validation: u32,
     /// Seed of the draw of the held-out images.
     #[serde(default)]

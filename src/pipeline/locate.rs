@@ -50,7 +50,8 @@ pub fn locate(text: &str, path: &[Segment]) -> Option<Position> {
         .find_map(|depth| find(text, &path[..depth]))
 }
 
-fn find(text: &str, path: &[Segment]) -> Option<Position> {
+/// Position of the value at `path`, if there is one.
+pub fn find(text: &str, path: &[Segment]) -> Option<Position> {
     let mut deserializer = ron::Deserializer::from_str(text).ok()?;
     match (Seek { path }).deserialize(&mut deserializer) {
         Err(Error::Message(message)) if message == FOUND => {

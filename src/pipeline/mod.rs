@@ -5,21 +5,21 @@
 
 mod check;
 mod claim;
+mod complaint;
 mod distinct;
 mod file;
 mod locate;
 mod resolve;
 mod statement;
+mod text;
 mod tolerance;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
-use crate::error::{Invalid, nearest};
+use crate::error::Invalid;
 use crate::nn::recipe::Recipe;
 use crate::nn::resnet::Architecture;
 use crate::steps::download::Source;
@@ -27,12 +27,7 @@ use crate::steps::download::Source;
 use claim::Written;
 pub use claim::{Applies, Claim, Claims};
 pub use file::{PublishedError, PublishedRow, Source as Citation};
-use locate::Segment;
 pub use statement::{Mean, Relation, Rounded, Statement};
-
-/// Longest pipeline file, in bytes: a hundred times ours. What is read takes half a megabyte and 60
-/// bytes for each of the file's own, so that memory is bounded for any file.
-const LONGEST: u64 = 1 << 20;
 
 /// A pipeline file of which every profile was checked.
 #[derive(Debug)]
@@ -52,10 +47,21 @@ pub struct Experiment {
     pub models: Vec<Model>,
     pub seeds: Vec<u64>,
     pub panels: Vec<Panel>,
+    /// Whose numbers the file has, for whichever models.
+    pub published: PublishedBy,
     /// Why these numbers cannot be compared with the published ones; empty if they can.
     pub caveats: Vec<String>,
     /// Where something has failed, by model and seed: the report is made without, and says so.
     pub holes: BTreeMap<String, BTreeMap<u64, Hole>>,
+}
+
+/// Who has published results, according to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedBy {
+    /// He et al. 2015.
+    pub he: bool,
+    /// nabla0001/resnet.
+    pub s: bool,
 }
 
 /// What a model lacks for a seed.
@@ -129,12 +135,12 @@ impl Pipeline {
         Ok(Pipeline::parse(&text, &path.display().to_string())?)
     }
 
-    /// The text of a pipeline file, which need not make sense.
+    /// The text of a pipeline file, which need not make sense, byte for byte.
     ///
     /// # Errors
-    /// An [`Invalid`] if it cannot be read, is no regular file or longer than 1 MiB.
+    /// An [`Invalid`] if it cannot be read, is no regular file, longer than 1 MiB or not in UTF-8.
     pub fn text(path: &Path) -> Result<String, Invalid> {
-        let text = text_of(path).with_context(|| {
+        let text = text::of_file(path).with_context(|| {
             format!(
                 "cannot read the pipeline file {}; name another with --pipeline",
                 path.display()
@@ -149,19 +155,16 @@ impl Pipeline {
     /// # Errors
     /// If the text is not RON, has unknown fields or wrong types, or any profile makes no sense.
     pub fn parse(text: &str, name: &str) -> Result<Pipeline, Invalid> {
-        let place = |path: &[Segment]| place_of(name, text, path);
+        // Editors on Windows put it in front; it is no part of the first line.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file: file::File = ron::Options::default()
             .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
             .from_str(text)
             .map_err(|error| {
-                repeated(name, text).unwrap_or_else(|| syntax_error(name, text, &error))
+                complaint::repeated(name, text)
+                    .unwrap_or_else(|| complaint::syntax(name, text, &error))
             })?;
-        check::check(file).map_err(|wrong| {
-            let first = wrong
-                .first
-                .map_or_else(String::new, |first| format!(", first at {}", place(&first)));
-            Invalid::new(format!("{}: {}{first}", place(&wrong.path), wrong.message))
-        })
+        check::check(file).map_err(|wrong| wrong.into_invalid(name, text))
     }
 
     /// The profiles' names, in alphabetical order.
@@ -193,105 +196,6 @@ impl Pipeline {
             .find(|experiment| experiment.profile == name)
             .ok_or_else(|| Invalid::unknown("profile", name, self.profiles()))
     }
-}
-
-/// A file's text.
-fn text_of(path: &Path) -> Result<String> {
-    // Before it is opened, which would wait for someone to write into a pipe.
-    ensure!(
-        path.metadata()?.is_file(),
-        "it is no regular file but a folder, a pipe or a device"
-    );
-    let mut text = String::new();
-    // One byte more than allowed, whatever the file says of its length.
-    File::open(path)?
-        .take(LONGEST + 1)
-        .read_to_string(&mut text)?;
-    ensure!(
-        text.len() as u64 <= LONGEST,
-        "it has more than {LONGEST} bytes: expected a pipeline"
-    );
-    Ok(text)
-}
-
-/// An error of RON itself, with the place, the offending text and the nearest known name.
-fn syntax_error(name: &str, text: &str, error: &ron::error::SpannedError) -> Invalid {
-    use ron::error::Error;
-
-    let place = skip_space(text, error.span.start);
-    let hint = match &error.code {
-        Error::NoSuchStructField {
-            expected, found, ..
-        }
-        | Error::NoSuchEnumVariant {
-            expected, found, ..
-        } => nearest(found, expected.iter().copied())
-            .map(|near| format!("; did you mean `{near}`?"))
-            .unwrap_or_default(),
-        _ => found_at(text, place)
-            .map(|token| format!(", found `{token}`"))
-            .unwrap_or_default(),
-    };
-    Invalid::new(format!(
-        "{name}:{}:{}: {}{hint}",
-        place.line, place.col, error.code
-    ))
-}
-
-/// RON reports where it stood before it skipped the space in front of a value; this is where the
-/// value itself begins, if that is on the same line.
-fn skip_space(text: &str, mut position: ron::error::Position) -> ron::error::Position {
-    let line = text
-        .lines()
-        .nth(position.line.saturating_sub(1))
-        .unwrap_or_default();
-    let rest = line.chars().skip(position.col.saturating_sub(1));
-    let space = rest.take_while(|c| c.is_whitespace()).count();
-    if position.col.saturating_sub(1) + space < line.chars().count() {
-        position.col += space;
-    }
-    position
-}
-
-/// The text that stands at a position, up to the next delimiter.
-fn found_at(text: &str, position: ron::error::Position) -> Option<&str> {
-    let line = text.lines().nth(position.line.checked_sub(1)?)?;
-    let start = line.char_indices().nth(position.col.checked_sub(1)?)?.0;
-    let token = line[start..]
-        .split([',', ')', ']', '}', '\n'])
-        .next()?
-        .trim();
-    (!token.is_empty()).then_some(token)
-}
-
-/// A name that stands twice in one map, with both places, if that is what is wrong.
-fn repeated(name: &str, text: &str) -> Option<Invalid> {
-    let (path, second) = distinct::repeated(text)?;
-    let repeated = path.last()?;
-    let (first, second) = (place_of(name, text, &path), at(name, second));
-    Some(Invalid::new(format!(
-        "{second}: {repeated} stands here twice, first at {first}"
-    )))
-}
-
-/// File, line and column of the value at a path.
-fn place_of(name: &str, text: &str, path: &[Segment]) -> String {
-    let found = locate::locate(text, path);
-    found.map_or_else(|| name.to_owned(), |found| at(name, found))
-}
-
-/// File, line and column.
-fn at(name: &str, position: ron::error::Position) -> String {
-    format!("{name}:{}:{}", position.line, position.col)
-}
-
-/// Something in the file that cannot be, and where.
-#[derive(Debug)]
-struct Wrong {
-    path: Vec<Segment>,
-    message: String,
-    /// Where the value stands that this one repeats.
-    first: Option<Vec<Segment>>,
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::check::{
     Checked, architecture, check_distinct, check_file_name, check_name, check_names, check_recipe,
-    wrong,
+    out_of_range, wrong,
 };
 use super::file::{self, File};
 use super::locate::{Segment, place};
-use super::{Data, Experiment, Model, Origin, Panel};
+use super::{Data, Experiment, Model, Origin, Panel, PublishedBy};
 use crate::nn::augment::Augmentation;
 use crate::nn::recipe::Recipe;
 use crate::nn::resnet::Shortcut;
@@ -43,13 +43,9 @@ pub(super) fn experiment(file: &File, name: &str, profile: &file::Profile) -> Ch
     check_recipe(&recipe, &at("recipe"))?;
     let shorten = profile.shorten.unwrap_or(1);
     if shorten == 0 || shorten > recipe.iterations {
-        return wrong(
-            &at("shorten"),
-            format!(
-                "expected a divisor from 1 to {} (the iterations), found {shorten}",
-                recipe.iterations
-            ),
-        );
+        let most = recipe.iterations;
+        let expected = format!("expected a divisor from 1 to {most} (the iterations)");
+        return out_of_range(&at("shorten"), expected, shorten);
     }
     let data = data(data_name, &file.data[data_name]);
     if let Origin::Generated { train, .. } = data.origin
@@ -69,6 +65,16 @@ pub(super) fn experiment(file: &File, name: &str, profile: &file::Profile) -> Ch
         .iter()
         .map(|name| model(file, name, &recipe, shorten))
         .collect::<Checked<Vec<_>>>()?;
+    for (index, model) in models.iter().enumerate() {
+        let mut before = models[..index].iter();
+        if let Some(other) = before.find(|other| other.label == model.label) {
+            let said = format!(
+                "label {:?} is {}'s and {}'s: give one of them another label",
+                model.label, other.name, model.name
+            );
+            return wrong(&[&at("models")[..], &place![index]].concat(), said);
+        }
+    }
     let (figure, figure_at) = match &profile.figure {
         Some(figure) => (figure, at("figure")),
         None => (&file.figure, place!["figure"].to_vec()),
@@ -79,13 +85,25 @@ pub(super) fn experiment(file: &File, name: &str, profile: &file::Profile) -> Ch
         .map(|name| panel(&file.panels[name], &profile.models))
         .filter(|panel| !panel.models.is_empty())
         .collect();
+    for (index, panel) in panels.iter().enumerate() {
+        let mut before = panels[..index].iter();
+        if before.any(|other| other.title == panel.title) {
+            let said = format!("the title {:?} is that of two panels", panel.title);
+            return wrong(&figure_at, format!("{said}: give one of them another"));
+        }
+    }
     if panels.is_empty() {
         return wrong(
             &figure_at,
             "no panel of the figure shows any of the profile's models",
         );
     }
+    let results = || file.published.results.values();
     Ok(Experiment {
+        published: PublishedBy {
+            he: results().any(|row| row.he.is_some()),
+            s: results().any(|row| row.s.is_some()),
+        },
         profile: name.to_owned(),
         caveats: caveats(file, &data, &recipe, shorten),
         data,

@@ -130,11 +130,11 @@ fn equality(left: &str, right: &str) -> Result<Statement, String> {
 
 fn inequality(left: &str, right: &str, relation: char) -> Result<Statement, String> {
     let number = |text: &str| text.parse::<f64>().ok();
-    let bound = |of: &str, below: bool, number: f64| {
+    let bound = |of: &str, below: bool, number: f64, text: &str| {
         // Any error lies between these.
         if !(number > 0.0 && number < 100.0) {
             return Err(format!(
-                "expected a bound between 0 and 100 percent, which an error need not keep, found {number}"
+                "expected a bound between 0 and 100 percent, which an error need not keep, found {text}"
             ));
         }
         let relation = if below {
@@ -150,8 +150,8 @@ fn inequality(left: &str, right: &str, relation: char) -> Result<Statement, Stri
         })
     };
     match (number(left), number(right)) {
-        (Some(left), None) => bound(right, relation == '>', left),
-        (None, Some(right)) => bound(left, relation == '<', right),
+        (Some(number), None) => bound(right, relation == '>', number, left),
+        (None, Some(number)) => bound(left, relation == '<', number, right),
         _ => {
             let sides = [error_of(left)?, error_of(right)?];
             comparable(&sides)?;

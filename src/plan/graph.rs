@@ -401,6 +401,10 @@ impl Graph {
                 .collect(),
             profile: experiment.profile.clone(),
             caveats: experiment.caveats.clone(),
+            sources: table::Sources {
+                he: experiment.published.he,
+                reproduction: experiment.published.s,
+            },
         };
         let inputs = vec![
             input("summary.json", aggregate, "summary.json"),

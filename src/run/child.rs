@@ -12,7 +12,7 @@ use super::task::{Answer, Task};
 use crate::key::Digest;
 use crate::nn::device::Backend;
 use crate::plan::Bases;
-use crate::steps::{self, Progress};
+use crate::steps::{self, AnyPath, Progress};
 use crate::store;
 
 /// What a signal that asks the process to end means to it.
@@ -112,7 +112,11 @@ fn compute(
         }
     };
     let mut context = steps::Context {
-        inputs: task.inputs,
+        inputs: task
+            .inputs
+            .into_iter()
+            .map(|(name, path)| (name, path.0))
+            .collect(),
         output: folder.join("out"),
         scratch: folder.join("scratch"),
         environment: task.environment,
@@ -127,7 +131,7 @@ fn check_key(task: &Task) -> Result<()> {
     let inputs = task
         .inputs
         .iter()
-        .map(|(name, path)| {
+        .map(|(name, AnyPath(path))| {
             let digest = Digest::of_file(path)
                 .with_context(|| format!("cannot read input {name} at {}", path.display()))?;
             Ok((name.clone(), digest))

@@ -42,6 +42,7 @@ pub enum Event {
     Failed {
         step: String,
         cause: String,
+        #[serde(serialize_with = "crate::store::displayed")]
         log: PathBuf,
     },
     /// It did not run because of another step, or of an interruption.

@@ -115,11 +115,17 @@ impl Executor for LocalProcesses {
             if running.stopped {
                 return Err(Stopped.into());
             }
-            let mut child = Command::new(&self.program)
+            let mut child = Command::new(&self.program);
+            child
                 .arg("exec")
                 .arg(folder)
                 .args(["--parent", &std::process::id().to_string()])
-                .envs(device::environment(threads))
+                .envs(device::environment(threads));
+            // An empty variable counts as not set, also for the libraries that a step uses.
+            for (name, _) in std::env::vars_os().filter(|(_, value)| value.is_empty()) {
+                child.env_remove(name);
+            }
+            let mut child = child
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(log_file()?)

@@ -32,7 +32,7 @@ pub struct Options {
     pub bases: Arc<Bases>,
     /// The device, exactly (`tch:cuda:0`).
     pub device: String,
-    pub mirrors: Vec<String>,
+    pub mirrors: Vec<PathBuf>,
     /// Seconds between two checkpoints of a training.
     pub checkpoint_seconds: f64,
 }
@@ -468,7 +468,8 @@ impl<'a> Run<'a> {
         let inputs = Inputs::of(step, &made).owned();
         let mut paths = BTreeMap::new();
         for (name, digest) in &inputs {
-            paths.insert(name.clone(), absolute(&self.store.object_path(digest))?);
+            let path = absolute(&self.store.object_path(digest))?;
+            paths.insert(name.clone(), path.into());
         }
         Ok(Task {
             step: step.name.clone(),
@@ -477,7 +478,13 @@ impl<'a> Run<'a> {
             inputs: paths,
             key_inputs: self.options.bases.key_inputs(&step.params, inputs, None),
             environment: Environment {
-                mirrors: self.options.mirrors.clone(),
+                mirrors: self
+                    .options
+                    .mirrors
+                    .iter()
+                    .cloned()
+                    .map(Into::into)
+                    .collect(),
                 sources: step.sources.clone(),
                 device: self.options.device.clone(),
                 checkpoint_seconds: self.options.checkpoint_seconds,

@@ -2,13 +2,13 @@
 //! of JSON on standard output the other.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::key::{Digest, KeyInputs};
-use crate::steps::{Environment, Params, Progress};
+use crate::steps::{AnyPath, Environment, Params, Progress};
 
 /// One step to be computed, as `task.json` in its working folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct Task {
     pub key_inputs: KeyInputs,
     pub params: Params,
     /// Input files by name, absolute.
-    pub inputs: BTreeMap<String, PathBuf>,
+    pub inputs: BTreeMap<String, AnyPath>,
     pub environment: Environment,
 }
 

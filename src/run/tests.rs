@@ -182,7 +182,7 @@ impl Executor for Pure {
         let task = Task::read(folder)?;
         let mut inputs = BTreeMap::new();
         for (name, path) in &task.inputs {
-            inputs.insert(name.clone(), fs::read_to_string(path)?);
+            inputs.insert(name.clone(), fs::read_to_string(&path.0)?);
         }
         let depends = depends(&task.params, &task.key_inputs.basis.code["code"], &inputs);
         for output in task.params.outputs() {

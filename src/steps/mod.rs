@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub mod aggregate;
+mod any_path;
 pub mod count;
 pub mod digest;
 pub mod download;
@@ -25,6 +26,7 @@ pub mod spread;
 pub mod table;
 pub mod train;
 
+pub use any_path::AnyPath;
 pub use params::Params;
 
 /// Where a step reads, writes and reports.
@@ -46,8 +48,8 @@ pub struct Context<'a> {
 /// Settings that never enter a key, because they cannot change a step's bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Folders or URLs in which the download looks first, by file name.
-    pub mirrors: Vec<String>,
+    /// Folders, URLs or archives where the download looks first.
+    pub mirrors: Vec<AnyPath>,
     /// Where the archives of a download lie, in order of preference.
     pub sources: Vec<download::Source>,
     /// The backend's device to compute on, as `--device` names it exactly (`flex`, `tch:cuda:0`).

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::results::Dataset;
 use crate::steps::count::grouped;
+use crate::steps::preprocess::layout::Validation;
 use crate::steps::{Context, Progress, digest};
 
 pub mod archive;
@@ -23,6 +24,7 @@ pub mod layout;
 mod pickle;
 mod python;
 mod roles;
+mod split_images;
 pub mod statistics;
 
 /// The files that this step writes: three files of records ([`crate::cifar`]), [`Split`],
@@ -37,7 +39,8 @@ pub const OUTPUTS: &[&str] = &[
     "dataset.json",
 ];
 
-/// How the training images are split.
+/// How the training images are split, where the archive does not say so itself: a folder `val/` beside
+/// `train/` and `test/` is the validation set, whatever is asked for here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
@@ -49,7 +52,7 @@ pub struct Params {
 
 /// `split.json`: which of the archive's training images are in which file, ascending. They are
 /// counted from 0 in the archive's order: the records of its training files one after the other,
-/// or the image files sorted by path.
+/// or the image files of `train/` sorted by path and after them those of `val/`, if there is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
@@ -58,6 +61,14 @@ pub struct Split {
 }
 
 impl Split {
+    /// As the archive has it: training images, and after them those for validation.
+    fn given(train: usize, validation: usize) -> Split {
+        Split {
+            train: (0..train).collect(),
+            validation: (train..train + validation).collect(),
+        }
+    }
+
     /// Holds out `validation` of `images` images, drawn without replacement.
     ///
     /// # Errors
@@ -114,7 +125,20 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         .and_then(digest::of_reader)
         .with_context(|| format!("cannot read {}", path.display()))?;
 
-    let split = Split::draw(data.train.len(), params)?;
+    let images = data.train.len();
+    let (split, train, validation) = match &data.validation {
+        Some(given) => {
+            progress(Progress::Note(remark(given, params)));
+            let split = Split::given(images, given.images.len());
+            (split, data.train.to_records(), given.images.to_records())
+        }
+        None => {
+            let split = Split::draw(images, params)?;
+            let records = |indices: &[usize]| data.train.select(indices).to_records();
+            let (train, validation) = (records(&split.train), records(&split.validation));
+            (split, train, validation)
+        }
+    };
     let dataset = Dataset {
         archive_sha256,
         train: split.train.len() as u64,
@@ -122,12 +146,8 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         test: data.test.len() as u64,
     };
     context.write_json("statistics.json", &statistics::of(&data.train)?)?;
-    for (name, indices) in [
-        ("train.bin", &split.train),
-        ("validation.bin", &split.validation),
-    ] {
-        context.write(name, data.train.select(indices).to_records())?;
-    }
+    context.write("train.bin", train)?;
+    context.write("validation.bin", validation)?;
     context.write("test.bin", data.test.to_records())?;
     // One line: indented, it would be one line per image.
     let indices = serde_json::to_string(&split).context("the split has no JSON form")?;
@@ -135,15 +155,31 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     context.write_json("classes.json", &data.classes)?;
     context.write_json("dataset.json", &dataset)?;
 
-    let held_out = match dataset.validation {
-        0 => String::new(),
-        count => format!(" ({} held out)", grouped(count)),
-    };
-    Ok(format!(
-        "{} training{held_out} and {} test images",
-        grouped(dataset.train + dataset.validation),
-        grouped(dataset.test),
-    ))
+    let [train, validation, test] = [dataset.train, dataset.validation, dataset.test].map(grouped);
+    Ok(match (&data.validation, dataset.validation) {
+        (Some(Validation { folder, .. }), _) => {
+            format!(
+                "{train} training, {validation} validation (of {folder}/) and {test} test images"
+            )
+        }
+        (None, 0) => format!("{train} training and {test} test images"),
+        (None, held_out) => format!(
+            "{} training ({validation} held out) and {test} test images",
+            grouped(dataset.train + held_out)
+        ),
+    })
+}
+
+/// That the images for validation are given, and that the parameters therefore do not apply.
+fn remark(given: &Validation, params: &Params) -> String {
+    let remark = given.remark();
+    match params.validation as usize {
+        asked if asked == given.images.len() => remark,
+        asked => format!(
+            "{remark} (`validation: {}` would draw as many from the training images, and does not apply)",
+            grouped(asked as u64)
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,34 @@ pub struct Params {
     /// Why the numbers cannot be compared with the published ones, as clauses without a full
     /// stop (`the images are generated`); empty if they can.
     pub caveats: Vec<String>,
+    /// Whose numbers the pipeline has.
+    #[serde(default, skip_serializing_if = "Sources::is_all")]
+    pub sources: Sources,
+}
+
+/// Whether there are numbers of others, for whichever models.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sources {
+    /// He et al. 2015.
+    pub he: bool,
+    /// The PyTorch reproduction nabla0001/resnet.
+    pub reproduction: bool,
+}
+
+impl Default for Sources {
+    fn default() -> Sources {
+        Sources {
+            he: true,
+            reproduction: true,
+        }
+    }
+}
+
+impl Sources {
+    fn is_all(&self) -> bool {
+        *self == Sources::default()
+    }
 }
 
 /// One model and what others measured for it.
@@ -119,7 +147,7 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let summary: Summary = context.read_json("summary.json")?;
     let dataset: Dataset = context.read_json("dataset.json")?;
     let results = results(params, &summary, dataset)?;
-    context.write("results.md", markdown::page(&results))?;
+    context.write("results.md", markdown::page(&results, &params.sources))?;
     context.write_json("results.json", &results)?;
     context.write("results.csv", csv::file(&results)?)?;
     Ok(format!("rows: {}", results.rows.len()))

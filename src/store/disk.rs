@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use rustix::io::Errno;
+use serde::Serializer;
 
 /// Reads a file, but nothing that only has its name: a pipe would be waited for, and a device might never
 /// end.
@@ -25,6 +26,14 @@ pub fn expect_file(path: &Path) -> io::Result<()> {
         found if found.is_file() => Ok(()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
     }
+}
+
+/// A path in JSON that is for programs to show and not to open: what is not UTF-8 in it is replaced.
+///
+/// # Errors
+/// If the serializer fails.
+pub fn displayed<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// Creates a folder and its parents.

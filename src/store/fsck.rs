@@ -52,6 +52,7 @@ pub enum Mended {
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
     /// Where, from the folder of artifacts.
+    #[serde(serialize_with = "super::disk::displayed")]
     pub path: PathBuf,
     /// What is wrong (`was altered`).
     pub what: String,

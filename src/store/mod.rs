@@ -40,7 +40,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::io::Errno;
 
 pub use claim::{Claim, Claimed, wait, work_in};
-pub use disk::{sweep, write_by, write_whole};
+pub use disk::{displayed, sweep, write_by, write_whole};
 pub use fsck::{Checkup, Finding, Harm, Mended};
 pub use gc::{Artifact, Fate, Interrupted, Limits, Needs, Survey, Why};
 pub use history::Earlier;

@@ -28,7 +28,7 @@ pub struct Setting<'a> {
     pub folder: &'a Path,
     pub backend: Backend,
     /// Folders or URLs in which a download looks first.
-    pub mirrors: Vec<String>,
+    pub mirrors: Vec<PathBuf>,
     pub executor: &'a dyn Executor,
     pub threads: usize,
     /// In percentage points of error; by default 0.1 for an evaluation and 1 for a training.
@@ -98,7 +98,7 @@ fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
                 )
             })?;
         inputs.insert(name.clone(), input.blake3);
-        paths.insert(name.clone(), path);
+        paths.insert(name.clone(), path.into());
     }
     let key_inputs = Bases::only(&setting.backend).key_inputs(&step.params, inputs, None);
     Ok(Task {
@@ -108,7 +108,7 @@ fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
         params: step.params.clone(),
         inputs: paths,
         environment: Environment {
-            mirrors: setting.mirrors.clone(),
+            mirrors: setting.mirrors.iter().cloned().map(Into::into).collect(),
             sources: step.sources.clone(),
             device: setting.backend.to_string(),
             checkpoint_seconds: 1e9,

@@ -287,6 +287,15 @@ fn certificates_are_checked_against_those_that_the_environment_names() {
     // It would not be better next time.
     assert!(!failed.err.contains("attempts"), "{}", failed.err);
 
+    // An empty variable counts as not set.
+    let unset = [("SSL_CERT_FILE", ""), ("SSL_CERT_DIR", "")];
+    let failed = run(&project(&url), &unset);
+    assert!(
+        failed.err.contains("invalid peer certificate"),
+        "{}",
+        failed.err
+    );
+
     let nothing = ("SSL_CERT_FILE", "/nowhere.pem");
     let failed = run(&project(&url), &[nothing]);
     let words = "SSL_CERT_FILE names no certificate that can be read";

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use console::style;
 use serde_json::json;
 
 use super::arguments::Arguments;
 use super::{Verified, github, junit, summary};
 use crate::cli::file::UserFile;
 use crate::cli::out::Out;
+use crate::cli::terminal::{Paint, paint, shown_as_one};
 use crate::verify::{Check, Level, Status, overall};
 
 /// One level for people: what it looks at, how it ended, and what is to be seen to.
@@ -20,14 +20,16 @@ pub fn show(level: Level, checks: &[Check], verbose: bool, out: &mut Out) {
     out.line(format!(
         "{} {}: {}",
         word(overall(checks)),
-        style(level.name()).bold(),
+        paint(Paint::Bold, level.name()),
         level.looks_at()
     ));
     let spoken =
         |check: &&Check| verbose || check.status != Status::Passed || check.level == Level::Claims;
     for check in checks.iter().filter(spoken) {
-        out.line(format!("  {} {}", word(check.status), check.name));
-        out.line(format!("     {}", check.message));
+        let name = shown_as_one(&check.name);
+        out.line(format!("  {} {name}", word(check.status)));
+        let message = shown_as_one(&check.message).replace('\n', "\n     ");
+        out.line(format!("     {message}"));
     }
     let hidden = checks.iter().filter(|check| !spoken(check)).count();
     if hidden > 0 {
@@ -35,11 +37,11 @@ pub fn show(level: Level, checks: &[Check], verbose: bool, out: &mut Out) {
     }
 }
 
-fn word(status: Status) -> console::StyledObject<&'static str> {
+fn word(status: Status) -> String {
     match status {
-        Status::Passed => style("ok").green(),
-        Status::Undecided => style("??").yellow().bold(),
-        Status::Failed => style("NO").red().bold(),
+        Status::Passed => paint(Paint::Green, "ok"),
+        Status::Undecided => paint(Paint::Yellow, "??"),
+        Status::Failed => paint(Paint::Red, "NO"),
     }
 }
 

@@ -24,15 +24,20 @@ pub struct Arguments {
     #[arg(long, value_name = "STEP")]
     pub rebuild: Vec<String>,
     /// Run so many steps again, drawn at random.
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub sample: Option<usize>,
     /// Draw the sample with this seed, to repeat it [default: a new one each time].
-    #[arg(long, value_name = "N", requires = "sample")]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "sample",
+        allow_negative_numbers = true
+    )]
     pub sample_seed: Option<u64>,
     /// Percentage points by which a test error may differ where bytes cannot be the same: on another
     /// backend or processor, or one that is not deterministic [default: 0.1 for evaluations, 1 for
     /// trainings].
-    #[arg(long, value_name = "POINTS", value_parser = points)]
+    #[arg(long, value_name = "POINTS", value_parser = points, allow_negative_numbers = true)]
     pub within: Option<f64>,
     /// Hold the numbers that are bound in this document against the results (may be repeated).
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -40,9 +45,9 @@ pub struct Arguments {
     /// Bring the numbers in the documents up to date.
     #[arg(long, requires = "docs")]
     pub write: bool,
-    /// Look here first for archives: a folder or a URL (may be repeated; also FIG6_MIRROR).
-    #[arg(long, value_name = "DIR|URL", env = "FIG6_MIRROR")]
-    pub mirror: Vec<String>,
+    /// Look here first for archives: a folder, a URL, or the archive itself (may be repeated; also FIG6_MIRROR).
+    #[arg(long, value_name = "DIR|URL")]
+    pub mirror: Vec<PathBuf>,
     /// The folder of reports.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub reports: PathBuf,

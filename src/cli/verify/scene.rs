@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use console::style;
 
 use super::arguments::Arguments;
 use super::interrupt::Interrupt;
 use crate::bundle::{Contents, unpack};
+use crate::cli::environment::mirrors;
 use crate::cli::out::Out;
+use crate::cli::terminal::{Paint, paint};
 use crate::cli::{Project, Where};
 use crate::nn::draw::Draw;
 use crate::pipeline::{Claims, Pipeline};
@@ -207,7 +208,7 @@ impl Scene {
             let message = "there is no step to run again";
             return Ok(vec![Check::new(level, "steps", Status::Undecided, message)]);
         }
-        let folder = std::env::temp_dir();
+        let folder = tempfile::env::temp_dir();
         let setting = Setting {
             statement,
             graph: &self.graph,
@@ -216,7 +217,7 @@ impl Scene {
                 .collect(),
             folder: &folder,
             backend: self.project.backend,
-            mirrors: arguments.mirror.clone(),
+            mirrors: mirrors(&arguments.mirror),
             executor,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             tolerance: arguments.within,
@@ -225,7 +226,7 @@ impl Scene {
         let mut checks = Vec::new();
         for step in steps {
             if !arguments.json {
-                out.remark(&format!("  {} {step}", style("running").dim()));
+                out.remark(&format!("  {} {step}", paint(Paint::Dim, "running")));
             }
             checks.push(again(level, step, &setting, &mut |_, _| {})?);
         }

@@ -1,11 +1,14 @@
 //! Where an archive may lie: the mirrors first, by file name, then the sources' own URLs.
 //!
-//! Only names places; unaware of whether anything is there.
+//! Only names places; unaware of whether what is there is the archive.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::steps::AnyPath;
 use crate::steps::download::url::shown;
 use crate::steps::download::{ArchiveId, Source};
 
@@ -40,13 +43,13 @@ impl fmt::Display for Place {
 
 /// All places in the order in which to try them, each once: every mirror for every source in its
 /// order, then the sources.
-pub fn places(sources: &[Source], mirrors: &[String]) -> Vec<Place> {
+pub fn places(sources: &[Source], mirrors: &[AnyPath]) -> Vec<Place> {
     let at = |location, source: &Source| Place {
         location,
         id: source.id(),
         file_name: decode(raw_name(&source.url)),
     };
-    let mirrored = mirrors.iter().flat_map(|mirror| {
+    let mirrored = mirrors.iter().flat_map(|AnyPath(mirror)| {
         sources
             .iter()
             .map(move |source| at(in_mirror(mirror, raw_name(&source.url)), source))
@@ -73,18 +76,51 @@ impl Location {
             None => rest,
         });
         match path {
-            Some(path) if path.starts_with('/') => Location::File(PathBuf::from(decode(path))),
+            Some(path) if path.starts_with('/') => {
+                Location::File(OsString::from_vec(decoded(path)).into())
+            }
             _ => Location::Unsupported(url.to_owned()),
         }
     }
 }
 
-/// The file `name` (as it stands in a URL) of a mirror.
-fn in_mirror(mirror: &str, name: &str) -> Location {
-    if is_http(mirror) || strip_scheme(mirror, "file:").is_some() {
-        return Location::parse(&format!("{}/{name}", mirror.trim_end_matches('/')));
+/// The file `name` (as it stands in a URL) of a mirror, or the mirror itself if it is an archive: a
+/// file, or called as the one that is looked for or as archives are.
+fn in_mirror(mirror: &Path, name: &str) -> Location {
+    let url = mirror
+        .to_str()
+        .filter(|mirror| is_http(mirror) || strip_scheme(mirror, "file:").is_some());
+    if let Some(url) = url {
+        let itself = Location::parse(url);
+        let is_archive = match &itself {
+            Location::File(path) => is_archive(path, name),
+            _ => is_archive_name(raw_name(url), name),
+        };
+        return match is_archive {
+            true => itself,
+            false => Location::parse(&format!("{}/{name}", url.trim_end_matches('/'))),
+        };
     }
-    Location::File(Path::new(mirror).join(decode(name)))
+    Location::File(match is_archive(mirror, name) {
+        true => mirror.to_owned(),
+        false => mirror.join(decode(name)),
+    })
+}
+
+/// Whether a mirror on this machine is the archive itself.
+fn is_archive(path: &Path, name: &str) -> bool {
+    let own = path.file_name().and_then(|own| own.to_str());
+    let is_called_so = own.is_some_and(|own| is_archive_name(own, name));
+    path.is_file() || (is_called_so && !path.is_dir())
+}
+
+/// Whether a file is called as the one that is looked for, or as archives are.
+fn is_archive_name(own: &str, name: &str) -> bool {
+    let own = decode(own);
+    own == decode(name)
+        || [".tar.gz", ".tgz", ".tar"]
+            .iter()
+            .any(|end| own.ends_with(end))
 }
 
 fn is_http(url: &str) -> bool {
@@ -115,6 +151,11 @@ fn raw_name(url: &str) -> &str {
 
 /// Percent-decoding. Text that is no valid encoding stays as it is.
 pub fn decode(text: &str) -> String {
+    String::from_utf8(decoded(text)).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Percent-decoding to bytes, which a path may consist of.
+fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
@@ -134,7 +175,7 @@ pub fn decode(text: &str) -> String {
             }
         }
     }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+    bytes
 }
 
 #[cfg(test)]
@@ -151,7 +192,7 @@ mod tests {
 
     fn shown(urls: &[&str], mirrors: &[&str]) -> Vec<String> {
         let sources: Vec<Source> = urls.iter().map(|url| source(url)).collect();
-        let mirrors: Vec<String> = mirrors.iter().map(|&mirror| mirror.to_owned()).collect();
+        let mirrors: Vec<AnyPath> = mirrors.iter().map(|&mirror| mirror.into()).collect();
         places(&sources, &mirrors)
             .iter()
             .map(ToString::to_string)
@@ -176,6 +217,52 @@ mod tests {
                 "/d/e f.tgz",
             ]
         );
+    }
+
+    #[test]
+    fn a_mirror_may_be_the_archive_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(here("other"), "").unwrap();
+        std::fs::create_dir(here("c.tgz")).unwrap();
+        let url = "https://a.example/x/c%20d.tar.gz";
+        for (mirror, expected) in [
+            (here("other"), here("other")),
+            (here("c d.tar.gz"), here("c d.tar.gz")),
+            (here("c.tgz"), here("c.tgz/c d.tar.gz")),
+            (here("folder"), here("folder/c d.tar.gz")),
+            (format!("file://{}", here("other")), here("other")),
+            (
+                "file:///m/c%20d.tar.gz".to_owned(),
+                "/m/c d.tar.gz".to_owned(),
+            ),
+        ] {
+            assert_eq!(shown(&[url], &[&mirror])[0], expected);
+        }
+        for itself in [
+            "http://m/c%20d.tar.gz",
+            "http://m/y.tgz",
+            "http://m/c%20d.tar.gz?raw=1",
+        ] {
+            assert_eq!(shown(&[url], &[itself])[0], itself);
+        }
+        assert_eq!(
+            shown(&[url], &["http://m/c.tgz/"])[0],
+            "http://m/c.tgz/c%20d.tar.gz"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mirror_need_not_be_utf8() {
+        let source = source("http://a.example/c");
+        let mirror = AnyPath(OsString::from_vec(b"/m\xff".to_vec()).into());
+        let places = places(&[source], &[mirror, "file:///n%FE".into()]);
+        let expected = [&b"/m\xff/c"[..], b"/n\xfe/c"];
+        for (place, bytes) in places.iter().zip(expected) {
+            let path = OsString::from_vec(bytes.to_vec()).into();
+            assert_eq!(place.location, Location::File(path));
+        }
     }
 
     #[test]

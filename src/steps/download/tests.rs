@@ -8,11 +8,11 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::*;
-use crate::steps::Environment;
 use crate::steps::download::client::Limits;
 use crate::steps::download::fetch::Job;
 use crate::steps::download::place::places;
 use crate::steps::download::proxy::Proxies;
+use crate::steps::{AnyPath, Environment};
 
 mod answers;
 mod generated;
@@ -91,7 +91,7 @@ impl Download {
     }
 
     fn fetch(&mut self, sources: &[Source], mirrors: &[&str]) -> Result<String> {
-        let mirrors: Vec<String> = mirrors.iter().map(|&mirror| mirror.to_owned()).collect();
+        let mirrors: Vec<AnyPath> = mirrors.iter().map(|&mirror| mirror.into()).collect();
         let job = Job {
             places: places(sources, &mirrors),
             scratch: self.folder.path(),

@@ -39,6 +39,8 @@ pub struct Curve {
 const MARGIN: f64 = 8.0;
 const PANEL_WIDTH: f64 = 407.0;
 const NARROW_PANEL_WIDTH: f64 = 350.0;
+/// Where labels are long, panels are wider.
+const LEAST_PLOT_WIDTH: f64 = 100.0;
 const TITLE: f64 = 34.0;
 const PLOT_HEIGHT: f64 = 262.0;
 const LEFT: f64 = 54.0;
@@ -66,11 +68,16 @@ const TEST_BAND: f64 = 0.22;
 /// If the library cannot draw.
 pub fn figure(figure: &Figure) -> Result<String> {
     let count = figure.panels.len();
+    let longest_label = curves(figure)
+        .map(|curve| labels::width(&curve.label, TEXT_SIZE))
+        .fold(0.0, f64::max);
+    let beside = LEFT + LEADER + longest_label + 2.0;
     let panel_width = if count > 2 {
         NARROW_PANEL_WIDTH
     } else {
         PANEL_WIDTH
     };
+    let panel_width = panel_width.max((beside + LEAST_PLOT_WIDTH).ceil());
     let width = 2.0 * MARGIN + panel_width * count as f64;
     let note = figure.note.as_deref().unwrap_or_default();
     let note = labels::wrap(note, NOTE_SIZE, width - 6.0 * MARGIN);
@@ -78,10 +85,7 @@ pub fn figure(figure: &Figure) -> Result<String> {
     let note_top = MARGIN + TITLE + PLOT_HEIGHT + BELOW + KEY;
     let height = (note_top + note_line * note.len() as f64 + MARGIN).ceil();
 
-    let longest_label = curves(figure)
-        .map(|curve| labels::width(&curve.label, TEXT_SIZE))
-        .fold(0.0, f64::max);
-    let plot_width = panel_width - LEFT - LEADER - longest_label - 2.0;
+    let plot_width = panel_width - beside;
     canvas::draw((width, height), &describe(figure), |canvas| {
         for (index, panel) in figure.panels.iter().enumerate() {
             let left = MARGIN + panel_width * index as f64 + LEFT;

@@ -280,3 +280,45 @@ fn the_figure_lies_on_a_white_card_and_describes_itself() {
     assert!(start[1].contains("plain &amp; simple: plain-20 ends at 9.50%"));
     assert!(start[2].starts_with("<rect ") && start[2].contains("fill=\"#FFFFFF\""));
 }
+
+#[test]
+fn no_text_means_anything_in_the_svg() {
+    let hostile = "a<b>|`c`&\"'</svg>";
+    let mut params = params(1000, &[0]);
+    params.panels[0].title = hostile.to_owned();
+    params.panels[0].curves[0].label = format!("{hostile}stroke-width=\"10\" points=");
+    params.note = Some(hostile.to_owned());
+    let svg = draw(&params);
+    assert_eq!(svg.matches("</svg>").count(), 1);
+    assert!(!svg.contains("<b>") && !svg.contains("\"'"), "{svg}");
+    let escaped = "a&lt;b&gt;|`c`&amp;&quot;";
+    assert!(svg.matches(escaped).count() >= 4, "{svg}");
+}
+
+#[test]
+fn the_longest_label_leaves_room_for_the_curves() {
+    let width = |label: &str| -> f64 {
+        let mut params = params(1000, &[0]);
+        params.panels[1].curves[0].label = label.to_owned();
+        let svg = draw(&params);
+        assert!(texts(&svg).contains(&label));
+        for line in polylines(&svg, &["stroke-width=\"10\""]) {
+            let points = line.split("points=\"").nth(1).unwrap();
+            let x: Vec<i32> = points
+                .split('"')
+                .next()
+                .unwrap()
+                .split_whitespace()
+                .map(|point| point.split(',').next().unwrap().parse().unwrap())
+                .collect();
+            // Four units are a pixel. The key's sample is 34 pixels wide, the curves begin later.
+            let wide = x.last().unwrap() - x[0];
+            assert!(wide == 4 * 34 || wide > 4 * 80, "{wide} {label}");
+        }
+        let shown = svg.split('"').nth(1).unwrap();
+        shown.parse().unwrap()
+    };
+    let usual = width("ResNet-110, 400 iter.");
+    assert_eq!(usual, width("a"));
+    assert!(width(&"W".repeat(60)) > usual);
+}

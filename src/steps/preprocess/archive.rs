@@ -37,6 +37,12 @@ impl Default for Limits {
     }
 }
 
+/// A member that is handed on, with its path.
+pub enum Member {
+    File(String, Vec<u8>),
+    Folder(String),
+}
+
 /// Bytes that may stand between two members: the next one's header, with any long name.
 const HEADERS: u64 = 1 << 20;
 /// Longest path of a member, in bytes: the longest that Linux takes.
@@ -69,8 +75,8 @@ fn is_tar(head: &[u8]) -> bool {
     head.get(257..262) == Some(b"ustar")
 }
 
-/// Calls `visit` with the path and content of each file that `keep` chooses by its path, in the
-/// archive's order. Paths have no empty components and no `.`. `progress` is told bytes of the
+/// Calls `visit` with each folder and each file that `keep` chooses by its path, in the archive's
+/// order. Paths have no empty components and no `.`. `progress` is told bytes of the
 /// archive read and bytes in all.
 ///
 /// # Errors
@@ -80,7 +86,7 @@ pub fn members(
     path: &Path,
     limits: Limits,
     keep: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(String, Vec<u8>) -> Result<()>,
+    visit: &mut dyn FnMut(Member) -> Result<()>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<()> {
     let mut file = File::open(path).context("cannot open it")?;
@@ -149,7 +155,7 @@ fn take(
     entry: &mut Entry<'_, impl Read>,
     limits: Limits,
     keep: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(String, Vec<u8>) -> Result<()>,
+    visit: &mut dyn FnMut(Member) -> Result<()>,
     meter: &Meter,
 ) -> Result<String> {
     let kind = entry.header().entry_type();
@@ -187,7 +193,9 @@ fn take(
         "{path} has {count} of its {size} bytes: the archive was cut short"
     );
     if wanted {
-        visit(path.clone(), content)?;
+        visit(Member::File(path.clone(), content))?;
+    } else if kind == EntryType::Directory {
+        visit(Member::Folder(path.clone()))?;
     }
     Ok(path)
 }
@@ -203,6 +211,11 @@ fn safe(bytes: &[u8]) -> Result<String> {
     );
     let path = std::str::from_utf8(bytes)
         .map_err(|_| anyhow!("the member \"{shown}\" has a name that is not UTF-8"))?;
+    // macOS's `Icon\r` is the one name of this kind that is seen in good archives.
+    ensure!(
+        !path.trim_end_matches('\r').contains(char::is_control),
+        "the member \"{shown}\" has a name with control characters: expected letters"
+    );
     ensure!(
         !path.starts_with('/'),
         "the member \"{shown}\" has an absolute path: expected one inside the archive"

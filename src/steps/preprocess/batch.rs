@@ -58,6 +58,8 @@ impl Batch {
         };
         let text = std::str::from_utf8(&lines).context("is no UTF-8 text")?;
         Ok(text
+            // What editors on Windows put in front.
+            .trim_start_matches('\u{feff}')
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty())

@@ -8,10 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail, ensure};
 use rayon::prelude::*;
 
-use crate::cifar::{CLASS_NAMES, CLASSES, IMAGE, Images};
+use crate::cifar::{CLASS_NAMES, CLASSES, Images};
+use crate::steps::count::grouped;
 use crate::steps::preprocess::batch::Batch;
 use crate::steps::preprocess::decode;
-use crate::steps::preprocess::roles::{EXPECTED, Part, Role, role};
+use crate::steps::preprocess::roles::{
+    ClassFolder, EXPECTED, Part, Role, SplitFolder, class_folder, role, split_folder,
+};
+use crate::steps::preprocess::split_images::SplitImages;
 
 /// Image files to decode at a time, by number and by bytes: enough for every core, little memory.
 const BATCH: usize = 2048;
@@ -23,8 +27,29 @@ pub struct Data {
     /// In the archive's order: see [`super::Split`].
     pub train: Images,
     pub test: Images,
+    /// Of a folder that says itself which images are for validation.
+    pub validation: Option<Validation>,
     /// The ten classes in the order of their labels.
     pub classes: Vec<String>,
+}
+
+/// The images of a folder beside those of training and test.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Validation {
+    /// As it is called: `val`, `valid` …
+    pub folder: String,
+    pub images: Images,
+}
+
+impl Validation {
+    /// What is to be known of it, as a sentence without a full stop.
+    pub fn remark(&self) -> String {
+        format!(
+            "the {} images of {}/ are the validation set, so no training images are held out",
+            grouped(self.images.len() as u64),
+            self.folder
+        )
+    }
 }
 
 /// What was found so far.
@@ -37,18 +62,16 @@ pub struct Collection {
     names: Vec<Batch>,
     pending: Vec<(String, Part, Vec<u8>)>,
     pending_bytes: usize,
-    train_images: Folder,
-    test_images: Folder,
+    train_images: SplitImages,
+    validation_images: SplitImages,
+    test_images: SplitImages,
+    /// Files for validation, not decoded: only at the end is it known whether they are beside the
+    /// other images.
+    set_aside: Vec<(String, Vec<u8>)>,
+    /// Folders of splits and of classes, whatever they hold.
+    folders: BTreeSet<String>,
     /// Whether test images are enough.
     test_alone: bool,
-}
-
-/// The decoded images of one split of image folders.
-#[derive(Default)]
-struct Folder {
-    paths: Vec<String>,
-    /// [`IMAGE`] bytes for each path.
-    pixels: Vec<u8>,
 }
 
 impl Collection {
@@ -87,20 +110,72 @@ impl Collection {
                 self.test = Some(Batch::new(path, version, content)?);
             }
             Role::Names { version, .. } => self.names.push(Batch::new(path, version, content)?),
-            Role::Image { root, part, .. } => {
-                self.same_root(root, &path)?;
+            Role::Image(ClassFolder { split, .. }) | Role::Stray(split)
+                if split.part == Part::Validation =>
+            {
+                self.set_aside.push((path, content));
+            }
+            Role::Image(ClassFolder { split, .. }) => {
+                self.same_root(split.root, &path)?;
+                self.same_name(split)?;
+                let part = split.part;
                 self.pending_bytes += content.len();
                 self.pending.push((path, part, content));
                 if self.pending.len() >= BATCH || self.pending_bytes >= BATCH_BYTES {
                     self.decode()?;
                 }
             }
-            Role::Stray => bail!(
-                "{path} lies in no class folder: expected train/<class>/<image> or test/<class>/<image>"
-            ),
+            Role::Stray(split) => bail!("{}", stray(&path, split)),
             Role::Other => {}
         }
         Ok(())
+    }
+
+    /// Takes note of a folder, which may be empty.
+    pub fn add_folder(&mut self, path: &str) {
+        if split_folder(path).is_some() || class_folder(path).is_some() {
+            self.folders.insert(path.to_owned());
+        }
+    }
+
+    fn folder(&mut self, part: Part) -> &mut SplitImages {
+        match part {
+            Part::Train => &mut self.train_images,
+            Part::Validation => &mut self.validation_images,
+            Part::Test => &mut self.test_images,
+        }
+    }
+
+    /// Refuses two folders for the same part, such as `val` and `valid`.
+    fn same_name(&mut self, split: SplitFolder) -> Result<()> {
+        let known = &mut self.folder(split.part).name;
+        if known.is_empty() {
+            split.name.clone_into(known);
+        }
+        ensure!(
+            known == split.name,
+            "holds both {known}/ and {}/: expected one of them",
+            split.name
+        );
+        Ok(())
+    }
+
+    /// Takes in what was set aside and lies beside the other images.
+    fn take_validation(&mut self) -> Result<()> {
+        let root = self.root.as_ref().map(|(root, _)| root.clone());
+        for (path, content) in std::mem::take(&mut self.set_aside) {
+            match role(&path) {
+                Role::Image(ClassFolder { split, .. }) if Some(split.root) == root.as_deref() => {
+                    self.same_name(split)?;
+                    self.pending.push((path, Part::Validation, content));
+                }
+                Role::Stray(split) if Some(split.root) == root.as_deref() => {
+                    bail!("{}", stray(&path, split))
+                }
+                _ => {}
+            }
+        }
+        self.decode()
     }
 
     /// Refuses two data sets at once.
@@ -125,10 +200,7 @@ impl Collection {
             .map(|(path, _, content)| decode::image(content).with_context(|| path.clone()))
             .collect();
         for ((path, part, _), pixels) in pending.into_iter().zip(decoded) {
-            let folder = match part {
-                Part::Train => &mut self.train_images,
-                Part::Test => &mut self.test_images,
-            };
+            let folder = self.folder(part);
             folder.pixels.extend_from_slice(&pixels?);
             folder.paths.push(path);
         }
@@ -194,12 +266,16 @@ impl Collection {
         Ok(Data {
             train,
             test,
+            validation: None,
             classes,
         })
     }
 
-    fn folders(self) -> Result<Data> {
+    fn folders(mut self) -> Result<Data> {
+        self.take_validation()?;
+        self.none_is_empty()?;
         let train = self.train_images.classes();
+        let validation = self.validation_images.classes();
         let test = self.test_images.classes();
         ensure!(
             !train.is_empty() || self.test_alone,
@@ -209,67 +285,80 @@ impl Collection {
             !test.is_empty(),
             "holds no test images: expected test/<class>/ with PNG or JPEG files"
         );
-        // Where test images are all there are, there is nothing to compare.
-        let (name, train) = match train.is_empty() {
-            true => ("test", test.clone()),
-            false => ("train", train),
-        };
-        for (name, classes, others) in [("train", &train, &test), ("test", &test, &train)] {
-            if let Some(missing) = others.difference(classes).next() {
-                bail!("{name}/{missing} is missing: expected the same classes in train and test");
+        let parts = [
+            (&self.train_images.name, &train),
+            (&self.test_images.name, &test),
+            (&self.validation_images.name, &validation),
+        ];
+        // Only the test images need to be there if they are enough, and nobody needs the last ones.
+        let parts = parts.iter().filter(|(_, classes)| !classes.is_empty());
+        for (name, classes) in parts.clone() {
+            for (other, others) in parts.clone() {
+                if let Some(missing) = others.difference(classes).next() {
+                    bail!(
+                        "{name}/{missing} is missing: expected the same classes in {other} and {name}"
+                    );
+                }
             }
         }
-        let classes: Vec<String> = train.into_iter().map(str::to_owned).collect();
+        let (name, classes) = match train.is_empty() {
+            true => (&self.test_images.name, test),
+            false => (&self.train_images.name, train),
+        };
+        let classes: Vec<String> = classes.into_iter().map(str::to_owned).collect();
         ensure!(
             classes.len() == CLASSES,
             "{name} holds {} class folders ({}): expected {CLASSES}",
             classes.len(),
             shortened(&classes)
         );
+        let validation = match validation.is_empty() {
+            true => None,
+            false => Some(Validation {
+                images: self.validation_images.images(&classes)?,
+                folder: self.validation_images.name,
+            }),
+        };
         Ok(Data {
+            validation,
             train: self.train_images.images(&classes)?,
             test: self.test_images.images(&classes)?,
             classes,
         })
     }
-}
 
-impl Folder {
-    fn classes(&self) -> BTreeSet<&str> {
-        self.paths.iter().map(|path| class(path)).collect()
-    }
-
-    /// The images sorted by path; a class's label is its place in `classes`.
-    fn images(&self, classes: &[String]) -> Result<Images> {
-        let mut order: Vec<usize> = (0..self.paths.len()).collect();
-        order.sort_by(|&a, &b| self.paths[a].cmp(&self.paths[b]));
-        for pair in order.windows(2) {
-            let path = &self.paths[pair[0]];
+    /// Refuses folders of the data set without an image: whatever they are for, it is not used.
+    fn none_is_empty(&self) -> Result<()> {
+        let root = self.root.as_ref().map(|(root, _)| root.as_str());
+        let images = [
+            &self.train_images,
+            &self.validation_images,
+            &self.test_images,
+        ];
+        let all = images.into_iter().flat_map(|folder| &folder.paths);
+        let used: BTreeSet<&str> = all
+            .filter_map(|path| path.rsplit_once('/'))
+            .flat_map(|(class, _)| [Some(class), class.rsplit_once('/').map(|(split, _)| split)])
+            .flatten()
+            .collect();
+        for path in &self.folders {
+            let split = split_folder(path);
+            let split = split.or_else(|| class_folder(path).map(|folder| folder.split));
             ensure!(
-                path != &self.paths[pair[1]],
-                "{path} is there twice: expected each file once"
+                split.map(|split| split.root) != root || used.contains(path.as_str()),
+                "{path}/ holds no images: put PNG or JPEG files of the class there, or remove the folder"
             );
         }
-        let mut images = Images::default();
-        for index in order {
-            let path = &self.paths[index];
-            let label = classes
-                .iter()
-                .position(|name| name == class(path))
-                .and_then(|label| u8::try_from(label).ok())
-                .with_context(|| format!("{path} is of no known class"))?;
-            images.push(label, &self.pixels[index * IMAGE..][..IMAGE])?;
-        }
-        Ok(images)
+        Ok(())
     }
 }
 
-/// The class of an image file: the folder that it lies in.
-fn class(path: &str) -> &str {
-    match role(path) {
-        Role::Image { class, .. } => class,
-        _ => "",
-    }
+/// What is wrong with an image in the folder of a split.
+fn stray(path: &str, split: SplitFolder) -> String {
+    let name = split.name;
+    format!(
+        "{path} lies in no class folder: expected {name}/<class>/<image>, so move it there or away"
+    )
 }
 
 /// The names, if there are as many as there are classes.

@@ -30,7 +30,11 @@ pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
     let format = match reader.format() {
         Some(ImageFormat::Png) => "PNG",
         Some(ImageFormat::Jpeg) => "JPEG",
-        _ => bail!("expected a PNG or JPEG image"),
+        Some(other) => bail!(
+            "is a {} image: expected PNG or JPEG, so convert it",
+            name_of(other)
+        ),
+        None => bail!("is no image: expected PNG or JPEG files only, so move it elsewhere"),
     };
     let damaged = || format!("is no valid {format}: it was cut short or is damaged");
     let decoder = reader.into_decoder().with_context(damaged)?;
@@ -64,6 +68,20 @@ pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
         }
     }
     Ok(planes)
+}
+
+/// What people call a format.
+fn name_of(format: ImageFormat) -> &'static str {
+    match format {
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+        ImageFormat::Avif => "AVIF",
+        ImageFormat::Pnm => "PNM",
+        ImageFormat::Ico => "ICO",
+        _ => "different kind of",
+    }
 }
 
 #[cfg(test)]
@@ -111,7 +129,27 @@ pub mod tests {
         let deep = DynamicImage::new_rgb16(32, 32);
         let deep = encode(deep, ImageFormat::Png);
         assert!(message(&deep).contains("expected 8 bits per channel"));
-        assert_eq!(message(b"GIF89a??"), "expected a PNG or JPEG image");
+    }
+
+    #[test]
+    fn what_is_neither_png_nor_jpeg_is_told_apart_from_what_is_no_image() {
+        for (bytes, format) in [
+            (&b"GIF89a??"[..], "GIF"),
+            (b"RIFF\x24\0\0\0WEBPVP8 ", "WebP"),
+            (b"BM\x46\0\0\0\0\0", "BMP"),
+            (b"II*\0\x08\0\0\0", "TIFF"),
+        ] {
+            assert_eq!(
+                message(bytes),
+                format!("is a {format} image: expected PNG or JPEG, so convert it")
+            );
+        }
+        for bytes in [&b"my notes"[..], b"", b"\0\0"] {
+            assert_eq!(
+                message(bytes),
+                "is no image: expected PNG or JPEG files only, so move it elsewhere"
+            );
+        }
     }
 
     #[test]

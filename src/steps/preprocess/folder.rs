@@ -1,6 +1,6 @@
 //! Lists the files of a folder and hands them on as [`archive`] does with an archive's members.
-//! A folder is its user's own: links are followed, wherever they lead, unless in a circle; hidden
-//! files and folders are passed over.
+//! A folder is its user's own: links are followed, wherever they lead, unless in a circle; what
+//! systems leave behind is passed over.
 //!
 //! Unaware of what files mean.
 
@@ -12,6 +12,7 @@ use anyhow::{Context as _, Error, Result, anyhow, ensure};
 use walkdir::WalkDir;
 
 use crate::steps::preprocess::archive::{self, Limits};
+use crate::steps::preprocess::roles::is_rubbish;
 
 /// How often progress goes out, in bytes.
 const REPORT_EVERY: u64 = 4 << 20;
@@ -22,7 +23,8 @@ pub struct Listing {
     pub files: Vec<Found>,
     /// Other files, and folders, directly in it.
     beside: Vec<Found>,
-    folders: Vec<String>,
+    /// All folders, however deep, in the same order.
+    pub folders: Vec<String>,
 }
 
 /// One file.
@@ -37,7 +39,8 @@ pub struct Found {
 impl Listing {
     /// What lies directly in the folder and is not wanted.
     pub fn names(&self) -> Vec<String> {
-        let folders = self.folders.iter().map(|name| format!("{name}/"));
+        let folders = self.folders.iter().filter(|path| !path.contains('/'));
+        let folders = folders.map(|name| format!("{name}/"));
         let files = self.beside.iter().map(|file| file.path.clone());
         folders.chain(files).collect()
     }
@@ -62,11 +65,11 @@ pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<
         .sort_by_file_name();
     for entry in walk
         .into_iter()
-        .filter_entry(|entry| !is_hidden(entry.path()))
+        .filter_entry(|entry| !is_passed_over(entry.path()))
     {
         let entry = match entry {
             // Unlike an entry, an error comes here without being filtered.
-            Err(error) if error.depth() > 0 && error.path().is_some_and(is_hidden) => continue,
+            Err(error) if error.depth() > 0 && error.path().is_some_and(is_passed_over) => continue,
             entry => entry.map_err(|error| explain(error, root))?,
         };
         number += 1;
@@ -79,9 +82,7 @@ pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<
         let path = slashed(relative);
         let kind = entry.file_type();
         if kind.is_dir() {
-            if entry.depth() == 1 {
-                listing.folders.push(path);
-            }
+            listing.folders.push(path);
             continue;
         }
         let wanted = keep(&path);
@@ -91,6 +92,10 @@ pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<
         ensure!(
             !wanted || relative.to_str().is_some(),
             "{path} has a name that is not UTF-8: rename it"
+        );
+        ensure!(
+            !wanted || !path.contains(char::is_control),
+            "{path:?} has a name with control characters: rename it"
         );
         let metadata = entry.metadata().map_err(|error| explain(error, root))?;
         let file = Found {
@@ -187,9 +192,9 @@ pub fn archives(listing: &Listing) -> Result<Vec<&Found>> {
     Ok(found)
 }
 
-fn is_hidden(path: &Path) -> bool {
+fn is_passed_over(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
-    name.as_encoded_bytes().starts_with(b".")
+    is_rubbish(&name.to_string_lossy())
 }
 
 /// A path with `/` between its parts on every system.

@@ -9,7 +9,9 @@ use crate::cifar::CLASS_NAMES;
 use crate::steps::preprocess::archive::Limits;
 use crate::steps::preprocess::layout::{self, Data};
 use crate::steps::preprocess::python_tests::{META, pixels, python2};
-use crate::steps::preprocess::tests::{Members, binary, folders, gzip, member, records, tar};
+use crate::steps::preprocess::tests::{
+    Members, binary, folders, gzip, member, records, tar, with_validation,
+};
 
 fn folder(members: &[(String, Vec<u8>)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -81,6 +83,98 @@ fn the_python_version_is_the_binary_one_in_other_words() {
     let binary = names.map(|name| member(name, &batch[..]));
     let found = read(folder(&python()).path()).unwrap();
     assert_eq!(found, read(folder(&binary).path()).unwrap());
+}
+
+#[test]
+fn what_systems_leave_behind_changes_nothing_wherever_it_lies() {
+    for members in [binary(), with_validation("val"), python()] {
+        let clean = read(folder(&members).path()).unwrap();
+        let root = members[0].0.split('/').next().unwrap();
+        let mut littered = members.clone();
+        for name in [
+            "Thumbs.db",
+            "thumbs.DB",
+            "ehthumbs.db",
+            "desktop.ini",
+            "Desktop.ini",
+            "Icon\r",
+            ".DS_Store",
+            "._1.png",
+            "@eaDir/1.png",
+            "__MACOSX/train/cat/1.png",
+            "$RECYCLE.BIN/2.png",
+        ] {
+            for place in [
+                "",
+                "train",
+                "train/cat",
+                "test",
+                "test/dog",
+                "val",
+                "val/cat",
+            ] {
+                littered.push(member(format!("{root}/{place}/{name}"), "rubbish"));
+                littered.push(member(name, "rubbish"));
+            }
+        }
+        assert_eq!(read(folder(&littered).path()).unwrap(), clean);
+        let archive = folder(&[member("c.tgz", gzip(&tar(&littered)))]);
+        assert_eq!(read(archive.path()).unwrap(), clean);
+        // Nor is it named among what is there instead of images.
+        let error = refused(&[member("Thumbs.db", ""), member("a.txt", "")]);
+        assert!(error.contains("but a.txt: expected"), "{error}");
+    }
+}
+
+#[test]
+fn strangers_among_the_images_are_named_with_what_to_do() {
+    let without = |members: &[(String, Vec<u8>)], path, content: &[u8]| {
+        let members = [members, &[member(path, content)]].concat();
+        refused(&members)
+    };
+    for (path, content, said) in [
+        (
+            "cifar10/train/cat/notes.txt",
+            &b"notes"[..],
+            "is no image: expected PNG or JPEG files only",
+        ),
+        (
+            "cifar10/train/cat/3.webp",
+            b"RIFF\x24\0\0\0WEBPVP8 ",
+            "is a WebP image: expected PNG or JPEG, so convert it",
+        ),
+        (
+            "cifar10/test/cat/3.bmp",
+            b"BM\x46\0\0\0\0\0",
+            "is a BMP image: expected PNG or JPEG, so convert it",
+        ),
+        (
+            "cifar10/train/3.png",
+            b"",
+            "lies in no class folder: expected train/<class>/<image>",
+        ),
+        (
+            "cifar10/train/3.gif",
+            b"",
+            "lies in no class folder: expected train/<class>/<image>",
+        ),
+    ] {
+        let error = without(&folders(), path, content);
+        assert!(error.contains(path) && error.contains(said), "{error}");
+    }
+    let folder = folder(&with_validation("valid"));
+    for path in ["cifar10/train/none", "cifar10/valid/none"] {
+        let path_there = folder.path().join(path);
+        fs::create_dir(&path_there).unwrap();
+        fs::write(path_there.join("Thumbs.db"), "").unwrap();
+        let error = message(folder.path());
+        assert!(
+            error.contains(&format!("{path}/ holds no images: put")),
+            "{error}"
+        );
+        fs::remove_dir_all(path_there).unwrap();
+    }
+    read(folder.path()).unwrap();
 }
 
 #[test]
@@ -199,4 +293,16 @@ fn a_name_that_is_not_utf8_is_refused_where_it_matters() {
         error.contains("\u{fffd}.png has a name that is not UTF-8"),
         "{error}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_with_control_characters_is_refused_where_it_matters() {
+    let folder = folder(&folders());
+    fs::write(folder.path().join("a\nb.txt"), "").unwrap();
+    read(folder.path()).unwrap();
+    fs::write(folder.path().join("cifar10/train/cat/a\nb.png"), "").unwrap();
+    let error = message(folder.path());
+    let said = r#""cifar10/train/cat/a\nb.png" has a name with control characters: rename it"#;
+    assert!(error.contains(said), "{error}");
 }

@@ -9,12 +9,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 
-use crate::steps::preprocess::archive::{self, Limits};
+use crate::steps::preprocess::archive::{self, Limits, Member};
 use crate::steps::preprocess::collection::{Collection, shortened};
 use crate::steps::preprocess::folder::{self, Listing};
 use crate::steps::preprocess::roles::{EXPECTED, Role, is_data, role};
 
-pub use crate::steps::preprocess::collection::Data;
+pub use crate::steps::preprocess::collection::{Data, Validation};
 
 /// Reads an archive or a folder. Either holds its images in CIFAR's binary or Python version or in
 /// image folders; a folder without any of these may hold one archive, directly. `progress` is told
@@ -102,7 +102,13 @@ fn unpack(
         path,
         limits,
         &|path| role(path) != Role::Other,
-        &mut |path, content| collection.add(path, content),
+        &mut |member| match member {
+            Member::File(path, content) => collection.add(path, content),
+            Member::Folder(path) => {
+                collection.add_folder(&path);
+                Ok(())
+            }
+        },
         progress,
     )?;
     collection.finish()
@@ -114,6 +120,9 @@ fn gather(
     listing: &Listing,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Data> {
+    for path in &listing.folders {
+        collection.add_folder(path);
+    }
     folder::read(
         listing,
         &mut |path, content| collection.add(path, content),

@@ -271,6 +271,168 @@ fn held_out_images_count_for_the_statistics() {
     assert_eq!(none.files["statistics.json"], some.files["statistics.json"]);
 }
 
+/// Image folders with a folder of this name for validation: one image of each class.
+pub fn with_validation(name: &str) -> Members {
+    let mut members = folders();
+    for (label, class) in CLASS_NAMES.iter().enumerate() {
+        let picture = pictures::file(ImageFormat::Jpeg, 10 * label as u8 + 4);
+        members.push(member(format!("cifar10/{name}/{class}/1.jpg"), picture));
+    }
+    members
+}
+
+#[test]
+fn a_folder_for_validation_is_the_validation_set_whatever_number_is_asked_for() {
+    let plain = step_on(&gzip(&tar(&folders())), 0).unwrap();
+    for name in ["val", "valid", "validation", "Val"] {
+        let archive = gzip(&tar(&with_validation(name)));
+        let outcome = step_on(&archive, 3).unwrap();
+        let summary = format!("20 training, 10 validation (of {name}/) and 10 test images");
+        assert_eq!(outcome.summary, summary);
+        let validation = outcome.images("validation.bin");
+        assert_eq!(validation.labels(), (0..10).collect::<Vec<u8>>());
+        for same in ["train.bin", "test.bin", "classes.json", "statistics.json"] {
+            assert_eq!(outcome.files[same], plain.files[same], "{same}");
+        }
+        let split: Split = outcome.json("split.json");
+        assert_eq!(split, Split::given(20, 10));
+        assert_eq!(split.validation, (20..30).collect::<Vec<_>>());
+        let dataset: Dataset = outcome.json("dataset.json");
+        let counts = (dataset.train, dataset.validation, dataset.test);
+        assert_eq!(counts, (20, 10, 10));
+        for asked in [0, 10, 1000] {
+            let other = step_on(&archive, asked).unwrap();
+            assert_eq!(other.files, outcome.files, "{asked}");
+        }
+    }
+}
+
+#[test]
+fn a_run_says_that_the_number_of_held_out_images_does_not_apply() {
+    let given = Validation {
+        folder: "val".to_owned(),
+        images: Images::default(),
+    };
+    let said = |validation| {
+        let split_seed = 0;
+        let params = Params {
+            validation,
+            split_seed,
+        };
+        remark(&given, &params)
+    };
+    let plain = "the 0 images of val/ are the validation set, so no training images are held out";
+    assert_eq!(said(0), plain);
+    assert!(said(5000).starts_with(plain));
+    assert!(
+        said(5000).contains("`validation: 5,000` would draw"),
+        "{}",
+        said(5000)
+    );
+    assert!(said(5000).ends_with("does not apply)"));
+}
+
+#[test]
+fn a_validation_set_has_the_same_ten_classes_and_one_folder() {
+    let error = refused(&without(with_validation("val"), "cifar10/val/frog"));
+    assert!(
+        error.contains("val/frog is missing: expected the same classes in train and val"),
+        "{error}"
+    );
+    let picture = || pictures::file(ImageFormat::Png, 1);
+    for (path, said) in [
+        ("cifar10/val/wolf/1.png", "train/wolf is missing"),
+        (
+            "cifar10/valid/cat/1.png",
+            "holds both val/ and valid/: expected one",
+        ),
+        (
+            "cifar10/val/1.png",
+            "cifar10/val/1.png lies in no class folder: expected val/<class>/",
+        ),
+        (
+            "cifar10/val/cat/old/1.png",
+            "expected val/<class>/<image>, so move it",
+        ),
+        (
+            "cifar10/Train/cat/9.png",
+            "holds both train/ and Train/: expected one",
+        ),
+        (
+            "cifar10/testing/cat/9.png",
+            "holds both test/ and testing/: expected one",
+        ),
+    ] {
+        let error = refused(&with(with_validation("val"), path, picture()));
+        assert!(error.contains(said), "{path}: {error}");
+    }
+    let error = refused(&with(
+        with_validation("val"),
+        "cifar10/val/cat/a.txt",
+        "notes",
+    ));
+    assert!(
+        error.contains("cifar10/val/cat/a.txt: is no image"),
+        "{error}"
+    );
+}
+
+#[test]
+fn images_for_validation_elsewhere_are_none_of_the_data_set() {
+    let plain = step_on(&gzip(&tar(&folders())), 3).unwrap();
+    for path in [
+        "runs/val/cat/1.png",
+        "cifar10/runs/val/cat/1.png",
+        "validation/1.png",
+    ] {
+        let outcome = step_on(&with(folders(), path, "no image"), 3).unwrap();
+        assert_eq!(outcome.summary, plain.summary);
+        assert_eq!(outcome.files["train.bin"], plain.files["train.bin"]);
+    }
+    let outcome = step_on(&with(binary(), "c/val/cat/1.png", "no image"), 0).unwrap();
+    assert_eq!(outcome.summary, "7 training and 2 test images");
+}
+
+#[test]
+fn splits_may_be_called_as_people_call_them() {
+    let plain = step_on(&gzip(&tar(&folders())), 0).unwrap();
+    for (train, test) in [
+        ("Train", "Test"),
+        ("training", "testing"),
+        ("TRAIN", "test"),
+    ] {
+        let mut members = folders();
+        for (path, _) in &mut members {
+            *path = path
+                .replace("/train/", &format!("/{train}/"))
+                .replace("/test/", &format!("/{test}/"));
+        }
+        let outcome = step_on(&gzip(&tar(&members)), 0).unwrap();
+        for name in OUTPUTS.iter().filter(|&&name| name != "dataset.json") {
+            assert_eq!(outcome.files[*name], plain.files[*name], "{train} {name}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_folder_of_a_class_is_named() {
+    for path in ["train/unlabelled", "test/cat2", "val/cat", "val"] {
+        let mut builder = Builder::new(Vec::new());
+        for (path, content) in folders() {
+            builder
+                .append(&header(&path, content.len() as u64), &content[..])
+                .unwrap();
+        }
+        let mut header = header(&format!("cifar10/{path}/"), 0);
+        header.set_entry_type(EntryType::Directory);
+        header.set_cksum();
+        builder.append(&header, &[][..]).unwrap();
+        let error = refused(&gzip(&builder.into_inner().unwrap()));
+        let said = format!("cifar10/{path}/ holds no images: put PNG or JPEG files");
+        assert!(error.contains(&said), "{error}");
+    }
+}
+
 #[test]
 fn an_archive_cut_short_anywhere_is_refused() {
     let plain = tar(&binary());
@@ -357,7 +519,7 @@ fn images_of_another_size_or_broken_ones_are_refused_with_their_path() {
     }
     let error = refused(&with(folders(), "cifar10/test/dog/2.gif", "GIF89a"));
     assert!(
-        error.contains("cifar10/test/dog/2.gif: expected a PNG or JPEG image"),
+        error.contains("cifar10/test/dog/2.gif: is a GIF image: expected PNG or JPEG"),
         "{error}"
     );
 }
@@ -439,6 +601,21 @@ fn members_that_lead_outside_are_refused_even_where_they_are_not_needed() {
         let expected = format!("the member \"{path}\" {reason}");
         assert!(error.contains(&expected), "{error}");
     }
+}
+
+#[test]
+fn names_with_control_characters_are_refused_and_shown_in_letters() {
+    for (path, shown) in [
+        ("c/\u{1b}[31mred.txt", r"c/\x1b[31mred.txt"),
+        ("c/a\nok: all is well", r"c/a\nok: all is well"),
+        ("c/a\rb", r"c/a\rb"),
+    ] {
+        let error = refused(&with(binary(), path, "x"));
+        let said = format!("the member \"{shown}\" has a name with control characters");
+        assert!(error.contains(&said), "{error}");
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+    step_on(&with(binary(), "c/Icon\r", "x"), 0).unwrap();
 }
 
 #[test]

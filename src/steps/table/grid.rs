@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 pub fn write(rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.iter().map(|cell| cell.replace('|', "\\|")).collect())
+        .map(|row| row.iter().map(|cell| escaped(cell)).collect())
         .collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -46,6 +46,33 @@ pub fn write(rows: &[Vec<String>]) -> String {
     table
 }
 
+/// A text of which nothing means anything in Markdown, nor in HTML.
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match entity(letter) {
+            Some(entity) => escaped.push_str(entity),
+            None => {
+                if "\\`*_[]|~$".contains(letter) {
+                    escaped.push('\\');
+                }
+                escaped.push(letter);
+            }
+        }
+    }
+    escaped
+}
+
+/// How HTML, and therefore Markdown, writes the letters that begin or end something in it.
+fn entity(letter: char) -> Option<&'static str> {
+    match letter {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        _ => None,
+    }
+}
+
 /// Reads the table with which a page begins: its lines up to the first that is no row.
 ///
 /// # Errors
@@ -75,15 +102,33 @@ pub fn cells(row: &str) -> Vec<String> {
     let row = row.trim();
     let row = row.strip_prefix('|').unwrap_or(row);
     let mut cells = vec![String::new()];
-    let mut letters = row.chars().peekable();
-    while let Some(letter) = letters.next() {
+    let mut rest = row;
+    while let Some(letter) = rest.chars().next() {
         let cell = cells.last_mut().expect("it begins with one cell");
-        match letter {
-            '\\' if letters.next_if_eq(&'|').is_some() => cell.push('|'),
-            '|' if letters.peek().is_none() => {}
-            '|' => cells.push(String::new()),
-            letter => cell.push(letter),
-        }
+        let after = &rest[letter.len_utf8()..];
+        let entities = ['&', '<', '>'].into_iter();
+        let mut entities = entities.filter_map(|letter| Some((letter, entity(letter)?)));
+        rest = match letter {
+            '\\' if after.starts_with(|next: char| next.is_ascii_punctuation()) => {
+                cell.push_str(&after[..1]);
+                &after[1..]
+            }
+            '|' if after.is_empty() => after,
+            '|' => {
+                cells.push(String::new());
+                after
+            }
+            letter => match entities.find(|(_, entity)| rest.starts_with(entity)) {
+                Some((letter, entity)) => {
+                    cell.push(letter);
+                    &rest[entity.len()..]
+                }
+                None => {
+                    cell.push(letter);
+                    after
+                }
+            },
+        };
     }
     cells.iter().map(|cell| cell.trim().to_owned()).collect()
 }
@@ -143,6 +188,17 @@ mod tests {
         let rows = rows(&[&["a", "b"], &["x|y", "1"]]);
         let table = write(&rows);
         assert_eq!(table, "| a    |   b |\n| ---- | --: |\n| x\\|y |   1 |\n");
+        assert_eq!(read(&table).unwrap(), rows);
+    }
+
+    #[test]
+    fn nothing_in_a_cell_means_anything_in_markdown_or_html() {
+        let text = "<b>&amp;</b> | `c` *d* _e_ [f](g) \\| $h$ ~i~ &lt;";
+        let rows = rows(&[&["a", "b"], &[text, "1"]]);
+        let table = write(&rows);
+        let row = table.lines().nth(2).unwrap();
+        let expected = "| &lt;b&gt;&amp;amp;&lt;/b&gt; \\| \\`c\\` \\*d\\* \\_e\\_ \\[f\\](g) \\\\\\| \\$h\\$ \\~i\\~ &amp;lt; |   1 |";
+        assert_eq!(row, expected);
         assert_eq!(read(&table).unwrap(), rows);
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Missing, Published, ResultRow, Results, grid};
+use super::{Missing, Published, ResultRow, Results, Sources, grid};
 use crate::results::Spread;
 
 /// Stands where there is nothing to say.
@@ -22,17 +22,30 @@ const HEADER: [&str; 8] = [
     "ours − nabla0001",
 ];
 
-/// The page, with a final newline.
-pub fn page(results: &Results) -> String {
-    let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
-    rows.extend(results.rows.iter().map(|row| cells(row).to_vec()));
+/// The page, with a final newline; columns of a source without any number are left out.
+pub fn page(results: &Results, sources: &Sources) -> String {
+    let mut rows = vec![HEADER.map(str::to_owned)];
+    rows.extend(results.rows.iter().map(cells));
     let lost = results.missing.iter().filter(|missing| missing.all);
     rows.extend(lost.map(|missing| {
-        let mut cells = vec![NOTHING.to_owned(); HEADER.len()];
+        let mut cells = HEADER.map(|_| NOTHING.to_owned());
         cells[0] = missing.label.clone();
         cells[3] = "failed".to_owned();
         cells
     }));
+    let shown = |column: usize| match column {
+        4 | 6 => sources.he,
+        5 | 7 => sources.reproduction,
+        _ => true,
+    };
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| {
+            let cells = row.into_iter().enumerate();
+            let cells = cells.filter(|(column, _)| shown(*column));
+            cells.map(|(_, cell)| cell).collect()
+        })
+        .collect();
     let mut page = grid::write(&rows);
     page.push('\n');
     if !results.missing.is_empty() {
@@ -44,7 +57,7 @@ pub fn page(results: &Results) -> String {
         );
     }
     if !results.comparable {
-        let caveats = results.caveats.join("; ");
+        let caveats = grid::escaped(&results.caveats.join("; "));
         let _ = writeln!(
             page,
             "**These numbers are not comparable with the published ones: {caveats}.**\n"
@@ -61,9 +74,10 @@ pub fn page(results: &Results) -> String {
 /// A model with the seeds that it lacks: `ResNet-20 (seeds 1 and 3)`.
 fn hole(missing: &Missing) -> String {
     let seeds: Vec<String> = missing.seeds.iter().map(u64::to_string).collect();
+    let label = grid::escaped(&missing.label);
     match &seeds[..] {
-        [seed] => format!("{} (seed {seed})", missing.label),
-        seeds => format!("{} (seeds {})", missing.label, seeds.join(", ")),
+        [seed] => format!("{label} (seed {seed})"),
+        seeds => format!("{label} (seeds {})", seeds.join(", ")),
     }
 }
 

@@ -83,6 +83,7 @@ fn params(caveats: &[&str]) -> Params {
         ],
         profile: "core".into(),
         caveats: caveats.iter().map(|&caveat| caveat.to_owned()).collect(),
+        sources: Sources::default(),
     }
 }
 
@@ -233,4 +234,61 @@ fn malformed_input_is_an_error_that_names_it() {
     let error = tabulate(&params(&[]), "{\"models\": 3}").unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("summary.json"), "{text}");
+}
+
+#[test]
+fn a_source_without_any_number_has_no_column() {
+    let summary = serde_json::to_string(&summary()).unwrap();
+    let header = |he, reproduction| {
+        let mut params = params(&[]);
+        params.sources = Sources { he, reproduction };
+        for row in &mut params.rows {
+            row.he = row.he.take().filter(|_| he);
+            row.reproduction = row.reproduction.take().filter(|_| reproduction);
+        }
+        let (_, page, _) = tabulate(&params, &summary).unwrap();
+        let rows = grid::read(&page).unwrap();
+        assert_eq!(rows.len(), 4);
+        rows[0].join(", ")
+    };
+    let ours = "model, layers, parameters, test error, %";
+    assert_eq!(header(false, false), ours);
+    assert_eq!(
+        header(true, false),
+        format!("{ours}, He et al., %, ours − He et al.")
+    );
+    assert_eq!(
+        header(false, true),
+        format!("{ours}, nabla0001/resnet, %, ours − nabla0001")
+    );
+    assert_eq!(
+        header(true, true),
+        format!("{ours}, He et al., %, nabla0001/resnet, %, ours − He et al., ours − nabla0001")
+    );
+}
+
+#[test]
+fn parameters_name_sources_only_where_one_has_no_numbers() {
+    let all = serde_json::to_string(&params(&[])).unwrap();
+    assert!(!all.contains("sources"), "{all}");
+    assert_eq!(serde_json::from_str::<Params>(&all).unwrap(), params(&[]));
+    let mut some = params(&[]);
+    some.sources.he = false;
+    let text = serde_json::to_string(&some).unwrap();
+    assert_eq!(serde_json::from_str::<Params>(&text).unwrap(), some);
+}
+
+#[test]
+fn labels_and_caveats_are_plain_text_in_the_page() {
+    let mut params = params(&["the data is <img src=x>, not *real*"]);
+    params.rows[0].label = "ResNet|20 `a` <b>".to_owned();
+    let summary = serde_json::to_string(&summary()).unwrap();
+    let (_, page, results) = tabulate(&params, &summary).unwrap();
+    assert!(page.contains(r"| ResNet\|20 \`a\` &lt;b&gt; |"), "{page}");
+    assert!(
+        page.contains(r"the data is &lt;img src=x&gt;, not \*real\*."),
+        "{page}"
+    );
+    assert_eq!(grid::read(&page).unwrap()[1][0], "ResNet|20 `a` <b>");
+    assert_eq!(results.rows[0].label, "ResNet|20 `a` <b>");
 }
