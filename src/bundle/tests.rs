@@ -295,7 +295,7 @@ fn a_file_added_removed_renamed_or_exchanged_is_refused() {
 /// Contents that were made to deceive, with the files that they name.
 fn forged(project: &Project, path: &Path, change: impl Fn(&mut Contents)) -> Option<String> {
     let mut entries = entries(&inflated(path));
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let mut contents = unpack(path, &folder.path().join("into")).unwrap();
     change(&mut contents);
     let text = contents.text().unwrap().into_bytes();

@@ -13,7 +13,7 @@ use crate::foreign::mapping_tests::{maps, net, tensor};
 
 /// An archive with these entries.
 fn archive(entries: &[(&str, &[u8])]) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let path = folder.path().join("net.pt");
     let mut writer = zip::ZipWriter::new(File::create(&path).unwrap());
     for (name, content) in entries {
@@ -210,7 +210,7 @@ fn other_names_are_advised_only_where_the_shapes_are_a_nets() {
 
 #[test]
 fn integers_are_refused_with_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let path = folder.path().join("net.safetensors");
     let tensors = net(1, false, str::to_owned);
     let data: BTreeMap<String, (Vec<usize>, Vec<u8>)> = tensors

@@ -104,7 +104,7 @@ fn files_as_others_save_them_give_the_same_net() {
 
 #[test]
 fn the_kind_of_a_file_is_told_by_its_content() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let path = folder.path().join("weights.safetensors");
     fs::copy(fixture("akamaster.th"), &path).unwrap();
     assert_is_the_fixtures_net(&read(&path).unwrap(), false);
@@ -165,7 +165,7 @@ fn one_of_several_state_dicts_is_taken_by_its_key_or_none() {
 
 #[test]
 fn integers_are_no_weights() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let path = folder.path().join("integers");
     fs::write(&path, safetensors(Dtype::I32, "", &[], &[])).unwrap();
     let error = refusal(&path);
@@ -206,7 +206,7 @@ fn safetensors(
 
 #[test]
 fn safetensors_files_say_in_their_header_which_shortcut_they_are_for() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let path = folder.path().join("weights.pt");
     let architecture = r#"{"n":1,"shortcut":"zeropad-maxpool"}"#;
     let momentum = [("momentum.conv1.weight", 8)];
@@ -241,7 +241,7 @@ fn safetensors_files_say_in_their_header_which_shortcut_they_are_for() {
 
 #[test]
 fn a_file_cut_anywhere_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let path = folder.path().join("cut");
     for name in ["akamaster.th", "akamaster-projections.pt"] {
         let bytes = fs::read(fixture(name)).unwrap();
@@ -292,7 +292,7 @@ proptest! {
             bytes[at.index(len)] = byte;
         }
         forget_check_sums(&mut bytes);
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let path = folder.path().join("damaged");
         fs::write(&path, bytes).unwrap();
         if let Ok(found) = read(&path) {

@@ -84,7 +84,7 @@ fn found(lookup: crate::store::Lookup) -> std::sync::Arc<crate::store::Entry> {
 
 #[test]
 fn any_backends_result_is_used_unless_a_device_is_named() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = Store::at(folder.path(), false);
     store.prepare().unwrap();
     let graph = graph();
@@ -126,7 +126,7 @@ fn look(state: &State) -> States {
 
 #[test]
 fn the_time_of_a_step_is_judged_by_its_own_last_run_and_then_by_its_kind() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = Store::at(folder.path(), false);
     store.prepare().unwrap();
     let graph = graph();
@@ -151,7 +151,7 @@ fn the_time_of_a_step_is_judged_by_its_own_last_run_and_then_by_its_kind() {
 
 #[test]
 fn a_gpus_time_does_not_depend_on_cores() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = Store::at(folder.path(), false);
     store.prepare().unwrap();
     let graph = graph();

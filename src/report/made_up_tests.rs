@@ -30,7 +30,7 @@ pub struct Project {
 impl Project {
     /// All steps have results, made at this hour, and there is no report yet.
     pub fn new(text: &str, hour: u32) -> Project {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let pipeline = Pipeline::parse(text, "pipeline.ron").unwrap();
         let experiment = pipeline.experiment(None).unwrap().clone();
         Project::of(folder, text, experiment, hour)

@@ -474,7 +474,7 @@ proptest! {
         world in world(),
         rounds in prop::collection::vec((prop::collection::vec(edit(), 0..3), index()), 1..6),
     ) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let folder = folder.path();
         let mut world = world;
         let mut model = Model::default();
@@ -525,7 +525,7 @@ fn row(length: usize) -> World {
 
 #[test]
 fn a_forced_step_that_makes_other_bytes_fails_by_name_and_keeps_its_result() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let fickle = Fickle(AtomicU32::new(7));
     let (world, none) = (row(2), BTreeSet::new());
     run(&world, &none, Index::Saved, &fickle, folder.path());
@@ -564,7 +564,7 @@ fn a_forced_step_that_makes_other_bytes_fails_by_name_and_keeps_its_result() {
 
 #[test]
 fn a_result_of_many_runs_ago_is_still_known_to_do_perhaps() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let mut world = row(2);
     let none = BTreeSet::new();
     for value in 0..20 {
@@ -590,7 +590,7 @@ fn a_result_of_many_runs_ago_is_still_known_to_do_perhaps() {
 
 #[test]
 fn a_folder_of_links_shows_the_result_that_is_used_whatever_the_index_says() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let link = folder.path().join("by-step/step0/manifest.json");
     let mut world = row(1);
     let none = BTreeSet::new();
@@ -610,7 +610,7 @@ fn a_folder_of_links_shows_the_result_that_is_used_whatever_the_index_says() {
 
 #[test]
 fn a_known_input_that_differs_makes_a_run_certain_though_another_is_still_to_be_made() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let none = BTreeSet::new();
     let mut world = row(2);
     world.nodes[1].reads.clear();

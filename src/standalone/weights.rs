@@ -230,7 +230,7 @@ mod tests {
             "{said}"
         );
 
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let path = folder.path().join("exported.safetensors");
         let scheme = Scheme::all()
             .find(|scheme| scheme.id == "akamaster")

@@ -158,7 +158,7 @@ mod tests {
 
     /// Runs the step on trainings and evaluations of the seeds 0, 1, … of one model.
     fn aggregate(runs: &[(Training, f64)], seeds: &[u64]) -> Result<(String, Summary)> {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let mut inputs = std::collections::BTreeMap::new();
         let mut place = |name: String, text: String| {
             let path = folder.path().join(name.replace('/', "-"));

@@ -93,7 +93,7 @@ fn overwrite(path: &Path, content: &str) {
 
 #[test]
 fn a_committed_result_is_found_by_its_key_and_seen_by_its_name() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let entry = found(&store, &key);
@@ -115,7 +115,7 @@ fn a_committed_result_is_found_by_its_key_and_seen_by_its_name() {
 
 #[test]
 fn an_object_that_is_missing_cut_altered_or_a_folder_is_never_used() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let object = store.object_path(&found(&store, &key).outputs["metrics.jsonl"].digest);
@@ -143,7 +143,7 @@ fn an_object_that_is_missing_cut_altered_or_a_folder_is_never_used() {
 
 #[test]
 fn a_manifest_with_any_byte_missing_or_altered_is_never_used() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let path = store.manifest_path(&key);
@@ -182,7 +182,7 @@ fn a_manifest_with_any_byte_missing_or_altered_is_never_used() {
 
 #[test]
 fn a_manifest_under_another_key_is_not_used() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let other = inputs(1).key();
@@ -192,7 +192,7 @@ fn a_manifest_under_another_key_is_not_used() {
 
 #[test]
 fn an_intact_object_with_new_time_stamps_is_still_used() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     store.save_index().unwrap();
@@ -203,7 +203,7 @@ fn an_intact_object_with_new_time_stamps_is_still_used() {
 
 #[test]
 fn a_paranoid_store_sees_what_sizes_and_time_stamps_do_not_tell() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let digest = found(&store, &key).outputs["metrics.jsonl"].digest;
@@ -221,7 +221,7 @@ fn a_paranoid_store_sees_what_sizes_and_time_stamps_do_not_tell() {
 
 #[test]
 fn a_key_is_claimed_once_at_a_time_and_freed_with_its_holder() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = inputs(0).key();
     let first = claim(&store, &key);
@@ -236,7 +236,7 @@ fn a_key_is_claimed_once_at_a_time_and_freed_with_its_holder() {
 
 #[test]
 fn an_output_that_is_missing_or_was_not_declared_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let claim = claim(&store, &inputs(0).key());
     let error = claim.collect(&["metrics.jsonl"]).unwrap_err().to_string();
@@ -260,7 +260,7 @@ pub(super) fn settle() {
 
 #[test]
 fn what_the_index_knows_is_not_read_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     settle();
@@ -285,7 +285,7 @@ fn what_the_index_knows_is_not_read_again() {
 
 #[test]
 fn files_that_changed_just_before_they_were_read_or_the_index_was_saved_are_not_remembered() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     let path = first.manifest_path(&key);
@@ -327,7 +327,7 @@ fn files_that_changed_just_before_they_were_read_or_the_index_was_saved_are_not_
 
 #[test]
 fn a_manifest_that_is_written_to_in_place_is_read_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     settle();
@@ -349,7 +349,7 @@ fn a_manifest_that_is_written_to_in_place_is_read_again() {
 
 #[test]
 fn earlier_results_come_newest_first_and_what_cannot_be_read_is_said() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let keys = [
         commit(&store, 0, "a"),
@@ -383,7 +383,7 @@ fn earlier_results_come_newest_first_and_what_cannot_be_read_is_said() {
 
 #[test]
 fn a_listing_is_found_by_its_digest_while_it_is_whole() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let text = "fn a\t1\nfn b\t2\n";
     store.keep_listing(text).unwrap();
@@ -396,7 +396,7 @@ fn a_listing_is_found_by_its_digest_while_it_is_whole() {
 
 #[test]
 fn an_index_with_any_byte_altered_or_cut_off_says_nothing_wrong() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     settle();
@@ -423,7 +423,7 @@ fn an_index_with_any_byte_altered_or_cut_off_says_nothing_wrong() {
 
 #[test]
 fn a_manifest_whose_output_would_lie_outside_is_not_used() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let manifest = store.manifest(&key).unwrap();
@@ -440,7 +440,7 @@ fn a_manifest_whose_output_would_lie_outside_is_not_used() {
 
 #[test]
 fn pipes_and_devices_in_the_place_of_files_are_not_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     let listing = "fn a\t1\n";

@@ -5,50 +5,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// How long something may take before the test calls it a hang. No verdict may depend on the machine's
-/// speed, so this is far more than any machine needs.
-pub const HANG: Duration = Duration::from_secs(600);
-
-/// How often a test tries before it gives up on seeing what it wants to see: a fast machine may be through
-/// before anybody looks.
-pub const TRIES: usize = 200;
-
-/// How much a test does: `few` by default, `many` with `FIG6_TESTS=long` (`.ci/run`), `all` with
-/// `FIG6_TESTS=soak` (`tools/soak`).
-pub fn amount<T>(few: T, many: T, all: T) -> T {
-    match std::env::var("FIG6_TESTS").as_deref() {
-        Err(_) | Ok("") => few,
-        Ok("long") => many,
-        Ok("soak") => all,
-        Ok(other) => panic!("FIG6_TESTS={other}: expected long or soak"),
-    }
-}
-
-/// Waits for something that will be.
-#[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < HANG, "hangs: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Starts a command whose output is read later.
-pub fn start(command: &mut Command) -> Child {
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
 
 /// A folder with a pipeline file, and what fig6 makes of it.
 pub struct Project {
@@ -80,7 +41,7 @@ pub fn run_as_nobody() -> Option<Nobody> {
         println!("skipped: no setpriv, or it may not change the user");
         return None;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_fig6"), folder.path().join("fig6")).unwrap();
     Some(Nobody {
@@ -171,7 +132,7 @@ pub fn done(output: &Output) -> Done {
 
 impl Project {
     pub fn new(pipeline: &str) -> Project {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         fs::write(folder.path().join("pipeline.ron"), pipeline).unwrap();
         let user = None;
         Project { folder, user }

@@ -14,7 +14,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use common::{Answer as Said, Project, answer, until};
+use common::{Answer as Said, Project, answer};
+use fig6_testing::until;
 use relay::Relay;
 use server::{Answer, Server};
 use sha2::{Digest as _, Sha256};
@@ -226,7 +227,7 @@ server.serve_forever()
 impl Secure {
     /// The server, if the machine has what it takes.
     fn start() -> Option<Secure> {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let openssl = Command::new("openssl")
             .args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split(' '))
             .args("-addext subjectAltName=DNS:localhost".split(' '))

@@ -12,10 +12,11 @@ use fig6::steps::preprocess::archive::Limits;
 use fig6::steps::preprocess::layout;
 use tar::{Builder, EntryType};
 
-use super::common::amount;
 use super::records::read;
 use super::seeds::{binary, folders, gzip, header, records, tar, zip};
-use super::target::{MB, alone, folder, measured};
+use super::target::{MB, alone, measured};
+use fig6_testing::amount;
+use fig6_testing::folder;
 
 /// Reads an archive; gives what is wrong with it, if anything, and the memory that it took.
 fn refused(bytes: &[u8], limits: Limits) -> (String, usize) {

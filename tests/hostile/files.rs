@@ -9,9 +9,10 @@ use std::process::{Command, Stdio};
 
 use walkdir::WalkDir;
 
-use super::common::{Answer, HANG, Project, answer, pictures};
+use super::common::{Answer, Project, answer, pictures};
 use super::seeds::{folders, tar};
 use super::target::alone;
+use fig6_testing::HANG;
 
 const PIPELINE: &str = include_str!("../pipelines/tiny.ron");
 

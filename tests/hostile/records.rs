@@ -9,7 +9,8 @@ use fig6::steps::preprocess::archive::Limits;
 use fig6::steps::preprocess::layout::{self, Data};
 
 use super::seeds::{meta, python2, python3, records};
-use super::target::{Bound, KB, Target, alone, folder};
+use super::target::{Bound, KB, Target, alone};
+use fig6_testing::folder;
 
 /// Reads a folder or an archive.
 pub fn read(path: &Path) -> Result<Data> {

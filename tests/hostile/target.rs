@@ -8,11 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use tempfile::TempDir;
 
 use super::ALLOCATOR;
-use super::common::{HANG, amount};
 use super::dice::Dice;
+use fig6_testing::{HANG, amount, folder};
 
 /// The allocator counts for the whole process, so one target runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -69,18 +68,6 @@ struct Tally {
 /// Alone among all tests while the guard lives: what others allocate would count as well.
 pub fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A folder in memory where there is one: inputs are many, and some are flushed to the disk.
-pub fn folder() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    let prefix = "fig6-hostile-";
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix(prefix);
-    builder
-        .tempdir_in(memory)
-        .or_else(|_| builder.tempdir())
-        .unwrap()
 }
 
 /// What the work gives, and the most memory that it took beyond what was taken before.

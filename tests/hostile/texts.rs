@@ -18,7 +18,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::dice::Dice;
-use super::target::{Bound, KB, Target, alone, folder};
+use super::target::{Bound, KB, Target, alone};
+use fig6_testing::folder;
 
 /// Small, and has every kind of entry.
 const PIPELINE: &str = r#"(

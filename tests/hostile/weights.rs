@@ -16,7 +16,8 @@ use serde_json::json;
 
 use super::dice::Dice;
 use super::seeds::{unzip, zip};
-use super::target::{Bound, KB, MB, Target, alone, folder};
+use super::target::{Bound, KB, MB, Target, alone};
+use fig6_testing::folder;
 
 const NET: Architecture = Architecture {
     n: 1,

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::common::{Project, answer, start, until};
+use super::common::{Project, answer};
 use super::{NONE, TINY, finished};
+use fig6_testing::{start, until};
 
 /// Paths that fsck calls damaged, and the steps that it names.
 fn damaged(project: &Project, arguments: &[&str]) -> (i32, Vec<String>, Vec<String>) {

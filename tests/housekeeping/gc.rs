@@ -9,8 +9,9 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::common::{Project, amount, start, until};
+use super::common::Project;
 use super::{Moments, NONE, TINY, finished};
+use fig6_testing::{amount, start, until};
 
 /// The names of results that gc removed or would remove, sorted.
 fn removed(project: &Project, arguments: &[&str]) -> Vec<String> {

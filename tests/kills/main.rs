@@ -10,7 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Project, TRIES, amount, pictures, start, until};
+use common::{Project, pictures};
+use fig6_testing::{TRIES, amount, start, until};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
@@ -132,7 +133,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn an_experiment_killed_at_random_moments_ends_in_the_same_files() {
     let device = device();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let data = pictures(folder.path(), 60, 20);
     let train = |name: &str, threads: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fig6"));

@@ -50,7 +50,7 @@ fn is_obeyed(letter: char) -> bool {
 
 /// A folder with that name and a small pipeline in it.
 fn unreadable_name() -> (tempfile::TempDir, PathBuf) {
-    let above = tempfile::tempdir().unwrap();
+    let above = fig6_testing::folder();
     let folder = above.path().join(OsStr::from_bytes(NAME));
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("pipeline.ron"), TINY).unwrap();
@@ -205,7 +205,7 @@ fn a_mirror_is_a_folder_or_the_archive_itself_and_need_not_be_utf8() {
         "other".as_ref(),
         "./m2/c.tar.gz".as_ref(),
     ] {
-        let store = tempfile::tempdir().unwrap();
+        let store = fig6_testing::folder();
         let mut arguments = words("reproduce preprocess --artifacts");
         arguments.extend([store.path().as_os_str(), "--mirror".as_ref(), mirror]);
         let (code, said) = run(&arguments, &[]);
@@ -219,7 +219,7 @@ fn a_mirror_is_a_folder_or_the_archive_itself_and_need_not_be_utf8() {
 
 #[test]
 fn an_empty_variable_counts_as_not_set_and_an_error_names_the_variable() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     fs::write(folder.path().join("pipeline.ron"), TINY).unwrap();
     let empty = [
         ("FIG6_MIRROR", ""),
@@ -267,7 +267,7 @@ fn an_empty_variable_counts_as_not_set_and_an_error_names_the_variable() {
 
 #[test]
 fn numbers_out_of_range_are_shown_as_they_were_written() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     for (arguments, said) in [
         (
             "train --exp-name x --learning-rate 1e400",
@@ -308,7 +308,7 @@ fn numbers_out_of_range_are_shown_as_they_were_written() {
 
 #[test]
 fn only_colours_of_our_own_reach_a_terminal() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let hostile = "no\u{1b}[31m\u{9b}2J\u{202e}\nok lock: forged";
     let arguments = [
         "--color", "always", "evaluate", hostile, "b", "--data", "data",

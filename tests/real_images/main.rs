@@ -8,7 +8,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use common::{Project, amount, shared_data};
+use common::{Project, shared_data};
+use fig6_testing::amount;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;

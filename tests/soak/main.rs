@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
-use common::{Done, Project, amount, done, start, until};
+use common::{Done, Project, done};
+use fig6_testing::{amount, start, until};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use common::{Answer, answer, pictures, shared_data, until};
+use common::{Answer, answer, pictures, shared_data};
 use fig6::nn::augment::Normalise;
 use fig6::nn::checkpoint::newest_iteration;
 use fig6::nn::device::Backend;
@@ -22,6 +22,7 @@ use fig6::nn::resnet::{Architecture, Shortcut};
 use fig6::results::Statistics;
 use fig6::standalone::{Existing, Prepared, Request, Weights};
 use fig6::steps::train::Params;
+use fig6_testing::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -41,7 +42,7 @@ const SHORT: [&str; 8] = [
 
 impl Place {
     fn new() -> Place {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         pictures(folder.path(), 40, 20);
         Place(folder)
     }

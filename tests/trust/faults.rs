@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use super::common::{Answer, Project, amount, answer, run_as_nobody};
+use super::common::{Answer, Project, answer, run_as_nobody};
 use super::{PIPELINE, crashes, recovered, stride, trace};
+use fig6_testing::amount;
 
 /// Checks that a run which lacked something said so in one error, or did without.
 ///

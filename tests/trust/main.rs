@@ -17,7 +17,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use common::{Project, amount};
+use common::Project;
+use fig6_testing::amount;
 
 /// Every kind of step once.
 pub const PIPELINE: &str = include_str!("../pipelines/one.ron");

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::common::{TRIES, start, until};
 use super::*;
+use fig6_testing::{TRIES, start, until};
 
 /// A folder with a bundle that takes a while to unpack: its pipeline file has a long comment.
 fn with_a_large_bundle() -> Project {

@@ -41,7 +41,7 @@ fn checkpoint(iteration: u64) -> Checkpoint {
 }
 
 fn folder() -> (tempfile::TempDir, Checkpoints) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let checkpoints = Checkpoints {
         folder: folder.path().to_owned(),
         every: Duration::ZERO,

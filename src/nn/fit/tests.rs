@@ -251,7 +251,7 @@ fn a_training_stopped_after_any_iteration_goes_on_to_the_same_bytes() {
     for backend in cpu_backends() {
         let whole = Short::on(backend).train().0.unwrap();
         for stop_after in 1..=7 {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = fig6_testing::folder();
             let short = Short::with_checkpoints(backend, folder.path());
             let (stopped, _) = short.stopped_after(stop_after).train();
             let error = stopped.err().unwrap();
@@ -295,7 +295,7 @@ fn a_training_goes_on_in_the_warm_up_or_after_it_as_it_was_stopped() {
         .collect();
     assert_eq!(rates, [0.001, 0.1]);
     for stop_after in [WINDOW - 1, WINDOW, WINDOW + 2] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let stopped = warming(Some(folder.path()))
             .stopped_after(stop_after)
             .train();
@@ -309,7 +309,7 @@ fn a_training_goes_on_in_the_warm_up_or_after_it_as_it_was_stopped() {
 #[test]
 fn a_damaged_checkpoint_is_skipped_with_a_word_for_the_one_before_it() {
     let whole = Short::on(Backend::Flex).train().0.unwrap();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let short = || Short::with_checkpoints(Backend::Flex, folder.path());
     short().stopped_after(5).train().0.err().unwrap();
     let all = checkpoint::list(folder.path()).unwrap();
@@ -332,7 +332,7 @@ fn a_damaged_checkpoint_is_skipped_with_a_word_for_the_one_before_it() {
 
 #[test]
 fn a_checkpoint_from_beyond_the_end_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let short = || Short::with_checkpoints(Backend::Flex, folder.path());
     short().stopped_after(2).train().0.err().unwrap();
     let (_, newest) = checkpoint::list(folder.path()).unwrap().remove(0);
@@ -346,7 +346,7 @@ fn a_checkpoint_from_beyond_the_end_is_refused() {
 
 #[test]
 fn where_no_checkpoint_is_whole_training_begins_anew_and_keeps_its_own() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let short = || Short::with_checkpoints(Backend::Flex, folder.path());
     short().stopped_after(6).train().0.err().unwrap();
     for (_, path) in checkpoint::list(folder.path()).unwrap() {
@@ -366,7 +366,7 @@ fn where_no_checkpoint_is_whole_training_begins_anew_and_keeps_its_own() {
 
 #[test]
 fn a_checkpoint_that_cannot_be_written_stops_nothing_until_it_is_the_last() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     std::fs::create_dir(folder.path().join("checkpoint.partial")).unwrap();
     let short = || Short::with_checkpoints(Backend::Flex, folder.path());
     let (trained, notes) = short().train();
@@ -390,7 +390,7 @@ fn a_training_without_end_has_no_end_in_sight_but_no_overflow() {
 
 #[test]
 fn a_checkpoint_of_another_training_is_skipped_with_what_differs() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let short = || Short::with_checkpoints(Backend::Flex, folder.path());
     short().stopped_after(5).train().0.err().unwrap();
     let mut other = short();
@@ -405,7 +405,7 @@ fn a_checkpoint_of_another_training_is_skipped_with_what_differs() {
 
 #[test]
 fn a_training_that_diverges_names_its_last_good_checkpoint() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let mut short = Short::with_checkpoints(Backend::Flex, folder.path());
     short.recipe.schedule.learning_rate = 1e30;
     let error = short.train().0.err().unwrap().to_string();

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_mirror_may_be_the_archive_itself() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let here = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         std::fs::write(here("other"), "").unwrap();
         std::fs::create_dir(here("c.tgz")).unwrap();

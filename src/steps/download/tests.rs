@@ -73,7 +73,7 @@ struct Download {
 impl Download {
     fn new() -> Download {
         Download {
-            folder: tempfile::tempdir().unwrap(),
+            folder: fig6_testing::folder(),
             reports: Vec::new(),
             limits: LIMITS,
             proxies: Proxies::default(),
@@ -129,7 +129,7 @@ impl Download {
 
 #[test]
 fn a_file_url_and_a_mirrors_folder_are_read_and_checked() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let path = folder.path().join("my data.tgz");
     fs::write(&path, content()).unwrap();
     let url = format!("file://{}/my%20data.tgz", folder.path().display());
@@ -166,7 +166,7 @@ fn a_mirrors_url_is_asked_for_the_files_name() {
 #[test]
 fn when_all_fail_the_error_lists_each_place_and_says_what_to_do() {
     let server = Server::start(vec![Answer::Status("404 Not Found", "")]);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let mirror = folder.path().to_str().unwrap();
     let sources = [
         source(server.url("c.tgz")),
@@ -237,7 +237,7 @@ fn a_target_on_another_file_system_gets_a_checked_copy() {
 
 /// Runs the step in a fresh folder; returns its sentence and the archive.
 fn step(params: &Params, sources: Vec<Source>) -> Result<(String, Vec<u8>)> {
-    let folder = tempfile::tempdir()?;
+    let folder = fig6_testing::folder();
     let mut context = Context {
         inputs: BTreeMap::new(),
         output: folder.path().to_owned(),
@@ -255,7 +255,7 @@ fn step(params: &Params, sources: Vec<Source>) -> Result<(String, Vec<u8>)> {
 
 #[test]
 fn the_step_fetches_only_what_its_parameters_name() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let path = folder.path().join("d");
     fs::write(&path, content()).unwrap();
     let wanted = source(format!("file://{}", path.display()));

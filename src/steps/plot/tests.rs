@@ -224,7 +224,7 @@ fn seeds_of_different_iterations_are_an_error_that_names_curve_and_inputs() {
 
 /// Runs the step on files; `spoil` may change the text of each.
 fn run_on_files(spoil: impl Fn(&str, String) -> String) -> Result<(String, Vec<u8>)> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let params = params(100, &[0, 1]);
     let mut inputs = BTreeMap::new();
     for curve in params.panels.iter().flat_map(|panel| &panel.curves) {

@@ -14,7 +14,7 @@ use crate::steps::preprocess::tests::{
 };
 
 fn folder(members: &[(String, Vec<u8>)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     for (path, content) in members {
         let place = folder.path().join(path);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
@@ -261,7 +261,7 @@ fn limits_hold_for_what_is_wanted_and_for_the_walk() {
 fn links_are_followed_unless_in_a_circle_or_to_nowhere() {
     use std::os::unix::fs::symlink;
     let real = folder(&binary());
-    let linked = tempfile::tempdir().unwrap();
+    let linked = fig6_testing::folder();
     symlink(real.path().join("c"), linked.path().join("data")).unwrap();
     symlink("nowhere", linked.path().join(".#lock")).unwrap();
     assert_eq!(read(linked.path()).unwrap(), read(real.path()).unwrap());

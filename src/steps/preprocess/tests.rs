@@ -36,7 +36,7 @@ impl Outcome {
 }
 
 fn step(archive: &Path, validation: u32, split_seed: u64) -> Result<Outcome> {
-    let folder = tempfile::tempdir()?;
+    let folder = fig6_testing::folder();
     let params = Params {
         validation,
         split_seed,

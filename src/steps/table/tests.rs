@@ -95,7 +95,7 @@ fn tabulate(params: &Params, summary: &str) -> Result<(String, String, Results)>
 
 /// The same, and the rows of its CSV.
 fn all_files(params: &Params, summary: &str) -> Result<(String, String, Results, String)> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let dataset = Dataset {
         archive_sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd".into(),
         train: 45_000,

@@ -9,7 +9,7 @@ fn is_busy(store: &Store, key: &Digest) -> bool {
 
 #[test]
 fn a_key_is_busy_as_long_as_a_dead_runs_step_works_in_its_folder() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = inputs(0).key();
     let first = claim(&store, &key);
@@ -27,7 +27,7 @@ fn a_key_is_busy_as_long_as_a_dead_runs_step_works_in_its_folder() {
 
 #[test]
 fn waiting_for_what_is_over_leaves_no_lock() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let held = claim(&store, &inputs(0).key());
     let Claimed::Busy(path) = store.claim(&inputs(0).key()).unwrap() else {
@@ -40,7 +40,7 @@ fn waiting_for_what_is_over_leaves_no_lock() {
 
 #[test]
 fn what_an_interrupted_repetition_can_go_on_from_is_no_leftover_and_what_a_commit_left_is() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let again = claim(&store, &key);
@@ -61,7 +61,7 @@ fn what_an_interrupted_repetition_can_go_on_from_is_no_leftover_and_what_a_commi
 
 #[test]
 fn a_file_in_the_place_of_the_folder_for_damaged_files_is_moved_away() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let object = store.object_path(&found(&store, &key).outputs["metrics.jsonl"].digest);
@@ -76,7 +76,7 @@ fn a_file_in_the_place_of_the_folder_for_damaged_files_is_moved_away() {
 
 #[test]
 fn contents_that_rot_under_the_same_looks_are_not_trusted_once_that_was_seen() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     let digest = found(&first, &key).outputs["metrics.jsonl"].digest;
@@ -109,7 +109,7 @@ fn contents_that_rot_under_the_same_looks_are_not_trusted_once_that_was_seen() {
 
 #[test]
 fn a_content_that_was_written_to_during_a_step_is_told_from_one_that_got_a_second_name() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let key = commit(&store, 0, "curve");
     let digest = found(&store, &key).outputs["metrics.jsonl"].digest;

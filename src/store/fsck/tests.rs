@@ -47,7 +47,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_store_in_order_has_nothing_that_is_damaged() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     filled(folder.path());
     let checkup = check(folder.path(), true);
     assert!(checkup.findings.is_empty(), "{:?}", checkup.findings);
@@ -59,7 +59,7 @@ fn a_store_in_order_has_nothing_that_is_damaged() {
 
 #[test]
 fn every_file_damaged_in_any_way_is_named_and_set_aside_and_then_nothing_is_wrong() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     filled(folder.path());
     // Nothing but their kind can be wrong with these.
     let only_kind = |file: &Path| {
@@ -71,7 +71,7 @@ fn every_file_damaged_in_any_way_is_named_and_set_aside_and_then_nothing_is_wron
         for way in [
             "cut", "half", "emptied", "flipped", "deleted", "folder", "link",
         ] {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = fig6_testing::folder();
             filled(folder.path());
             // Names of runs differ from one to the next.
             let file = match file.starts_with("runs") {
@@ -163,7 +163,7 @@ fn shows(manifest: &Path) -> bool {
 
 #[test]
 fn two_contents_that_were_swapped_are_both_damaged_and_their_steps_are_named() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let keys = [commit(&first, 0, "one"), commit(&first, 1, "two")];
     let [one, two] =
@@ -194,7 +194,7 @@ fn two_contents_that_were_swapped_are_both_damaged_and_their_steps_are_named() {
 
 #[test]
 fn a_content_that_looks_as_ever_is_not_trusted_after_a_dry_run_either() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     let digest = found(&first, &key).outputs["metrics.jsonl"].digest;
@@ -219,7 +219,7 @@ fn a_content_that_looks_as_ever_is_not_trusted_after_a_dry_run_either() {
 
 #[test]
 fn links_that_lead_elsewhere_are_put_right() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let keys = [commit(&first, 0, "one"), commit(&first, 1, "two")];
     let view = folder.path().join("by-step/train/a/seed0/metrics.jsonl");
@@ -239,7 +239,7 @@ fn links_that_lead_elsewhere_are_put_right() {
 
 #[test]
 fn no_store_is_an_error_that_says_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = Store::at(&folder.path().join("none"), true);
     let error = store.fsck(true, &|_| Vec::new(), &|_, _| {}).unwrap_err();
     assert!(
@@ -251,7 +251,7 @@ fn no_store_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn a_content_that_is_put_right_while_the_rest_is_read_stays() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     let object = first.object_path(&found(&first, &key).outputs["metrics.jsonl"].digest);

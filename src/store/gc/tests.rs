@@ -43,7 +43,7 @@ fn objects_in(folder: &Path) -> usize {
 
 #[test]
 fn a_result_that_nobody_needs_goes_with_its_contents_and_what_others_share_stays() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let kept = commit(&first, 0, "shared");
     let same = commit(&first, 1, "shared");
@@ -163,7 +163,7 @@ fn to_make_room_the_cheapest_results_go_and_no_more_than_needed() {
 
 #[test]
 fn what_runs_under_way_and_the_last_ones_use_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let keys = [
         commit(&first, 0, "a"),
@@ -204,7 +204,7 @@ fn what_runs_under_way_and_the_last_ones_use_is_kept() {
 
 #[test]
 fn work_under_way_stays_and_a_checkpoint_goes_only_when_that_is_asked_for() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let under_way = claim(&first, &inputs(0).key());
     fs::write(under_way.scratch().join("checkpoint"), "1").unwrap();
@@ -242,7 +242,7 @@ fn work_under_way_stays_and_a_checkpoint_goes_only_when_that_is_asked_for() {
 
 #[test]
 fn contents_that_a_damaged_manifest_mentions_are_kept() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "days of work");
     let path = first.manifest_path(&key);
@@ -259,7 +259,7 @@ fn contents_that_a_damaged_manifest_mentions_are_kept() {
 
 #[test]
 fn listings_that_results_refer_to_stay_and_what_killed_processes_left_goes() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     let text = "fn a\t1\n";
     first.keep_listing(text).unwrap();

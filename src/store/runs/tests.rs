@@ -19,7 +19,7 @@ fn only(store: &Store) -> Run {
 
 #[test]
 fn the_list_of_a_run_is_live_while_it_lasts_and_its_record_afterwards() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     first.begin_run("tiny", [key(1)]).unwrap();
     first.rely_on(&[key(2), key(1)]).unwrap();
@@ -39,7 +39,7 @@ fn the_list_of_a_run_is_live_while_it_lasts_and_its_record_afterwards() {
 
 #[test]
 fn the_list_of_a_killed_run_counts_with_its_last_line_torn_off() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let first = store(folder.path());
     first.begin_run("tiny", [key(1)]).unwrap();
     first.rely_on(&[key(2)]).unwrap();
@@ -59,7 +59,7 @@ fn the_list_of_a_killed_run_counts_with_its_last_line_torn_off() {
 
 #[test]
 fn a_finished_list_with_any_byte_altered_or_cut_off_is_known_as_damaged() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     store.begin_run("tiny", [key(1)]).unwrap();
     store.rely_on(&[key(2)]).unwrap();
@@ -78,7 +78,7 @@ fn a_finished_list_with_any_byte_altered_or_cut_off_is_known_as_damaged() {
 
 #[test]
 fn what_is_shared_keeps_out_who_wants_the_store_alone() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let (one, two) = (store(folder.path()), store(folder.path()));
     one.prepare().unwrap();
     let shared = [
@@ -104,7 +104,7 @@ fn what_is_shared_keeps_out_who_wants_the_store_alone() {
 
 #[test]
 fn a_store_that_is_not_there_is_shared_without_a_lock_and_not_made() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let lock = store.share().unwrap();
     assert!(!lock.is_held());
@@ -116,7 +116,7 @@ fn a_store_that_is_not_there_is_shared_without_a_lock_and_not_made() {
 
 #[test]
 fn the_list_of_a_run_under_way_that_is_damaged_or_removed_is_written_anew() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = fig6_testing::folder();
     let store = store(folder.path());
     let keys = [0, 1, 2].map(key);
     store.begin_run("tiny", [keys[0]]).unwrap();

@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn results_of_another_profile_or_with_another_content_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let kept = reports().folder.join("smoke/results.json");
         let text = fs::read_to_string(kept).unwrap();
         let refused = |text: &str| {
