@@ -3,7 +3,8 @@
 //!
 //! A report holds nothing that is not in the store or in the pipeline file, so it can be deleted at any
 //! time. All of it but `ro-crate-metadata.json`, which says when and where steps ran, is the same from
-//! run to run.
+//! run to run; and that file stays as it is as long as the results do, so that a run which comes to the
+//! same results changes nothing in a report.
 
 mod evidence;
 mod one_line;
@@ -21,7 +22,7 @@ use crate::key::Digest;
 use crate::pipeline::Experiment;
 use crate::plan::Graph;
 use crate::run::Outcome;
-use crate::store::{Store, sweep, write_whole};
+use crate::store::{Store, is_folder, sweep, write_whole};
 use evidence::Evidence;
 pub use evidence::PIPELINE;
 
@@ -96,11 +97,13 @@ fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let record = evidence.read(store)?;
-    for (path, text) in [
-        (&provenance, record.statement.text()),
-        (&object, research_object::text(&record)),
-    ] {
-        write_if_other(path, text.as_bytes(), store)?;
+    write_if_other(&provenance, record.statement.text().as_bytes(), store)?;
+    // One that an earlier run has left, and that cannot be read, is as good as none.
+    let earlier = provenance::read(&object).unwrap_or_default();
+    if !research_object::describes_the_same(&earlier, &record) {
+        write_if_other(&object, research_object::text(&record).as_bytes(), store)?;
+    }
+    for path in [&provenance, &object] {
         store.note_made_of(path, source)?;
     }
     Ok(())
@@ -122,8 +125,7 @@ fn write_if_other(path: &Path, content: &[u8], store: &Store) -> Result<()> {
 /// If a folder or file cannot be read.
 pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
     let mut contents = BTreeSet::new();
-    let there = reports.try_exists();
-    if !there.with_context(|| format!("cannot look at {}", reports.display()))? {
+    if !is_folder(reports)? {
         return Ok(contents);
     }
     for entry in WalkDir::new(reports).follow_links(true) {
