@@ -15,14 +15,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use walkdir::WalkDir;
 
 use crate::key::Digest;
 use crate::pipeline::Experiment;
 use crate::plan::Graph;
 use crate::run::Outcome;
-use crate::store::{Store, is_folder, sweep, write_whole};
+use crate::store::{Store, Unreadable, is_folder, sweep, write_whole};
 use evidence::Evidence;
 pub use evidence::PIPELINE;
 
@@ -129,7 +129,10 @@ pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
         return Ok(contents);
     }
     for entry in WalkDir::new(reports).follow_links(true) {
-        let entry = entry.context("cannot read the reports")?;
+        let entry = entry.map_err(|error| match (error.path(), error.io_error()) {
+            (Some(path), Some(cause)) => Unreadable::refused(path, cause).into(),
+            _ => anyhow!(error).context("cannot read the reports"),
+        })?;
         if entry.file_type().is_file() {
             contents.extend(store.content(entry.path())?);
         }

@@ -118,7 +118,7 @@ impl Packing {
     fn add_step(&mut self, step: &StepRecord, store: &Store) -> Result<()> {
         let (name, key) = (&step.step, &step.key);
         let manifest = store.expect_manifest(key).with_context(|| {
-            format!("cannot pack the result of {name} that the report rests on; run fig6 reproduce")
+            format!("no result of {name} that the report rests on can be used; run fig6 reproduce")
         })?;
         let path = store.manifest_path(key);
         let content = provenance::read(&path)?;

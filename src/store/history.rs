@@ -132,7 +132,10 @@ impl Store {
     fn entries(&self) -> Result<Vec<Arc<Entry>>> {
         let folder = self.root.join("manifests");
         let mut entries = Vec::new();
-        for file in look::entries(&self.root, &folder)?.into_iter().flatten() {
+        for file in look::entries_if_folder(&self.root, &folder)?
+            .into_iter()
+            .flatten()
+        {
             let file = file.with_context(|| format!("cannot read {}", folder.display()))?;
             let name = file.file_name();
             let key = name.to_str().and_then(|name| name.strip_suffix(".json"));

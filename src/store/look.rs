@@ -63,7 +63,7 @@ impl std::error::Error for Unreadable {}
 
 impl Unreadable {
     /// A folder that the system does not let us look into.
-    pub(super) fn refused(path: &Path, error: &io::Error) -> Unreadable {
+    pub fn refused(path: &Path, error: &io::Error) -> Unreadable {
         let advice = match error.kind() {
             ErrorKind::PermissionDenied => "get the permission to read and search it",
             _ => "see what is wrong with its disk",
@@ -135,11 +135,15 @@ pub fn is_folder(path: &Path) -> Result<bool, Unreadable> {
 /// # Errors
 /// If that folder cannot be used.
 pub fn is_there(path: &Path) -> Result<bool> {
-    let folder = match path.parent() {
+    Ok(!matches!(look_at(above(path), path)?, Look::Absent))
+}
+
+/// The folder that something lies in.
+fn above(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    Ok(!matches!(look_at(folder, path)?, Look::Absent))
+    }
 }
 
 /// Looks at a folder of the store at `root`, and at those above it.
@@ -168,11 +172,8 @@ fn one(root: &Path, path: &Path) -> Result<Place, Unreadable> {
         Err(error) => {
             return match error.kind() {
                 ErrorKind::NotFound => Ok(Place::Absent),
-                // Said of the folder that cannot be searched, as far as it is one of ours.
-                ErrorKind::PermissionDenied if path != root => {
-                    let above = path.parent().unwrap_or(root);
-                    Err(Unreadable::refused(above, &error))
-                }
+                // Said of the folder that cannot be searched.
+                ErrorKind::PermissionDenied => Err(Unreadable::refused(above(path), &error)),
                 _ => Err(Unreadable::refused(path, &error)),
             };
         }
@@ -202,9 +203,17 @@ pub(super) fn look_at(root: &Path, path: &Path) -> Result<Look> {
     }
 }
 
+/// Looks at a file outside the store, through links.
+///
+/// # Errors
+/// As of [`look_at`].
+pub(super) fn look_outside(path: &Path) -> Result<Look> {
+    look_at(above(path), path)
+}
+
 /// What it means that a file could not be looked at.
 fn explained(root: &Path, path: &Path, error: io::Error) -> Result<Look> {
-    let folder = path.parent().unwrap_or(root);
+    let folder = above(path);
     match place(root, folder)? {
         Place::Folder => {}
         Place::Absent => return Ok(Look::Absent),
@@ -227,21 +236,37 @@ fn explained(root: &Path, path: &Path, error: io::Error) -> Result<Look> {
     }
 }
 
-/// The entries of a folder of the store at `root`; none if it is not there or no folder.
+/// The entries of a folder of the store at `root`; none if it is not there.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If something else is, or it cannot be read.
 pub(super) fn entries(root: &Path, folder: &Path) -> Result<Option<fs::ReadDir>> {
+    match opened(root, folder)? {
+        Ok(entries) => Ok(Some(entries)),
+        Err(Place::Other(other)) => Err(Unreadable::other(&other).into()),
+        Err(_) => Ok(None),
+    }
+}
+
+/// As [`entries`]; none also if something else lies in its place, which is set aside one day.
+pub(super) fn entries_if_folder(root: &Path, folder: &Path) -> Result<Option<fs::ReadDir>> {
+    Ok(opened(root, folder)?.ok())
+}
+
+/// The entries of a folder, or what lies in its place.
+fn opened(root: &Path, folder: &Path) -> Result<Result<fs::ReadDir, Place>> {
     let error = match fs::read_dir(folder) {
-        Ok(entries) => return Ok(Some(entries)),
+        Ok(entries) => return Ok(Ok(entries)),
         Err(error) => error,
     };
-    match place(root, folder)? {
-        Place::Absent | Place::Other(_) => Ok(None),
-        Place::Folder => match error.kind() {
-            ErrorKind::PermissionDenied => Err(Unreadable::refused(folder, &error).into()),
-            _ => Err(error).with_context(|| format!("cannot read the folder {}", folder.display())),
-        },
+    match (place(root, folder)?, error.kind()) {
+        (Place::Folder, ErrorKind::PermissionDenied) => {
+            Err(Unreadable::refused(folder, &error).into())
+        }
+        (Place::Folder, _) => {
+            Err(error).with_context(|| format!("cannot read the folder {}", folder.display()))
+        }
+        (other, _) => Ok(Err(other)),
     }
 }
 

@@ -54,7 +54,7 @@ pub use runs::Run;
 use crate::key::{Digest, Listing};
 use history::Results;
 use index::{Index, Stat};
-use look::{Look, is_damage, look_at};
+use look::{Look, is_damage, look_at, look_outside};
 
 /// The link in a step's folder that leads to the manifest of the result shown there.
 const SHOWN: &str = "manifest.json";
@@ -449,7 +449,7 @@ impl Store {
     /// If it cannot be read.
     pub fn left_by(&self, key: &Digest) -> Result<Option<PathBuf>> {
         let scratch = self.scratch_path(key);
-        Ok(look::entries(&self.root, &scratch)?.map(|_| scratch))
+        Ok(look::entries_if_folder(&self.root, &scratch)?.map(|_| scratch))
     }
 
     /// The digest of a file outside the store, read only if it looks other than when it was read
@@ -589,11 +589,6 @@ fn made_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("\0made of");
     name.into()
-}
-
-/// Looks at a file outside the store, through links.
-fn look_outside(path: &Path) -> Result<Look> {
-    look_at(path.parent().unwrap_or(path), path)
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ impl Store {
         let folder = self.path(&[FOLDER]);
         let cannot = || format!("cannot read {}", folder.display());
         let mut paths = Vec::new();
-        for entry in look::entries(&folder, &folder)?.into_iter().flatten() {
+        for entry in look::entries(&self.root, &folder)?.into_iter().flatten() {
             let path = entry.with_context(cannot)?.path();
             if is_open(&path) || is_ended(&path) {
                 paths.push(path);

@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::common::Project;
-use super::{TINY, start, wait_until};
+use super::{TINY, finished, start, wait_until};
 
 const STEP: &str = "train/resnet8/seed0";
 
@@ -28,7 +28,8 @@ fn training(project: &Project) -> Child {
 
 #[test]
 fn a_step_that_another_process_computes_is_running_until_that_process_dies() {
-    let project = Project::new(&TINY.replace("iterations: 4,", "iterations: 4000000,"));
+    let project = finished();
+    project.edit("iterations: 4,", "iterations: 4000000,");
     let mut child = training(&project);
     let process = child.id();
     wait_until(|| status(&project, &["status"])["running"]["iteration"].is_u64());

@@ -79,7 +79,10 @@ fn folders_without_permission_are_named_by_each_command_that_reads_them() {
             "artifacts/listings",
             &[BUNDLE, CHECK, LOOK, COLLECT, SURVEY],
         );
-        check("artifacts/work", &all_there_is);
+        if mode == 0 {
+            // That nothing is in it can be read in the other mode.
+            check("artifacts/work", &all_there_is);
+        }
         check("reports", &[VERIFY, BUNDLE, COLLECT, SURVEY]);
         check("reports/tiny", &[VERIFY, BUNDLE]);
     }
