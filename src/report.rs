@@ -22,7 +22,7 @@ use crate::key::Digest;
 use crate::pipeline::Experiment;
 use crate::plan::Graph;
 use crate::run::Outcome;
-use crate::store::{Store, Unreadable, is_folder, sweep, write_whole};
+use crate::store::{Store, Unreadable, is_folder, is_there, sweep, write_whole};
 use evidence::Evidence;
 pub use evidence::PIPELINE;
 
@@ -130,7 +130,11 @@ pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
     }
     for entry in WalkDir::new(reports).follow_links(true) {
         let entry = entry.map_err(|error| match (error.path(), error.io_error()) {
-            (Some(path), Some(cause)) => Unreadable::refused(path, cause).into(),
+            (Some(path), Some(cause)) => match is_there(path) {
+                Ok(_) => Unreadable::refused(path, cause).into(),
+                // The folder that it lies in cannot be searched.
+                Err(error) => error,
+            },
             _ => anyhow!(error).context("cannot read the reports"),
         })?;
         if entry.file_type().is_file() {
