@@ -26,6 +26,9 @@ use crate::store::{Store, Unreadable, is_folder, is_there, sweep, write_whole};
 use evidence::Evidence;
 pub use evidence::PIPELINE;
 
+/// The option that names the folder of reports.
+pub const REPORTS: &str = "--reports";
+
 /// Makes sure that a report can be written into `folder`, before hours are spent on its content.
 ///
 /// # Errors
@@ -125,13 +128,13 @@ fn write_if_other(path: &Path, content: &[u8], store: &Store) -> Result<()> {
 /// If a folder or file cannot be read.
 pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
     let mut contents = BTreeSet::new();
-    if !is_folder(reports)? {
+    if !is_folder(reports, REPORTS)? {
         return Ok(contents);
     }
     for entry in WalkDir::new(reports).follow_links(true) {
         let entry = entry.map_err(|error| match (error.path(), error.io_error()) {
-            (Some(path), Some(cause)) => match is_there(path) {
-                Ok(_) => Unreadable::refused(path, cause).into(),
+            (Some(path), Some(cause)) => match is_there(path, REPORTS) {
+                Ok(_) => Unreadable::refused(path, cause).named_by(REPORTS).into(),
                 // The folder that it lies in cannot be searched.
                 Err(error) => error,
             },

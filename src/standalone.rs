@@ -124,7 +124,9 @@ impl Request {
         });
 
         // Whoever holds the lock decides, and nobody who is at work is disturbed.
-        let mut lock = is_folder(&self.folder)?.then(|| self.lock()).transpose()?;
+        let mut lock = is_folder(&self.folder, "--exp-name")?
+            .then(|| self.lock())
+            .transpose()?;
         if let Some(finished) = self.admit(&experiment, observe)? {
             return Ok(finished);
         }

@@ -146,7 +146,7 @@ impl Packing {
         let log = store.log_path(key);
         // A log may have been removed: no result depends on it.
         if let Some(made) = manifest.run.log
-            && is_there(&log)?
+            && is_there(&log, "--artifacts")?
         {
             let path = format!("artifacts/logs/{key}.log");
             self.add(path, made.bytes, made.digest, Source::File(log));

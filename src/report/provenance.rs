@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::one_line;
+use super::{REPORTS, one_line};
 use crate::key::{Basis, Digest, KeyInputs, Parameters, SCHEMA};
 use crate::store::{is_folder, is_there};
 
@@ -362,12 +362,12 @@ pub fn read_if_there(report: &Path, name: &str) -> Result<Option<Vec<u8>>> {
         .filter(|above| !above.as_os_str().is_empty());
     let folders = above.into_iter().chain([report]);
     for folder in folders {
-        if !is_folder(folder)? {
+        if !is_folder(folder, REPORTS)? {
             return Ok(None);
         }
     }
     let path = report.join(name);
-    match is_there(&path)? {
+    match is_there(&path, REPORTS)? {
         true => read(&path).map(Some),
         false => Ok(None),
     }

@@ -36,12 +36,17 @@ pub(super) enum Place {
     Other(PathBuf),
 }
 
+/// The option that names the folder of artifacts.
+const STORE: &str = "--artifacts";
+
 /// A folder that is there and cannot be used.
 #[derive(Debug)]
 pub struct Unreadable {
     path: PathBuf,
     cause: String,
     advice: &'static str,
+    /// What names another folder.
+    option: &'static str,
 }
 
 impl fmt::Display for Unreadable {
@@ -50,10 +55,11 @@ impl fmt::Display for Unreadable {
             path,
             cause,
             advice,
+            option,
         } = self;
         write!(
             formatter,
-            "cannot use the folder {}: {cause}; {advice}, or choose another folder",
+            "cannot use the folder {}: {cause}; {advice}, or name another one with {option}",
             path.display()
         )
     }
@@ -62,6 +68,12 @@ impl fmt::Display for Unreadable {
 impl std::error::Error for Unreadable {}
 
 impl Unreadable {
+    /// The same, of a folder that this option names.
+    #[must_use]
+    pub fn named_by(self, option: &'static str) -> Unreadable {
+        Unreadable { option, ..self }
+    }
+
     /// A folder that the system does not let us look into.
     pub fn refused(path: &Path, error: &io::Error) -> Unreadable {
         let advice = match error.kind() {
@@ -72,6 +84,7 @@ impl Unreadable {
             path: path.to_owned(),
             cause: error.to_string(),
             advice,
+            option: STORE,
         }
     }
 
@@ -101,6 +114,7 @@ impl Unreadable {
             path: path.to_owned(),
             cause,
             advice,
+            option: STORE,
         }
     }
 
@@ -114,28 +128,32 @@ impl Unreadable {
             path: path.to_owned(),
             cause: cause.to_owned(),
             advice: "move it away",
+            option: STORE,
         }
     }
 }
 
-/// Whether there is a folder here.
+/// Whether there is a folder here, which this option names.
 ///
 /// # Errors
 /// If something else is, or it cannot be told.
-pub fn is_folder(path: &Path) -> Result<bool, Unreadable> {
-    match place(path, path)? {
-        Place::Folder => Ok(true),
-        Place::Absent => Ok(false),
-        Place::Other(_) => Err(Unreadable::other(path)),
-    }
+pub fn is_folder(path: &Path, option: &'static str) -> Result<bool, Unreadable> {
+    let found = place(path, path).map_err(|error| error.named_by(option))?;
+    Ok(found == Place::Folder)
 }
 
-/// Whether there is anything at this path, in a folder that is there.
+/// Whether there is anything at this path, in or below a folder that this option names.
 ///
 /// # Errors
-/// If that folder cannot be used.
-pub fn is_there(path: &Path) -> Result<bool> {
-    Ok(!matches!(look_at(above(path), path)?, Look::Absent))
+/// If the folder that it lies in cannot be used.
+pub fn is_there(path: &Path, option: &'static str) -> Result<bool> {
+    match look_outside(path) {
+        Ok(found) => Ok(!matches!(found, Look::Absent)),
+        Err(error) => Err(match error.downcast::<Unreadable>() {
+            Ok(unreadable) => unreadable.named_by(option).into(),
+            Err(error) => error,
+        }),
+    }
 }
 
 /// The folder that something lies in.

@@ -71,7 +71,7 @@ impl Store {
     /// taken for missing.
     pub(super) fn check_contents(&self, watch: &(dyn Fn(u64, u64) + Sync)) -> Result<Check<'_>> {
         ensure!(
-            is_folder(&self.root)?,
+            is_folder(&self.root, "--artifacts")?,
             "there is no folder of artifacts {}; name it with --artifacts",
             self.root.display()
         );

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::Source;
 use crate::error::nearest;
+use crate::report::REPORTS;
 use crate::steps::table::Results;
 use crate::store::is_folder;
 
@@ -26,7 +27,7 @@ impl Reports {
         let report = self.folder.join(profile);
         // What is there and cannot be used has no neighbour that might be meant.
         for folder in [&self.folder, &report] {
-            is_folder(folder)?;
+            is_folder(folder, REPORTS)?;
         }
         let path = report.join(name);
         let text = fs::read_to_string(&path).with_context(|| {
