@@ -20,18 +20,35 @@ fn status(project: &Project, command: &[&str]) -> Value {
     own.next().unwrap().clone()
 }
 
-/// A run whose training has begun and never ends.
-fn training(project: &Project) -> Child {
-    let target = ["reproduce", STEP, "--checkpoint-every", "0"];
-    start(project.command().args(target))
+/// A run whose training never ends by itself.
+struct Training(Child);
+
+impl Training {
+    fn start(project: &Project) -> Training {
+        let target = ["reproduce", STEP, "--checkpoint-every", "0"];
+        Training(start(project.command().args(target)))
+    }
+
+    fn end_by(&mut self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Training {
+    fn drop(&mut self) {
+        // Also where a test fails; one that was waited for is left alone.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
 fn a_step_that_another_process_computes_is_running_until_that_process_dies() {
     let project = finished();
     project.edit("iterations: 4,", "iterations: 4000000,");
-    let mut child = training(&project);
-    let process = child.id();
+    let mut training = Training::start(&project);
+    let process = training.0.id();
     wait_until(|| status(&project, &["status"])["running"]["iteration"].is_u64());
     let told = status(&project, &["status"]);
     let running = &told["running"];
@@ -73,8 +90,7 @@ fn a_step_that_another_process_computes_is_running_until_that_process_dies() {
         "{explanation}"
     );
 
-    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
-    child.wait().unwrap();
+    training.end_by(Signal::KILL);
     let told = status(&project, &["status"]);
     assert_eq!(told["running"], Value::Null, "{told}");
     assert_eq!(told["state"], "must-run", "{told}");
@@ -88,10 +104,9 @@ fn a_step_that_another_process_computes_is_running_until_that_process_dies() {
 fn a_step_that_was_interrupted_and_goes_on_is_running_in_the_new_process() {
     let project = Project::new(&TINY.replace("iterations: 4,", "iterations: 4000000,"));
     for signal in [Signal::TERM, Signal::KILL, Signal::TERM] {
-        let mut child = training(&project);
-        wait_until(|| status(&project, &["status"])["running"]["process"] == child.id());
-        kill_process(Pid::from_child(&child), signal).unwrap();
-        child.wait().unwrap();
+        let mut training = Training::start(&project);
+        wait_until(|| status(&project, &["status"])["running"]["process"] == training.0.id());
+        training.end_by(signal);
         let told = status(&project, &["status"]);
         assert_eq!(told["running"], Value::Null, "{told}");
     }
