@@ -35,7 +35,8 @@ fn a_store_that_does_not_exist_yet_is_empty() {
 fn a_store_that_is_something_else_is_no_empty_one() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("artifacts");
-    let cases: [(fn(&Path), &str); 4] = [
+    type Make = fn(&Path);
+    let cases: [(Make, &str); 4] = [
         (|root| fs::write(root, "").unwrap(), "it is a file"),
         (
             |root| symlink("/nowhere/at all", root).unwrap(),
