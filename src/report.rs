@@ -3,7 +3,8 @@
 //!
 //! A report holds nothing that is not in the store or in the pipeline file, so it can be deleted at any
 //! time. All of it but `ro-crate-metadata.json`, which says when and where steps ran, is the same from
-//! run to run.
+//! run to run; and that file stays as it is as long as the results do, so that a run which comes to the
+//! same results changes nothing in a report.
 
 mod evidence;
 mod one_line;
@@ -14,16 +15,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use walkdir::WalkDir;
 
 use crate::key::Digest;
 use crate::pipeline::Experiment;
 use crate::plan::Graph;
 use crate::run::Outcome;
-use crate::store::{Store, sweep, write_whole};
+use crate::store::{Store, Unreadable, is_folder, is_there, sweep, write_whole};
 use evidence::Evidence;
 pub use evidence::PIPELINE;
+
+/// The option that names the folder of reports.
+pub const REPORTS: &str = "--reports";
 
 /// Makes sure that a report can be written into `folder`, before hours are spent on its content.
 ///
@@ -96,11 +100,13 @@ fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let record = evidence.read(store)?;
-    for (path, text) in [
-        (&provenance, record.statement.text()),
-        (&object, research_object::text(&record)),
-    ] {
-        write_if_other(path, text.as_bytes(), store)?;
+    write_if_other(&provenance, record.statement.text().as_bytes(), store)?;
+    // One that an earlier run has left, and that cannot be read, is as good as none.
+    let earlier = provenance::read(&object).unwrap_or_default();
+    if !research_object::describes_the_same(&earlier, &record) {
+        write_if_other(&object, research_object::text(&record).as_bytes(), store)?;
+    }
+    for path in [&provenance, &object] {
         store.note_made_of(path, source)?;
     }
     Ok(())
@@ -122,12 +128,18 @@ fn write_if_other(path: &Path, content: &[u8], store: &Store) -> Result<()> {
 /// If a folder or file cannot be read.
 pub fn contents(reports: &Path, store: &Store) -> Result<BTreeSet<Digest>> {
     let mut contents = BTreeSet::new();
-    let there = reports.try_exists();
-    if !there.with_context(|| format!("cannot look at {}", reports.display()))? {
+    if !is_folder(reports, REPORTS)? {
         return Ok(contents);
     }
     for entry in WalkDir::new(reports).follow_links(true) {
-        let entry = entry.context("cannot read the reports")?;
+        let entry = entry.map_err(|error| match (error.path(), error.io_error()) {
+            (Some(path), Some(cause)) => match is_there(path, REPORTS) {
+                Ok(_) => Unreadable::refused(path, cause).named_by(REPORTS).into(),
+                // The folder that it lies in cannot be searched.
+                Err(error) => error,
+            },
+            _ => anyhow!(error).context("cannot read the reports"),
+        })?;
         if entry.file_type().is_file() {
             contents.extend(store.content(entry.path())?);
         }

@@ -31,7 +31,7 @@ use crate::nn::resnet::Shortcut;
 use crate::results::{Evaluation, Metrics, Training};
 use crate::steps::plot;
 use crate::steps::train::{Files, Params};
-use crate::store::write_by;
+use crate::store::{is_folder, write_by};
 
 mod answer;
 mod classes;
@@ -133,7 +133,9 @@ impl Request {
         });
 
         // Whoever holds the lock decides, and nobody who is at work is disturbed.
-        let mut lock = self.folder.exists().then(|| self.lock()).transpose()?;
+        let mut lock = is_folder(&self.folder, "--exp-name")?
+            .then(|| self.lock())
+            .transpose()?;
         if let Some(finished) = self.admit(&experiment, observe)? {
             return Ok(finished);
         }

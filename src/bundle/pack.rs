@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +16,7 @@ use super::contents::{Contents, FILE, GZIP, LeftOut, Packed, header, padding};
 use crate::key::Digest;
 use crate::report::provenance::{self, Digests, Statement, StepRecord};
 use crate::report::{EVIDENCE, PIPELINE};
-use crate::store::Store;
+use crate::store::{Store, is_there};
 
 /// What was packed.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub fn pack(report: &Path, store: &Store, output: &File, stop: &AtomicBool) -> R
     for step in &statement.internal().steps {
         packing.add_step(step, store)?;
     }
-    packing.add_listings(&statement, store);
+    packing.add_listings(&statement, store)?;
     let (files, left_out) = (packing.packed, packing.left_out);
     let contents = Contents::new(statement.profile(), files.into_values().collect(), left_out);
     for file in &contents.files {
@@ -122,9 +122,9 @@ impl Packing {
     /// Adds a step's manifest, log and outputs, but for images.
     fn add_step(&mut self, step: &StepRecord, store: &Store) -> Result<()> {
         let (name, key) = (&step.step, &step.key);
-        let Some(manifest) = store.manifest(key) else {
-            bail!("there is no result of {name} that the report rests on; run fig6 reproduce");
-        };
+        let manifest = store.expect_manifest(key).with_context(|| {
+            format!("no result of {name} that the report rests on can be used; run fig6 reproduce")
+        })?;
         let path = store.manifest_path(key);
         let content = provenance::read(&path)?;
         self.add_small(format!("artifacts/manifests/{key}.json"), content);
@@ -150,7 +150,9 @@ impl Packing {
         }
         let log = store.log_path(key);
         // A log may have been removed: no result depends on it.
-        if let Some(made) = manifest.run.log.filter(|_| log.is_file()) {
+        if let Some(made) = manifest.run.log
+            && is_there(&log, "--artifacts")?
+        {
             let path = format!("artifacts/logs/{key}.log");
             self.add(path, made.bytes, made.digest, Source::File(log));
         }
@@ -158,14 +160,15 @@ impl Packing {
     }
 
     /// Adds what the digests of code and crates stand for, as far as it was kept.
-    fn add_listings(&mut self, statement: &Statement, store: &Store) {
+    fn add_listings(&mut self, statement: &Statement, store: &Store) -> Result<()> {
         let bases = statement.internal().bases.iter();
         for digest in bases.flat_map(|basis| basis.code.values().chain(basis.crates.values())) {
-            let content = provenance::read(&store.listing_path(digest));
-            if let (Ok(content), Some(_)) = (content, store.listing(digest)) {
+            if store.listing(digest)?.is_some() {
+                let content = provenance::read(&store.listing_path(digest))?;
                 self.add_small(format!("artifacts/listings/{digest}"), content);
             }
         }
+        Ok(())
     }
 }
 

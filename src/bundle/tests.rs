@@ -138,7 +138,7 @@ fn what_is_unpacked_is_what_was_packed_and_a_store_and_report_of_its_own() {
         let statement = crate::report::provenance::Statement::read(&into.join("reports/tiny"));
         let statement = statement.unwrap();
         let record = statement.internal().step(&step.name).unwrap();
-        let manifest = store.manifest(&record.key).unwrap();
+        let manifest = store.expect_manifest(&record.key).unwrap();
         for (name, output) in &manifest.outputs {
             match contents.left_out(&output.digest) {
                 Some(it) => {

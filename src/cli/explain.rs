@@ -5,11 +5,12 @@ use clap::Args;
 
 use super::out::Out;
 use super::terminal::{Paint, paint};
-use super::view::shortened_list;
+use super::view::{running_in_words, shortened_list};
 use super::{Where, needed};
 use crate::error::Invalid;
 use crate::key::shortened;
 use crate::plan::{Cause, Compared, Explanation, explain};
+use crate::run;
 
 /// Steps with the same cause that are named; more are only counted.
 const STEPS_SHOWN: usize = 3;
@@ -49,11 +50,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
 
 /// The whole explanation as text.
 fn in_words(explanation: &Explanation) -> String {
-    let mut lines = vec![format!(
-        "{}: {}",
-        paint(Paint::Bold, &explanation.step),
-        explanation.state.replace('-', " ")
-    )];
+    let step = paint(Paint::Bold, &explanation.step);
+    let mut lines = match &explanation.running {
+        Some(running) => {
+            let process = running_in_words(running, &run::host());
+            vec![format!("{step}: running, {process}")]
+        }
+        None => vec![format!("{step}: {}", explanation.state.replace('-', " "))],
+    };
     lines.extend(
         explanation
             .reasons
@@ -106,10 +110,14 @@ fn cause(cause: &Cause) -> Vec<String> {
         "unknown" => {
             "made other bytes than before; what it made them from then is not known any more"
         }
+        _ if cause.running.len() == cause.steps.len() => "running",
         _ => "must run",
     };
     let mut lines = vec![format!("  {steps} {what}")];
     lines.extend(cause.reasons.iter().map(|reason| format!("    {reason}")));
+    if !cause.running.is_empty() && cause.running.len() < cause.steps.len() {
+        lines.push(format!("    running: {}", cause.running.join(", ")));
+    }
     if cause.state == "changed" && cause.reasons.is_empty() {
         lines.push(
             "    nothing had changed, and other bytes came out: it is not deterministic".to_owned(),
@@ -184,6 +192,7 @@ mod tests {
             steps,
             state: "must-run",
             reasons: vec![Reason::Forced],
+            running: Vec::new(),
         });
         assert_eq!(
             lines,
@@ -192,5 +201,28 @@ mod tests {
                 "    forced"
             ]
         );
+    }
+
+    #[test]
+    fn steps_that_are_running_are_told_from_those_that_must_run() {
+        let steps = vec!["train/a/seed0".to_owned(), "train/a/seed1".to_owned()];
+        let mut some = Cause {
+            steps: steps.clone(),
+            state: "must-run",
+            reasons: vec![Reason::NoResult],
+            running: vec!["train/a/seed1".to_owned()],
+        };
+        let expected = [
+            "  train/a/seed0, train/a/seed1 must run",
+            "    no result yet",
+            "    running: train/a/seed1",
+        ];
+        assert_eq!(cause(&some), expected);
+        some.running = steps;
+        let expected = [
+            "  train/a/seed0, train/a/seed1 running",
+            "    no result yet",
+        ];
+        assert_eq!(cause(&some), expected);
     }
 }

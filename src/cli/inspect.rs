@@ -1,19 +1,18 @@
 //! Commands that look and change nothing: `status`, `graph`, `log`.
 
-use std::io::ErrorKind;
-
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use super::out::Out;
 use super::terminal::{Paint, paint};
-use super::view::{forecast_in_words, line_of, shortened_list};
-use super::{Forecast, Project, Where, needed};
+use super::view::{forecast_in_words, line_of, running_in_words, shortened_list};
+use super::{Forecast, Outlook, Project, Where, needed};
 use crate::error::Invalid;
 use crate::key::Parameters;
 use crate::plan::{Assessment, Format, Graph, State, Step, draw};
+use crate::run;
 use crate::store::Store;
 
 #[derive(Args, Debug)]
@@ -43,22 +42,22 @@ pub fn show(
     json: bool,
     out: &mut Out,
 ) -> Result<()> {
-    let forecast = project.forecast(assessments, measure);
+    let forecast = project.forecast(assessments, measure)?;
     project.save_index();
     let steps = project.graph.steps().iter().zip(assessments);
-    let steps = steps.zip(&forecast.seconds);
+    let steps = steps.zip(&forecast.steps);
     let steps = steps
-        .filter_map(|((step, assessment), seconds)| Some((step, assessment.as_ref()?, *seconds)));
+        .filter_map(|((step, assessment), outlook)| Some((step, assessment.as_ref()?, outlook)));
     if json {
         // Step by step: as one value, a hundred thousand steps would take half a gigabyte.
-        let records = steps.map(|(step, assessment, seconds)| {
-            let kept = kept(project, step, assessment);
-            record(step, assessment, seconds, kept)
-        });
+        let records = steps.map(|(step, assessment, outlook)| record(step, assessment, outlook));
         let records: Vec<String> = records.map(|record| record.to_string()).collect();
         let profile = json!(project.experiment.profile);
-        let expected =
-            json!({ "must_run": forecast.must.seconds, "may_run": forecast.may.seconds });
+        let expected = json!({
+            "must_run": forecast.must.seconds,
+            "may_run": forecast.may.seconds,
+            "running": forecast.running.seconds,
+        });
         out.line(format!(
             "{{\"profile\":{profile},\"expected_seconds\":{expected},\"steps\":[{}]}}",
             records.join(",")
@@ -70,7 +69,8 @@ pub fn show(
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     let mut up_to_date = 0;
-    for (step, assessment, _) in steps {
+    let host = run::host();
+    for (step, assessment, outlook) in steps {
         let (state, mut detail) = match &assessment.state {
             State::UpToDate(entry) => {
                 up_to_date += 1;
@@ -82,7 +82,14 @@ pub fn show(
             State::MustRun(reasons) => (paint(Paint::Yellow, "must run"), shortened_list(reasons)),
             State::MayRun(reasons) => (paint(Paint::Cyan, "may run"), shortened_list(reasons)),
         };
-        if let Some((done, all)) = kept(project, step, assessment) {
+        let state = match &outlook.running {
+            Some(running) => {
+                detail = running_in_words(running, &host);
+                paint(Paint::Green, "running")
+            }
+            None => state,
+        };
+        if let Some((done, all)) = outlook.kept {
             detail += &format!("; has a checkpoint after iteration {done} of {all}");
         }
         table.add_row([step.name.clone(), state, detail]);
@@ -92,26 +99,13 @@ pub fn show(
     Ok(())
 }
 
-/// How far an interrupted run of a step that is to run came: iterations done, and all.
-fn kept(project: &Project, step: &Step, assessment: &Assessment) -> Option<(u64, u64)> {
-    match assessment.state {
-        State::UpToDate(_) => None,
-        _ => project.kept(step, assessment.key),
-    }
-}
-
-/// The last line: how many steps are up to date, must or may run, and how long that takes.
+/// The last line: how many steps are up to date, running, must or may run, and how long that takes.
 fn totals(up_to_date: usize, forecast: &Forecast) -> String {
     format!("{up_to_date} up to date, {}", forecast_in_words(forecast))
 }
 
 /// A step's status for programs.
-fn record(
-    step: &Step,
-    assessment: &Assessment,
-    expected_seconds: Option<f64>,
-    kept: Option<(u64, u64)>,
-) -> Value {
+fn record(step: &Step, assessment: &Assessment, outlook: &Outlook) -> Value {
     let key = assessment
         .result()
         .map(|entry| entry.key)
@@ -130,9 +124,12 @@ fn record(
             record["seconds"] = json!(entry.seconds);
             record["work_seconds"] = json!(entry.work_seconds);
         }
-        None => record["expected_seconds"] = json!(expected_seconds),
+        None => record["expected_seconds"] = json!(outlook.seconds),
     }
-    if let Some((iteration, iterations)) = kept {
+    if let Some(running) = &outlook.running {
+        record["running"] = json!(running);
+    }
+    if let Some((iteration, iterations)) = outlook.kept {
         record["checkpoint"] = json!({ "iteration": iteration, "iterations": iterations });
     }
     if let Some(network) = network(step) {
@@ -234,18 +231,10 @@ pub fn log(arguments: &LogArguments, out: &mut Out) -> Result<()> {
         let names = graph.steps().iter().map(|step| step.name.as_str());
         return Err(Invalid::unknown("step", name, names).into());
     }
-    let path = Store::at(&arguments.place.artifacts, false).newest_log(name);
-    // Before it is opened, which would wait for someone to write into a pipe.
-    let is_other = path.metadata().is_ok_and(|about| !about.is_file());
-    anyhow::ensure!(!is_other, "{} is no regular file", path.display());
-    match std::fs::read(&path) {
-        Ok(log) => {
-            out.result(&String::from_utf8_lossy(&log));
-            Ok(())
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            anyhow::bail!("{name} never ran here; start it with `fig6 reproduce {name}`")
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
+    let store = Store::at(&arguments.place.artifacts, false);
+    let Some(log) = store.read_newest_log(name)? else {
+        bail!("{name} never ran here; start it with `fig6 reproduce {name}`");
+    };
+    out.result(&String::from_utf8_lossy(&log));
+    Ok(())
 }

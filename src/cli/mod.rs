@@ -36,7 +36,7 @@ use crate::nn::speed;
 use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
 use crate::run::{Signals, run_task};
-use crate::store::Store;
+use crate::store::{Running, Store};
 use out::Out;
 use terminal::{Paint, paint_stderr, shown, shown_as_one};
 
@@ -341,8 +341,15 @@ fn needed(graph: &Graph, targets: &[String]) -> Result<Vec<bool>, Invalid> {
 impl Project {
     /// How far an interrupted run of a step came, out of how much: what the next one need not do
     /// again.
-    fn kept(&self, step: &Step, key: Option<Digest>) -> Option<(u64, u64)> {
-        step.params.kept(&self.store.scratch_path(&key?))
+    ///
+    /// # Errors
+    /// If what it has left cannot be read.
+    fn kept(&self, step: &Step, key: Option<Digest>) -> Result<Option<(u64, u64)>> {
+        let left = match key {
+            Some(key) => self.store.left_by(&key)?,
+            None => None,
+        };
+        Ok(left.and_then(|scratch| step.params.kept(&scratch)))
     }
 
     /// Assesses the needed steps against the store.
@@ -359,16 +366,19 @@ impl Project {
 
     /// How long the steps will take that must run, and those that may. `measure`: where no training
     /// ever ran on the backend, its speed is measured, which takes a second.
-    fn forecast(&self, assessments: &[Option<Assessment>], measure: bool) -> Forecast {
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn forecast(&self, assessments: &[Option<Assessment>], measure: bool) -> Result<Forecast> {
         let mut forecast = Forecast {
-            seconds: vec![None; assessments.len()],
+            steps: vec![Outlook::default(); assessments.len()],
             ..Forecast::default()
         };
         let idle = |assessment: &Assessment| assessment.result().is_some();
         if assessments.iter().flatten().all(idle) {
-            return forecast;
+            return Ok(forecast);
         }
-        let results = self.store.all_results().iter();
+        let results = self.store.all_results()?.iter();
         let mut estimates = Estimates::of(results.map(|entry| &**entry));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let backend = self.backend.name();
@@ -387,28 +397,35 @@ impl Project {
             estimates.assume("train", backend, rate, cores);
         }
         for (id, assessment) in self.graph.ids().zip(assessments) {
-            let sum = match assessment.as_ref().map(|assessment| &assessment.state) {
-                Some(State::MustRun(_)) => &mut forecast.must,
-                Some(State::MayRun(_)) => &mut forecast.may,
-                _ => continue,
+            let Some(assessment) = assessment.as_ref().filter(|open| open.result().is_none())
+            else {
+                continue;
             };
             let step = self.graph.step(id);
-            let kept = self.kept(
-                step,
-                assessment.as_ref().and_then(|assessment| assessment.key),
-            );
+            let kept = self.kept(step, assessment.key)?;
             let left = kept.map_or(1.0, |(done, all)| 1.0 - done as f64 / all.max(1) as f64);
-            let expected = estimates
+            let seconds = estimates
                 .seconds(step, self.backend.name(), cores)
                 .map(|seconds| seconds * left);
-            match expected {
-                Some(seconds) => sum.seconds += seconds,
-                None => sum.unknown += 1,
+            let running = match assessment.key {
+                Some(key) => self.store.running(&key)?,
+                None => None,
+            };
+            // Its own process knows better.
+            let told = running.as_ref().and_then(|running| running.training);
+            let seconds = told.map_or(seconds, |training| Some(training.seconds_left));
+            match (&running, &assessment.state) {
+                (Some(_), _) => forecast.running.add_beside(seconds),
+                (None, State::MayRun(_)) => forecast.may.add(seconds),
+                (None, _) => forecast.must.add(seconds),
             }
-            sum.steps += 1;
-            forecast.seconds[id.index()] = expected;
+            forecast.steps[id.index()] = Outlook {
+                seconds,
+                kept,
+                running,
+            };
         }
-        forecast
+        Ok(forecast)
     }
 }
 
@@ -417,8 +434,21 @@ impl Project {
 struct Forecast {
     must: Sum,
     may: Sum,
-    /// Each step's time with all cores at work, or on the GPU, where earlier runs tell.
-    seconds: Vec<Option<f64>>,
+    /// Those that another process computes right now, which neither must nor may run here.
+    running: Sum,
+    /// Each step of the graph.
+    steps: Vec<Outlook>,
+}
+
+/// How long a step will take, and what was done of it; nothing for one that is up to date.
+#[derive(Clone, Debug, Default)]
+struct Outlook {
+    /// With all cores at work, or on the GPU, where earlier runs tell; until the end, if it is running.
+    seconds: Option<f64>,
+    /// How far an interrupted run came: iterations done, and all.
+    kept: Option<(u64, u64)>,
+    /// The process that computes it right now.
+    running: Option<Running>,
 }
 
 /// Steps that are to run.
@@ -429,4 +459,22 @@ struct Sum {
     seconds: f64,
     /// Steps of kinds that never ran here.
     unknown: usize,
+}
+
+impl Sum {
+    /// Adds a step that runs after the others.
+    fn add(&mut self, seconds: Option<f64>) {
+        self.steps += 1;
+        match seconds {
+            Some(seconds) => self.seconds += seconds,
+            None => self.unknown += 1,
+        }
+    }
+
+    /// Adds a step that runs at the same time as the others.
+    fn add_beside(&mut self, seconds: Option<f64>) {
+        let before = self.seconds;
+        self.add(seconds);
+        self.seconds = seconds.unwrap_or_default().max(before);
+    }
 }

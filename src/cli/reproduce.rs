@@ -78,12 +78,12 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         .all(|assessment| assessment.result().is_some());
     if !idle {
         report::prepare(&folder)?;
-        let used = plan::in_use(&project.graph, &plan, &project.bases, &project.store);
+        let used = plan::in_use(&project.graph, &plan, &project.bases, &project.store)?;
         let profile = &project.experiment.profile;
         project.store.begin_run(profile, used.keys)?;
         project.store.may_rely_on(used.perhaps)?;
         if !arguments.json {
-            out.remark(&forecast_in_words(&project.forecast(&plan, false)));
+            out.remark(&forecast_in_words(&project.forecast(&plan, false)?));
         }
     }
     // A run that has something to do relies on its list from here on; one that has not is soon over.
@@ -141,7 +141,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         let none = vec![false; wanted.len()];
         let lock = project.store.share()?;
         let plan = plan::assess(&graph, &wanted, &none, &project.bases, &project.store)?;
-        let used = plan::in_use(&graph, &plan, &project.bases, &project.store);
+        let used = plan::in_use(&graph, &plan, &project.bases, &project.store)?;
         project.store.rely_on(&used.keys)?;
         project.store.may_rely_on(used.perhaps)?;
         drop(lock);
@@ -181,13 +181,13 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
 /// What an interrupted run leaves to the next one.
 fn say_what_is_left(project: &Project, wanted: &[bool], out: &mut Out) -> Result<()> {
     let plan = project.assess(wanted, &vec![false; wanted.len()])?;
-    let left = forecast_in_words(&project.forecast(&plan, false));
+    let forecast = project.forecast(&plan, false)?;
+    let left = forecast_in_words(&forecast);
     out.remark(&format!(
         "interrupted, {left}; run the same command again to go on"
     ));
-    for (step, assessment) in project.graph.steps().iter().zip(&plan) {
-        let open = assessment.as_ref().filter(|open| open.result().is_none());
-        if let Some((done, all)) = open.and_then(|open| project.kept(step, open.key)) {
+    for (step, outlook) in project.graph.steps().iter().zip(&forecast.steps) {
+        if let Some((done, all)) = outlook.kept {
             let step = &step.name;
             out.remark(&format!(
                 "  {step} has a checkpoint after iteration {done} of {all}"

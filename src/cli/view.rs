@@ -12,7 +12,7 @@ use super::{Forecast, Sum};
 use crate::results::Evaluation;
 use crate::run::Event;
 use crate::steps::Progress;
-use crate::store::Entry;
+use crate::store::{Entry, Running, TrainingProgress};
 
 /// Reasons that are spelt out; more are only counted.
 const REASONS_SHOWN: usize = 2;
@@ -251,7 +251,7 @@ pub fn line_of(entry: &Entry, backend: &str) -> String {
     }
 }
 
-/// How many steps must and may run, and how long that will take as far as earlier runs tell.
+/// How many steps are running, must and may run, and how long that will take as far as earlier runs tell.
 pub fn forecast_in_words(forecast: &Forecast) -> String {
     let time = |sum: &Sum, word: &str| match (sum.steps, sum.unknown) {
         (steps, unknown) if steps == unknown => String::new(),
@@ -261,14 +261,38 @@ pub fn forecast_in_words(forecast: &Forecast) -> String {
             duration(sum.seconds)
         ),
     };
-    let Forecast { must, may, .. } = forecast;
+    let Forecast {
+        must, may, running, ..
+    } = forecast;
+    let elsewhere = match running.steps {
+        0 => String::new(),
+        steps => format!("{steps} running{}, ", time(running, "about")),
+    };
     format!(
-        "{} must run{}, {} may run{}",
+        "{elsewhere}{} must run{}, {} may run{}",
         must.steps,
         time(must, "about"),
         may.steps,
         time(may, "up to")
     )
+}
+
+/// Which process computes a step, seen from the machine of this name, and how far it is.
+pub fn running_in_words(running: &Running, host: &str) -> String {
+    let mut words = format!("process {}", running.process);
+    if running.host != host {
+        words += &format!(" on {}", running.host);
+    }
+    if let Some(TrainingProgress {
+        iteration,
+        iterations,
+        seconds_left,
+    }) = running.training
+    {
+        let left = duration(seconds_left);
+        words += &format!(", iteration {iteration} of {iterations}, {left} left");
+    }
+    words
 }
 
 /// The test error in one line.

@@ -115,10 +115,10 @@ pub fn assess_step<'a>(
     if !open.is_empty() {
         let state = if forced {
             State::MustRun(vec![Reason::Forced])
-        } else if may_do(step, &known, &open, bases, store) {
+        } else if may_do(step, &known, &open, bases, store)? {
             State::MayRun(producers(graph, step, made))
         } else {
-            State::MustRun(differences(graph, step, &known, &open, bases, store))
+            State::MustRun(differences(graph, step, &known, &open, bases, store)?)
         };
         return Ok(Assessment { state, key: None });
     }
@@ -141,7 +141,7 @@ pub fn assess_step<'a>(
         }
     }
     if reasons.is_empty() {
-        reasons = differences(graph, step, &known, &[], bases, store);
+        reasons = differences(graph, step, &known, &[], bases, store)?;
     }
     Ok(Assessment {
         state: State::MustRun(reasons),
@@ -214,7 +214,7 @@ fn may_do(
     open: &[&str],
     bases: &Bases,
     store: &Store,
-) -> bool {
+) -> Result<bool> {
     let agrees = |manifest: Manifest| {
         let inputs = manifest.key_inputs.inputs;
         let mut known = known.iter();
@@ -222,10 +222,15 @@ fn may_do(
             && known.all(|(&name, digest)| inputs.get(name) == Some(digest))
             && open.iter().all(|&name| inputs.contains_key(name))
     };
-    bases.settings(&step.params).any(|settings| {
+    for settings in bases.settings(&step.params) {
         let settings = Digest::from_bytes(*settings.finalize().as_bytes());
-        store.with_settings(&settings).any(agrees)
-    })
+        for manifest in store.with_settings(&settings)? {
+            if agrees(manifest?) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// How a step differs from the closest of its earlier results, or why there is none.
@@ -236,17 +241,17 @@ fn differences(
     open: &[&str],
     bases: &Bases,
     store: &Store,
-) -> Vec<Reason> {
-    let earlier = store.earlier(&step.name);
+) -> Result<Vec<Reason>> {
+    let earlier = store.earlier(&step.name)?;
     let unusable = earlier.unusable.clone();
     let mut reasons: Vec<Reason> = Vec::from_iter(unusable.map(|what| Reason::Damaged { what }));
     if let Some((changes, _)) = closest_of(earlier, step, known, open, bases) {
-        reasons.extend(explained(graph, step, changes, store));
+        reasons.extend(explained(graph, step, changes, store)?);
     }
     if reasons.is_empty() {
         reasons.push(Reason::NoResult);
     }
-    reasons
+    Ok(reasons)
 }
 
 /// The earlier result with the fewest differences, the newest of several; an open input is taken to
@@ -304,28 +309,41 @@ fn certain_changes(
 }
 
 /// Changes as reasons: with the items or versions behind a digest, and who makes an input.
-pub fn explained(graph: &Graph, step: &Step, changes: Vec<Change>, store: &Store) -> Vec<Reason> {
+///
+/// # Errors
+/// If the folder of listings cannot be read.
+pub fn explained(
+    graph: &Graph,
+    step: &Step,
+    changes: Vec<Change>,
+    store: &Store,
+) -> Result<Vec<Reason>> {
     let listing = |digest: &Option<String>| {
-        let digest = digest.as_ref()?.parse().ok()?;
-        let own = keys::listing(&digest).and_then(Listing::parse);
-        own.or_else(|| store.listing(&digest))
+        let digest = digest.as_ref().and_then(|digest| digest.parse().ok());
+        let Some(digest) = digest else {
+            return Ok(None);
+        };
+        match keys::listing(&digest).and_then(Listing::parse) {
+            None => store.listing(&digest),
+            own => Ok(own),
+        }
     };
     changes
         .into_iter()
         .map(|change| {
             let details = match change.part {
-                Part::Code | Part::Crate => listing(&change.old).zip(listing(&change.new)),
+                Part::Code | Part::Crate => listing(&change.old)?.zip(listing(&change.new)?),
                 _ => None,
             };
             let input = step
                 .inputs
                 .iter()
                 .find(|input| change.part == Part::Input && input.name == change.name);
-            Reason::Changed {
+            Ok(Reason::Changed {
                 details: details.map_or_else(Vec::new, |(old, new)| old.changes(&new)),
                 from: input.map(|input| graph.step(input.producer).name.clone()),
                 change,
-            }
+            })
         })
         .collect()
 }

@@ -12,7 +12,7 @@ use super::graph::{Graph, StepId};
 use super::keys::Bases;
 use super::reason::Reason;
 use crate::key::{Change, Digest, KeyInputs, Part};
-use crate::store::{Earlier, Entry, Manifest, RunRecord, Store};
+use crate::store::{Earlier, Entry, Manifest, RunRecord, Running, Store};
 
 /// Why one step runs or does not.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +20,9 @@ pub struct Explanation {
     pub step: String,
     /// `up-to-date`, `must-run` or `may-run`.
     pub state: &'static str,
+    /// The process that computes it right now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<Running>,
     /// The key, unless an input is still to be made.
     pub key: Option<Digest>,
     pub reasons: Vec<Reason>,
@@ -49,6 +52,9 @@ pub struct Cause {
     /// result than before, and `unknown` where the result before is not there any more.
     pub state: &'static str,
     pub reasons: Vec<Reason>,
+    /// Those of the steps that are to run and that a process computes right now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub running: Vec<String>,
 }
 
 /// Explains the state of a step, given the assessments of all that it needs.
@@ -73,10 +79,10 @@ pub fn explain(
     let inputs = Inputs::of(step, &made);
     let earlier = match &assessment.state {
         State::UpToDate(entry) => Earlier {
-            manifests: Vec::from_iter(store.manifest(&entry.key)),
+            manifests: Vec::from_iter(store.manifest(&entry.key)?),
             unusable: None,
         },
-        _ => store.earlier(&step.name),
+        _ => store.earlier(&step.name)?,
     };
     let compared = closest_of(earlier, step, &inputs.known, &inputs.open, bases);
     let compared = compared.map(|(_, manifest)| manifest);
@@ -86,12 +92,13 @@ pub fn explain(
     Ok(Explanation {
         step: step.name.clone(),
         state: assessment.state.word(),
+        running: upstream.running(id)?,
         key: assessment
             .result()
             .map(|entry| entry.key)
             .or(assessment.key),
         reasons: assessment.state.reasons().to_vec(),
-        causes: upstream.causes(id),
+        causes: upstream.causes(id)?,
         key_inputs: bases.key_inputs(&step.params, inputs.owned(), basis),
         open: inputs.open.iter().map(|&name| name.to_owned()).collect(),
         compared_with: compared.map(|manifest| Compared {
@@ -119,8 +126,17 @@ impl Upstream<'_> {
         self.assessment(id).result().map(|entry| &**entry)
     }
 
+    /// The process that computes a step that is to run.
+    fn running(&self, id: StepId) -> Result<Option<Running>> {
+        let assessment = self.assessment(id);
+        match assessment.key.filter(|_| assessment.result().is_none()) {
+            Some(key) => self.store.running(&key),
+            None => Ok(None),
+        }
+    }
+
     /// Why the steps upstream run or ran, nearest first; steps with the same reasons together.
-    fn causes(&self, id: StepId) -> Vec<Cause> {
+    fn causes(&self, id: StepId) -> Result<Vec<Cause>> {
         let mut causes: Vec<Cause> = Vec::new();
         let mut seen = BTreeSet::from([id]);
         let mut round = self.causing(id, self.assessment(id).state.reasons());
@@ -130,22 +146,27 @@ impl Upstream<'_> {
                 if !seen.insert(producer.id) {
                     continue;
                 }
-                let (state, reasons) = self.why(&producer);
+                let (state, reasons) = self.why(&producer)?;
                 next.extend(self.causing(producer.id, &reasons));
                 let name = self.graph.step(producer.id).name.clone();
+                let running = self.running(producer.id)?.map(|_| name.clone());
                 let same = |cause: &&mut Cause| (cause.state, &cause.reasons) == (state, &reasons);
                 match causes.iter_mut().find(same) {
-                    Some(cause) => cause.steps.push(name),
+                    Some(cause) => {
+                        cause.steps.push(name);
+                        cause.running.extend(running);
+                    }
                     None => causes.push(Cause {
                         steps: vec![name],
                         state,
                         reasons,
+                        running: Vec::from_iter(running),
                     }),
                 }
             }
             round = next;
         }
-        causes
+        Ok(causes)
     }
 
     /// The producers that these reasons of a step speak of.
@@ -178,33 +199,39 @@ impl Upstream<'_> {
     }
 
     /// Whether and why a producer is to run or, if it is up to date, why it ran since.
-    fn why(&self, producer: &Causing) -> (&'static str, Vec<Reason>) {
+    fn why(&self, producer: &Causing) -> Result<(&'static str, Vec<Reason>)> {
         let assessment = self.assessment(producer.id);
         let State::UpToDate(now) = &assessment.state else {
-            return (assessment.state.word(), assessment.state.reasons().to_vec());
+            return Ok((assessment.state.word(), assessment.state.reasons().to_vec()));
         };
-        let before = producer
-            .old_output
-            .as_deref()
-            .and_then(|old| self.maker(producer.id, old));
-        let now = self.store.manifest(&now.key);
+        let before = match &producer.old_output {
+            Some(old) => self.maker(producer.id, old)?,
+            None => None,
+        };
+        let now = self.store.manifest(&now.key)?;
         let Some((before, now)) = before.zip(now) else {
-            return ("unknown", Vec::new());
+            return Ok(("unknown", Vec::new()));
         };
         let changes = before.key_inputs.changes(&now.key_inputs);
         let step = self.graph.step(producer.id);
-        ("changed", explained(self.graph, step, changes, self.store))
+        let reasons = explained(self.graph, step, changes, self.store)?;
+        Ok(("changed", reasons))
     }
 
     /// The newest result of a step with an output of this digest.
-    fn maker(&self, id: StepId, digest: &str) -> Option<Manifest> {
-        let digest: Digest = digest.parse().ok()?;
-        let mut results = self.store.results(&self.graph.step(id).name);
+    fn maker(&self, id: StepId, digest: &str) -> Result<Option<Manifest>> {
+        let Ok(digest) = digest.parse::<Digest>() else {
+            return Ok(None);
+        };
+        let mut results = self.store.results(&self.graph.step(id).name)?;
         let made = |entry: &&Arc<Entry>| {
             let mut outputs = entry.outputs.values();
             outputs.any(|output| output.digest == digest)
         };
-        self.store.manifest(&results.find(made)?.key)
+        match results.find(made) {
+            Some(entry) => self.store.manifest(&entry.key),
+            None => Ok(None),
+        }
     }
 }
 

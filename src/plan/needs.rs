@@ -23,7 +23,15 @@ pub struct InUse {
 }
 
 /// Results that a plan uses, and those that it may use.
-pub fn in_use(graph: &Graph, plan: &[Option<Assessment>], bases: &Bases, store: &Store) -> InUse {
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn in_use(
+    graph: &Graph,
+    plan: &[Option<Assessment>],
+    bases: &Bases,
+    store: &Store,
+) -> Result<InUse> {
     let mut used = InUse::default();
     for (step, assessment) in graph.steps().iter().zip(plan) {
         let Some(assessment) = assessment else {
@@ -32,10 +40,10 @@ pub fn in_use(graph: &Graph, plan: &[Option<Assessment>], bases: &Bases, store: 
         match (assessment.result(), assessment.key) {
             (Some(entry), _) => used.keys.push(entry.key),
             (None, Some(key)) => used.keys.push(key),
-            (None, None) => used.perhaps.extend(may_do(step, bases, store)),
+            (None, None) => used.perhaps.extend(may_do(step, bases, store)?),
         }
     }
-    used
+    Ok(used)
 }
 
 /// Keys of all results that steps of this graph may use under today's code: those that are up to date,
@@ -48,7 +56,7 @@ pub fn usable(graph: &Graph, anywhere: &Bases, store: &Store) -> Result<BTreeSet
     let all = vec![true; graph.steps().len()];
     let none = vec![false; all.len()];
     let plan = assess(graph, &all, &none, anywhere, store)?;
-    let InUse { keys, perhaps } = in_use(graph, &plan, anywhere, store);
+    let InUse { keys, perhaps } = in_use(graph, &plan, anywhere, store)?;
     let mut keys: BTreeSet<Digest> = keys.into_iter().chain(perhaps).collect();
     // What `--device` may ask for is kept if it is there; what might do is a matter of the first plan.
     for backend in Backend::ALL {
@@ -62,10 +70,13 @@ pub fn usable(graph: &Graph, anywhere: &Bases, store: &Store) -> Result<BTreeSet
 }
 
 /// Keys of earlier results that differ in nothing but their inputs.
-fn may_do(step: &Step, bases: &Bases, store: &Store) -> Vec<Digest> {
-    let settings = bases.settings(&step.params);
-    let settings = settings.map(|settings| Digest::from_bytes(*settings.finalize().as_bytes()));
-    let manifests =
-        settings.flat_map(|settings| store.with_settings(&settings).collect::<Vec<_>>());
-    manifests.map(|manifest| manifest.key).collect()
+fn may_do(step: &Step, bases: &Bases, store: &Store) -> Result<Vec<Digest>> {
+    let mut keys = Vec::new();
+    for settings in bases.settings(&step.params) {
+        let settings = Digest::from_bytes(*settings.finalize().as_bytes());
+        for manifest in store.with_settings(&settings)? {
+            keys.push(manifest?.key);
+        }
+    }
+    Ok(keys)
 }

@@ -134,7 +134,7 @@ fn the_time_of_a_step_is_judged_by_its_own_last_run_and_then_by_its_kind() {
     let names = ["download", "preprocess", "train/plain8/seed0"];
     fill(&graph, &names, &bases, &store, "here");
     let store = Store::at(folder.path(), false);
-    let results = store.all_results().iter();
+    let results = store.all_results().unwrap().iter();
     let estimates = Estimates::of(results.map(|entry| &**entry));
     let seconds = |name: &str, backend: &str, cores: usize| {
         estimates.seconds(graph.step(id(&graph, name)), backend, cores)
@@ -164,7 +164,7 @@ fn a_gpus_time_does_not_depend_on_cores() {
         "gpu",
     );
     let store = Store::at(folder.path(), false);
-    let estimates = Estimates::of(store.all_results().iter().map(|entry| &**entry));
+    let estimates = Estimates::of(store.all_results().unwrap().iter().map(|entry| &**entry));
     let train = graph.step(id(&graph, "train/plain8/seed0"));
     assert_eq!(estimates.seconds(train, "cuda", 16), Some(3.0));
 }

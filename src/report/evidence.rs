@@ -32,7 +32,7 @@ pub struct Evidence<'a> {
 }
 
 /// [`Evidence`] with all that is behind it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// The manifest of each step's result.
     pub manifests: Vec<Manifest>,
@@ -89,9 +89,9 @@ impl<'a> Evidence<'a> {
     pub fn read(&self, store: &Store) -> Result<Record> {
         let manifests = self.graph.steps().iter().zip(&self.results);
         let manifests = manifests.map(|(step, entry)| {
-            store.manifest(&entry.key).with_context(|| {
+            store.expect_manifest(&entry.key).with_context(|| {
                 let step = &step.name;
-                format!("the manifest of {step} cannot be read; run the command again")
+                format!("cannot use the result of {step}; run the command again")
             })
         });
         let manifests: Vec<Manifest> = manifests.collect::<Result<_>>()?;

@@ -3,7 +3,7 @@
 //!
 //! It holds the key inputs of every step in full, so that each key can be worked out again from this
 //! file alone. No time, host, path or number of threads is in it: it is the same from run to run.
-//! Unaware of the store and of the graph; what the present code says of it is the matter of
+//! Unaware of results and of the graph; what the present code says of it is the matter of
 //! [`crate::verify`].
 
 use std::collections::BTreeMap;
@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::one_line;
+use super::{REPORTS, one_line};
 use crate::key::{Basis, Digest, KeyInputs, Parameters, SCHEMA};
+use crate::store::{is_folder, is_there};
 
 /// The file's name in a report.
 pub const FILE: &str = "provenance.json";
@@ -250,13 +251,11 @@ impl Statement {
     /// # Errors
     /// If it is not there or cannot be used.
     pub fn read(report: &Path) -> Result<Statement, Unusable> {
-        let path = report.join(FILE);
-        let bytes = match read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if is_absent(&error) => return Err(Unusable::Absent),
-            Err(error) => return Err(Unusable::Wrong(error)),
-        };
-        Statement::parse(&bytes)
+        match read_if_there(report, FILE) {
+            Ok(Some(bytes)) => Statement::parse(&bytes),
+            Ok(None) => Err(Unusable::Absent),
+            Err(error) => Err(Unusable::Wrong(error)),
+        }
     }
 
     /// Parses the file.
@@ -353,12 +352,25 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn is_absent(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<std::io::Error>();
-    error.is_some_and(|error| {
-        use std::io::ErrorKind::{NotADirectory, NotFound};
-        matches!(error.kind(), NotFound | NotADirectory)
-    })
+/// Reads a file of the report in this folder, as [`read`], if the report has one.
+///
+/// # Errors
+/// If the folder, that of all reports, or the file is there and cannot be used.
+pub fn read_if_there(report: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    let above = report
+        .parent()
+        .filter(|above| !above.as_os_str().is_empty());
+    let folders = above.into_iter().chain([report]);
+    for folder in folders {
+        if !is_folder(folder, REPORTS)? {
+            return Ok(None);
+        }
+    }
+    let path = report.join(name);
+    match is_there(&path, REPORTS)? {
+        true => read(&path).map(Some),
+        false => Ok(None),
+    }
 }
 
 /// Holds types and versions against those of this fig6.

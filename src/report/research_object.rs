@@ -3,7 +3,8 @@
 //!
 //! The one file of a report that times and hosts are in. Where `provenance.json` is made to be checked,
 //! this one is made for catalogues and people: it says nothing that could not be told from the
-//! manifests. Who ran fig6 is not known and not said.
+//! manifests of the run that wrote it. A later run that comes to the same results leaves it as it is.
+//! Who ran fig6 is not known and not said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +14,12 @@ use serde_json::{Value, json};
 
 use super::evidence::{PIPELINE, Record};
 use super::provenance::{self, StepRecord, TERMS};
-use crate::store::Manifest;
+use crate::key::Digest;
+use crate::store::{Manifest, RunRecord};
 use parts::{FORMAL_PARAMETER, Parts, all, id, iso, link, seconds_after};
 
 mod parts;
+mod seal;
 
 /// The file's name in a report.
 pub const FILE: &str = "ro-crate-metadata.json";
@@ -49,7 +52,32 @@ const COMPLETED: &str = "http://schema.org/CompletedActionStatus";
 
 /// The text of the file.
 pub fn text(record: &Record) -> String {
-    let text = serde_json::to_string_pretty(&Crate::new(record).metadata());
+    let described = described(record);
+    seal::seal(&unsealed(record, &seal::open(&described)), &described)
+}
+
+/// Whether this text is that of a crate, unaltered, which describes the same results: it then differs from
+/// [`text`] at most in when, where and how fast the steps ran.
+pub fn describes_the_same(text: &[u8], record: &Record) -> bool {
+    let text = std::str::from_utf8(text);
+    text.is_ok_and(|text| seal::is_sealed(text, &described(record)))
+}
+
+/// The digest of all that a crate says but when, where and how fast the steps ran.
+fn described(record: &Record) -> Digest {
+    let mut record = record.clone();
+    for Manifest { run, .. } in &mut record.manifests {
+        *run = RunRecord {
+            fig6: std::mem::take(&mut run.fig6),
+            ..RunRecord::default()
+        };
+    }
+    Digest::of(unsealed(&record, "").as_bytes())
+}
+
+/// The file's text with this identifier.
+fn unsealed(record: &Record, identifier: &str) -> String {
+    let text = serde_json::to_string_pretty(&Crate::new(record).metadata(identifier));
     text.expect("a JSON value has a JSON form") + "\n"
 }
 
@@ -120,9 +148,9 @@ impl<'a> Crate<'a> {
         times.max().unwrap_or_default()
     }
 
-    fn metadata(&self) -> Metadata {
+    fn metadata(&self, identifier: &str) -> Metadata {
         let mut parts = Parts::default();
-        self.add_head(&mut parts);
+        self.add_head(&mut parts, identifier);
         self.add_steps(&mut parts);
         self.add_run(&mut parts);
         self.add_workflow(&mut parts);
@@ -137,7 +165,7 @@ impl<'a> Crate<'a> {
     }
 
     /// The crate itself, and what it conforms to.
-    fn add_head(&self, parts: &mut Parts) {
+    fn add_head(&self, parts: &mut Parts, identifier: &str) {
         let profile = self.profile;
         let (crate_1_1, workflow) = ("https://w3id.org/ro/crate/1.1", PROFILES[3][0]);
         parts.add(json!({
@@ -153,6 +181,7 @@ impl<'a> Crate<'a> {
         parts.add(json!({
             "@id": "./",
             "@type": "Dataset",
+            "identifier": identifier,
             "name": format!("fig6: results of profile {profile}"),
             "description": format!(
                 "Test errors and training curves of networks on CIFAR-10 (He et al. 2015, section 4.2), \

@@ -32,6 +32,56 @@ fn the_provenance_is_the_same_from_run_to_run_and_only_the_crate_tells_when_and_
 }
 
 #[test]
+fn a_fresh_store_that_comes_to_the_same_results_changes_no_byte_of_a_report() {
+    let [morning, evening] = [7, 19].map(|hour| Project::new(TINY, hour));
+    morning.publish();
+    fs::create_dir_all(evening.report()).unwrap();
+    let hand_over = |to: &Project| {
+        for name in names(&morning) {
+            fs::write(to.report().join(&name), morning.read(&name)).unwrap();
+        }
+    };
+    hand_over(&evening);
+    for _ in 0..2 {
+        evening.publish();
+        assert_eq!(names(&evening), names(&morning));
+        for name in names(&morning) {
+            assert!(evening.read(&name) == morning.read(&name), "{name}");
+        }
+    }
+
+    // A crate that is no more what that run wrote, or not all of it, gives way to that of this run.
+    let name = super::research_object::FILE;
+    let path = evening.report().join(name);
+    let damages: [&dyn Fn(); 6] = [
+        &|| edit(&path, "host7", "host8"),
+        &|| edit(&path, "T07:01:", "T07:02:"),
+        &|| edit(&path, "made up", "made anew"),
+        &|| fs::write(&path, "").unwrap(),
+        &|| fs::remove_file(&path).unwrap(),
+        &|| fs::write(&path, &morning.read(name)[1..]).unwrap(),
+    ];
+    for (place, damage) in damages.into_iter().enumerate() {
+        hand_over(&evening);
+        evening.publish();
+        damage();
+        evening.publish();
+        let crate_ = evening.read(name);
+        assert!(
+            crate_.contains("host19") && !crate_.contains("host7"),
+            "{place}"
+        );
+    }
+
+    // As does one of other results.
+    let other = Project::new(&TINY.replace("rate: 0.1", "rate: 0.2"), 19);
+    fs::create_dir_all(other.report()).unwrap();
+    hand_over(&other);
+    other.publish();
+    assert!(!other.read(name).contains("host7"));
+}
+
+#[test]
 fn every_key_can_be_worked_out_from_the_provenance_alone() {
     let project = Project::new(TINY, 1);
     project.publish();
@@ -39,7 +89,7 @@ fn every_key_can_be_worked_out_from_the_provenance_alone() {
     let internal = statement.internal();
     assert_eq!(internal.steps.len(), project.graph.steps().len());
     for step in &internal.steps {
-        let manifest = project.store.manifest(&step.key).unwrap();
+        let manifest = project.store.expect_manifest(&step.key).unwrap();
         let inputs = internal.key_inputs(step).unwrap();
         assert_eq!(inputs, manifest.key_inputs, "{}", step.step);
         assert_eq!(inputs.key(), step.key, "{}", step.step);

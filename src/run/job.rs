@@ -41,7 +41,8 @@ impl Job {
     ) -> Result<(Arc<Entry>, Option<bool>)> {
         let outputs = self.claim.collect(step.params.outputs())?;
         store.expect_unchanged(&self.inputs)?;
-        let earlier = store.newest(&step.name);
+        // For a remark only, which is no reason to lose the result.
+        let earlier = store.newest(&step.name).unwrap_or_default();
         if let Lookup::Found(earlier) = store.lookup(&self.key)? {
             // A forced step, or one whose lost output another step has made meanwhile: to be compared.
             let differing = differing(&earlier, &outputs);
@@ -92,7 +93,7 @@ fn differing(earlier: &Entry, outputs: &BTreeMap<String, Output>) -> Vec<String>
 }
 
 /// This machine's name, for the record.
-fn host() -> String {
+pub fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .unwrap_or_else(|_| "unknown".to_owned())

@@ -14,7 +14,7 @@ mod task;
 pub use child::{Signals, run_task};
 pub use event::{Event, Outcome};
 pub use executor::{Executor, Finished, LocalProcesses, Stopped};
-pub use job::cpu;
+pub use job::{cpu, host};
 pub use once::{Computed, compute};
 pub use scheduler::{Messages, Options, Stop, reproduce, stop_channel};
 pub use task::Task;

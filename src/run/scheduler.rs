@@ -12,12 +12,12 @@ use rayon::prelude::*;
 
 use super::event::{Event, Outcome};
 use super::executor::{Executor, Finished, Stopped};
-use super::job::Job;
+use super::job::{Job, host};
 use super::task::Task;
 use crate::key::Digest;
 use crate::plan::{Assessment, Bases, Graph, Inputs, MANY, Reason, State, StepId, assess_step};
 use crate::steps::{Environment, Progress};
-use crate::store::{self, Claim, Claimed, Entry, Lookup, Store, Watched};
+use crate::store::{self, Claim, Claimed, Entry, Lookup, Store, TrainingProgress, Watched};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -254,6 +254,7 @@ impl<'a> Run<'a> {
             }
             match messages.recv().context("a step's thread vanished")? {
                 Message::Progress(id, progress) => {
+                    self.announce(id, &progress);
                     let step = self.name(id);
                     (self.emit)(Event::Progress { step, progress });
                 }
@@ -456,6 +457,7 @@ impl<'a> Run<'a> {
     /// Prepares the working folder of a claimed step; gives its task, and its inputs as they look now.
     fn prepare(&self, id: StepId, key: Digest, claim: &Claim) -> Result<(Task, Watched)> {
         self.store.begin(claim, &self.graph.step(id).name)?;
+        claim.announce(&host());
         let task = self.task(id, key)?;
         let inputs = self.store.watch(&task.key_inputs.inputs)?;
         task.write(claim.folder())?;
@@ -541,6 +543,24 @@ impl<'a> Run<'a> {
         let (entry, same_bytes) = self.commit(id, job, finished)?;
         self.show(id, &entry);
         Ok((entry, same_bytes))
+    }
+
+    /// Tells those who ask for the status how far a training is.
+    fn announce(&self, id: StepId, progress: &Progress) {
+        if let Phase::Running(job) = &self.phases[id.index()]
+            && let Progress::Training {
+                iteration,
+                iterations,
+                seconds_left,
+                ..
+            } = *progress
+        {
+            job.claim.announce_progress(TrainingProgress {
+                iteration,
+                iterations,
+                seconds_left,
+            });
+        }
     }
 
     fn fail(&mut self, id: StepId, error: &Error) {

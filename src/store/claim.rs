@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::index::Stat;
+use super::look::{self, Place};
 use super::manifest::{Entry, Manifest, Output};
+use super::running::{Announcement, TrainingProgress};
 use super::{Lookup, Store, disk};
 use crate::key::{Digest, Listing};
 
@@ -33,6 +35,8 @@ pub struct Claim {
     folder: PathBuf,
     lock_path: PathBuf,
     _lock: File,
+    /// What others are told meanwhile.
+    announcement: Mutex<Option<Announcement>>,
 }
 
 impl Drop for Claim {
@@ -60,6 +64,7 @@ impl Store {
             folder,
             lock_path,
             _lock: lock,
+            announcement: Mutex::default(),
         };
         // Whoever held the claim may be dead, and its step's process not quite.
         let mark = claim.folder.join(MARK);
@@ -135,7 +140,7 @@ impl Store {
     /// If it cannot be written.
     pub fn keep_listing(&self, text: &str) -> Result<()> {
         let digest = Listing::digest(text);
-        if self.listing(&digest).is_some() {
+        if self.listing(&digest)?.is_some() {
             return Ok(());
         }
         let path = self.listing_path(&digest);
@@ -150,6 +155,8 @@ impl Store {
     /// # Errors
     /// If it cannot be removed.
     pub fn discard(&self, claim: &Claim) -> Result<()> {
+        // Some file systems (NFS) keep the folder of a file that is open.
+        claim.announcement().take();
         // Without its log a folder is known to be of no more use; see `tidy`.
         if claim.log().exists() {
             disk::remove_file(&claim.log())?;
@@ -248,23 +255,40 @@ impl Store {
         }
     }
 
-    /// Sets aside what lies in the place of a folder of the store, or of one above it, and is none.
+    /// Sets aside what lies in the place of a folder of the store, or of one above it, and is none. A folder
+    /// that merely cannot be used is left where it is, for it may hold results.
     pub(super) fn clear_for_folder(&self, path: &Path) -> Result<()> {
         if path.is_dir() {
             return Ok(());
         }
-        let mut folder = self.root.clone();
-        for name in path.strip_prefix(&self.root).into_iter().flatten() {
-            folder.push(name);
-            if folder.symlink_metadata().is_ok() && !folder.is_dir() {
-                self.set_aside(&folder)?;
-            }
+        while let Place::Other(other) = look::place(&self.root, path)? {
+            self.set_aside(&other)?;
         }
         Ok(())
     }
 }
 
 impl Claim {
+    /// Tells those who ask for the status that this process, on this host, computes the key; to be called
+    /// after [`Store::begin`].
+    pub fn announce(&self, host: &str) {
+        *self.announcement() = Announcement::begin(&self.folder, host);
+    }
+
+    /// Tells them how far it is.
+    pub fn announce_progress(&self, progress: TrainingProgress) {
+        if let Some(announcement) = &mut *self.announcement() {
+            announcement.update(progress);
+        }
+    }
+
+    fn announcement(&self) -> MutexGuard<'_, Option<Announcement>> {
+        // Nothing depends on it.
+        self.announcement
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where the step writes its outputs.
     pub fn output(&self) -> PathBuf {
         self.folder.join("out")

@@ -121,8 +121,8 @@ impl Store {
     /// many have been read, from any thread.
     ///
     /// # Errors
-    /// If there is no store, it cannot be locked, or this process uses it itself. Whatever is wrong inside
-    /// is a finding.
+    /// If there is no store, a folder of it is there and cannot be used, it cannot be locked, or this process
+    /// uses it itself. Whatever else is wrong inside is a finding.
     pub fn fsck(
         &self,
         mend: bool,
@@ -144,7 +144,7 @@ impl Store {
             Err(_) if !mend => self.share()?,
             Err(error) => return Err(error),
         };
-        check.check_names(check_left);
+        check.check_names(check_left)?;
         let mut checkup = check.checkup;
         checkup.findings.extend(lock);
         // Also where nothing is to be mended: size and time stamps must not vouch for it any more.

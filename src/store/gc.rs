@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -274,16 +274,27 @@ impl Store {
                     Ok(manifest) => Artifact::of(manifest),
                     Err(_) => Artifact::illegible(key, &bytes),
                 },
-                Err(_) => Artifact::illegible(key, &[]),
+                // Nothing that could mention a content.
+                Err(_) if !file.metadata.is_file() => Artifact::illegible(key, &[]),
+                Err(error) => {
+                    let error = Err(error).with_context(|| {
+                        format!(
+                            "which contents {} mentions cannot be told, so nothing is removed; get the \
+                             permission to read it, or set it aside with `fig6 fsck`",
+                            file.path.display()
+                        )
+                    });
+                    return Some(error);
+                }
             };
             let sizes = artifact
                 .contents
                 .iter()
                 .filter_map(|digest| sizes.get(digest));
             artifact.bytes = sizes.sum();
-            Some(artifact)
+            Some(Ok(artifact))
         });
-        Ok(artifacts.collect())
+        artifacts.collect()
     }
 
     /// What interrupted runs have left for the next one; working folders that go; and keys that are
@@ -303,7 +314,7 @@ impl Store {
                 continue;
             }
             let scratch = self.scratch_path(&key);
-            let left = files_below(&scratch);
+            let left = files_below(&scratch)?;
             if !left.is_empty() {
                 interrupted.push(Interrupted {
                     key,

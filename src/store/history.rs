@@ -3,9 +3,13 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::sync::Arc;
+use std::io::ErrorKind;
+use std::sync::{Arc, PoisonError};
+
+use anyhow::{Context as _, Result};
 
 use super::index::Stat;
+use super::look::{self, Look, is_damage, look_at};
 use super::{Entry, Manifest, SHOWN, Store};
 use crate::key::Digest;
 
@@ -33,88 +37,144 @@ pub struct Earlier {
 
 impl Store {
     /// Some earlier results of the step with this name.
-    pub fn earlier(&self, step: &str) -> Earlier {
+    ///
+    /// # Errors
+    /// If a folder of the store cannot be read.
+    pub fn earlier(&self, step: &str) -> Result<Earlier> {
         let mut earlier = Earlier::default();
-        let shown = self.shown_by(step);
-        match shown.map(|key| self.read_manifest(&key)) {
-            Some(Ok(Some(Ok(manifest)))) => earlier.manifests.push(manifest),
-            Some(Ok(Some(Err(error))) | Err(error)) => {
-                earlier.unusable = Some(format!("{error:#}"));
-            }
-            Some(Ok(None)) | None => {}
+        let shown = self.shown_by(step)?;
+        match shown.map(|key| self.read_manifest(&key)).transpose()? {
+            Some(Some(Ok(manifest))) => earlier.manifests.push(manifest),
+            Some(Some(Err(error))) => earlier.unusable = Some(format!("{error:#}")),
+            Some(None) | None => {}
         }
-        let others = self.results(step).map(|entry| entry.key);
-        let others = others.filter(|key| Some(*key) != shown);
-        // What cannot be read any more is no result.
-        let others = others.filter_map(|key| self.manifest(&key));
-        earlier.manifests.extend(others.take(RECENT - 1));
-        earlier
+        for entry in self.results(step)? {
+            if earlier.manifests.len() == RECENT {
+                break;
+            }
+            // One that was damaged since is no result any more.
+            if Some(entry.key) != shown {
+                earlier.manifests.extend(self.manifest(&entry.key)?);
+            }
+        }
+        Ok(earlier)
     }
 
     /// The result that the step's folder shows.
-    pub fn newest(&self, step: &str) -> Option<Manifest> {
-        self.manifest(&self.shown_by(step)?)
+    ///
+    /// # Errors
+    /// If a folder of the store cannot be read.
+    pub fn newest(&self, step: &str) -> Result<Option<Manifest>> {
+        match self.shown_by(step)? {
+            Some(key) => self.manifest(&key),
+            None => Ok(None),
+        }
     }
 
     /// Results that there were when any were first asked for, newest first.
-    pub fn all_results(&self) -> &[Arc<Entry>] {
-        &self.found().all
+    ///
+    /// # Errors
+    /// If the folder of manifests cannot be read.
+    pub fn all_results(&self) -> Result<&[Arc<Entry>]> {
+        Ok(&self.found()?.all)
     }
 
     /// Those of the step with this name.
-    pub fn results(&self, step: &str) -> impl Iterator<Item = &Arc<Entry>> {
-        let found = self.found();
+    ///
+    /// # Errors
+    /// If the folder of manifests cannot be read.
+    pub fn results(&self, step: &str) -> Result<impl Iterator<Item = &Arc<Entry>>> {
+        let found = self.found()?;
         let places = found.by_step.get(step).into_iter().flatten();
-        places.map(|&place| &found.all[place])
+        Ok(places.map(|&place| &found.all[place]))
     }
 
     /// Manifests of those that have these settings, under any name.
-    pub fn with_settings(&self, settings: &Digest) -> impl Iterator<Item = Manifest> {
-        let found = self.found();
+    ///
+    /// # Errors
+    /// If a folder of the store cannot be read.
+    pub fn with_settings(
+        &self,
+        settings: &Digest,
+    ) -> Result<impl Iterator<Item = Result<Manifest>>> {
+        let found = self.found()?;
         let places = found.by_settings.get(settings).into_iter().flatten();
-        places.filter_map(|&place| self.manifest(&found.all[place].key))
+        Ok(places.filter_map(|&place| self.manifest(&found.all[place].key).transpose()))
     }
 
-    fn found(&self) -> &Results {
-        self.results.get_or_init(|| {
-            let mut all = self.entries();
-            all.sort_by(|a, b| (&b.started, b.key).cmp(&(&a.started, a.key)));
-            let mut by_step: HashMap<String, Vec<usize>> = HashMap::new();
-            let mut by_settings: HashMap<Digest, Vec<usize>> = HashMap::new();
-            for (place, entry) in all.iter().enumerate() {
-                by_step.entry(entry.step.clone()).or_default().push(place);
-                by_settings.entry(entry.settings).or_default().push(place);
-            }
-            Results {
-                all,
-                by_step,
-                by_settings,
-            }
-        })
+    fn found(&self) -> Result<&Results> {
+        let known = || self.results.get();
+        if let Some(results) = known() {
+            return Ok(results);
+        }
+        // One thread reads them, the others wait for it.
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(results) = known() {
+            return Ok(results);
+        }
+        let mut all = self.entries()?;
+        all.sort_by(|a, b| (&b.started, b.key).cmp(&(&a.started, a.key)));
+        let mut by_step: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_settings: HashMap<Digest, Vec<usize>> = HashMap::new();
+        for (place, entry) in all.iter().enumerate() {
+            by_step.entry(entry.step.clone()).or_default().push(place);
+            by_settings.entry(entry.settings).or_default().push(place);
+        }
+        Ok(self.results.get_or_init(|| Results {
+            all,
+            by_step,
+            by_settings,
+        }))
     }
 
-    /// What every manifest that is there says; only those are read that the index does not know.
-    fn entries(&self) -> Vec<Arc<Entry>> {
-        let files = fs::read_dir(self.root.join("manifests"));
-        let names = files.into_iter().flatten().flatten();
-        names
-            .filter_map(|file| {
-                let name = file.file_name();
-                let key: Digest = name.to_str()?.strip_suffix(".json")?.parse().ok()?;
-                if let Some(entry) = self.index.remembered(&key) {
-                    return Some(entry);
-                }
-                let stat = Stat::of(&fs::metadata(file.path()).ok()?);
-                let entry = Arc::new(Entry::from(&self.manifest(&key)?));
+    /// What every manifest that is there says; only those are read that the index does not know. One that
+    /// is damaged says nothing.
+    fn entries(&self) -> Result<Vec<Arc<Entry>>> {
+        let folder = self.root.join("manifests");
+        let mut entries = Vec::new();
+        for file in look::entries_if_folder(&self.root, &folder)?
+            .into_iter()
+            .flatten()
+        {
+            let file = file.with_context(|| format!("cannot read {}", folder.display()))?;
+            let name = file.file_name();
+            let key = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let Some(key) = key.and_then(|key| key.parse::<Digest>().ok()) else {
+                continue;
+            };
+            if let Some(entry) = self.index.remembered(&key) {
+                entries.push(entry);
+                continue;
+            }
+            let Look::Seen(metadata) = look_at(&self.root, &file.path())? else {
+                continue;
+            };
+            let stat = Stat::of(&metadata);
+            if let Some(manifest) = self.manifest(&key)? {
+                let entry = Arc::new(Entry::from(&manifest));
                 self.index.note_result(stat, entry.clone());
-                Some(entry)
-            })
-            .collect()
+                entries.push(entry);
+            }
+        }
+        Ok(entries)
     }
 
     /// The key of the result that the step's folder shows.
-    fn shown_by(&self, step: &str) -> Option<Digest> {
-        let target = fs::read_link(self.step_folder(step).join(SHOWN)).ok()?;
-        target.file_stem()?.to_str()?.parse().ok()
+    fn shown_by(&self, step: &str) -> Result<Option<Digest>> {
+        let link = self.step_folder(step).join(SHOWN);
+        let target = match fs::read_link(&link) {
+            Ok(target) => target,
+            Err(error) => {
+                // Where the folder is in order the link is missing or something else; it is for people.
+                look_at(&self.root, &link)?;
+                return match error.kind() {
+                    ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
+                    _ if is_damage(&error) => Ok(None),
+                    _ => Err(error).with_context(|| format!("cannot read {}", link.display())),
+                };
+            }
+        };
+        let name = target.file_stem().and_then(|name| name.to_str());
+        Ok(name.and_then(|name| name.parse().ok()))
     }
 }

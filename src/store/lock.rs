@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::look::look_at;
 use super::{Store, disk};
 
 /// The lock, held until the last of its clones is gone.
@@ -44,7 +45,7 @@ impl Store {
     /// that can be written to, there is nothing to lock.
     ///
     /// # Errors
-    /// If the file system has no locks.
+    /// If the store is there and cannot be used, or the file system has no locks.
     pub fn share(&self) -> Result<Lock> {
         let held = self.holding().upgrade();
         // Where there was nothing to lock there may be something by now.
@@ -82,7 +83,14 @@ impl Store {
         let path = self.path(&["lock"]);
         // Nobody can hold a lock on what is no file.
         self.clear_for_file(&path)?;
-        let file = open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        let file = match open(&path) {
+            Ok(Some(file)) => Some(file),
+            none => {
+                // A folder that is there and cannot be used is another thing than no folder.
+                look_at(&self.root, &path)?;
+                none.with_context(|| format!("cannot open {}", path.display()))?
+            }
+        };
         if let Some(file) = &file {
             while let Err(error) = lock(file) {
                 if error.kind() != ErrorKind::Interrupted {

@@ -36,7 +36,7 @@ pub struct Output {
 }
 
 /// When, where and how a step ran; says nothing about its result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRecord {
     /// UTC, RFC 3339, to the millisecond.

@@ -6,7 +6,7 @@
 //!   manifests/<key>.json   one finished step each
 //!   listings/<digest>      what the digests of code and crates in manifests stand for
 //!   logs/<key>.log         what the step printed, read-only
-//!   work/<key>/            a step under way: its task, log, outputs so far, checkpoints
+//!   work/<key>/            a step under way: its task, log, progress, outputs so far, checkpoints
 //!   by-step/<step>/…       links to the newest outputs, manifest and log of each step, for people
 //!   set-aside/             contents and manifests that were found damaged
 //!   runs/…                 which results each run uses, or used
@@ -24,20 +24,21 @@ mod gc;
 mod history;
 mod index;
 mod lock;
+mod look;
 mod manifest;
+mod running;
 mod runs;
 mod table;
 mod tree;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use rustix::io::Errno;
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 pub use claim::{Claim, Claimed, wait, work_in};
 pub use disk::{displayed, sweep, write_by, write_whole};
@@ -45,12 +46,15 @@ pub use fsck::{Checkup, Finding, Harm, Mended};
 pub use gc::{Artifact, Fate, Interrupted, Limits, Needs, Survey, Why};
 pub use history::Earlier;
 pub use lock::Lock;
+pub use look::{Unreadable, is_folder, is_there};
 pub use manifest::{Entry, Manifest, Output, RunRecord};
+pub use running::{Running, TrainingProgress};
 pub use runs::Run;
 
 use crate::key::{Digest, Listing};
 use history::Results;
 use index::{Index, Stat};
+use look::{Look, is_damage, look_at, look_outside};
 
 /// The link in a step's folder that leads to the manifest of the result shown there.
 const SHOWN: &str = "manifest.json";
@@ -61,6 +65,8 @@ pub struct Store {
     root: PathBuf,
     index: Index,
     results: OnceLock<Results>,
+    /// Held while they are read.
+    reading: Mutex<()>,
     holding: lock::Holding,
     own_run: runs::OwnRun,
     paranoid: bool,
@@ -87,6 +93,7 @@ impl Store {
             // As it was given: a shorter path is looked up faster.
             root: root.to_owned(),
             results: OnceLock::new(),
+            reading: Mutex::default(),
             holding: lock::Holding::default(),
             own_run: runs::OwnRun::default(),
             paranoid,
@@ -127,14 +134,14 @@ impl Store {
     /// What is known under a key; every output of a found result was checked.
     ///
     /// # Errors
-    /// If a file that is there cannot be read.
+    /// If a folder of the store is [`Unreadable`], or a file that is there cannot be read.
     pub fn lookup(&self, key: &Digest) -> Result<Lookup> {
-        let metadata = match look_at(&self.manifest_path(key))? {
+        let metadata = match look_at(&self.root, &self.manifest_path(key))? {
             Look::Seen(metadata) => metadata,
             Look::Absent => return Ok(Lookup::Absent),
-            Look::Damaged(error) => {
+            Look::Damaged(what) => {
                 let short = key.short();
-                return Ok(Lookup::Damaged(format!("manifest {short}: {error}")));
+                return Ok(Lookup::Damaged(format!("manifest {short}: {what}")));
             }
         };
         let stat = Stat::of(&metadata);
@@ -166,9 +173,22 @@ impl Store {
         Ok(Lookup::Found(entry))
     }
 
-    /// The whole manifest of a result, if it can be had; its outputs are not looked at.
-    pub fn manifest(&self, key: &Digest) -> Option<Manifest> {
-        self.read_manifest(key).ok()??.ok()
+    /// The whole manifest of a result; none if there is none or it is damaged. Its outputs are not looked
+    /// at.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    pub fn manifest(&self, key: &Digest) -> Result<Option<Manifest>> {
+        Ok(self.read_manifest(key)?.and_then(Result::ok))
+    }
+
+    /// The whole manifest of a result that should be there.
+    ///
+    /// # Errors
+    /// If it is not, is damaged, or cannot be read.
+    pub fn expect_manifest(&self, key: &Digest) -> Result<Manifest> {
+        let none = || anyhow!("there is no manifest {}", key.short());
+        self.read_manifest(key)?.ok_or_else(none)?
     }
 
     /// The whole manifest of a result if it is there, or why it cannot be used.
@@ -177,11 +197,17 @@ impl Store {
     /// If it is there and cannot be read.
     fn read_manifest(&self, key: &Digest) -> Result<Option<Result<Manifest>>> {
         let path = self.manifest_path(key);
+        let short = key.short();
+        match look_at(&self.root, &path)? {
+            Look::Seen(_) => {}
+            Look::Absent => return Ok(None),
+            Look::Damaged(what) => return Ok(Some(Err(anyhow!("manifest {short}: {what}")))),
+        }
         let bytes = match disk::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if is_damage(&error) => {
-                let what = format!("manifest {} cannot be read", key.short());
+                let what = format!("manifest {short} cannot be read");
                 return Ok(Some(Err(error).context(what)));
             }
             Err(error) => {
@@ -189,7 +215,7 @@ impl Store {
             }
         };
         let manifest = Manifest::parse(&bytes, key);
-        let manifest = manifest.with_context(|| format!("manifest {} is not used", key.short()));
+        let manifest = manifest.with_context(|| format!("manifest {short} is not used"));
         Ok(Some(manifest))
     }
 
@@ -208,10 +234,10 @@ impl Store {
     /// How an object looks that is intact, or what is wrong with it.
     fn seen(&self, digest: &Digest, bytes: Option<u64>) -> Result<Result<Stat, String>> {
         let path = self.object_path(digest);
-        let metadata = match look_at(&path)? {
+        let metadata = match look_at(&self.root, &path)? {
             Look::Seen(metadata) => metadata,
             Look::Absent => return Ok(Err("is missing".to_owned())),
-            Look::Damaged(error) => return Ok(Err(format!("cannot be read: {error}"))),
+            Look::Damaged(what) => return Ok(Err(format!("cannot be read: {what}"))),
         };
         if !metadata.is_file() {
             return Ok(Err("is no file".to_owned()));
@@ -323,7 +349,7 @@ impl Store {
     /// If a link cannot be written.
     pub fn show(&self, step: &str, entry: &Entry) -> Result<()> {
         let folder = self.step_folder(step);
-        let before = match look_at(&folder)? {
+        let before = match look_at(&self.root, &folder)? {
             Look::Seen(found) if found.is_dir() => Some(Stat::of(&found)),
             _ => None,
         };
@@ -387,6 +413,45 @@ impl Store {
         self.step_folder(step).join("log")
     }
 
+    /// What the log of a step's newest run says, finished or not; `None` if it never ran.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is gone.
+    pub fn read_newest_log(&self, step: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.newest_log(step);
+        let cannot = || format!("cannot read {}", path.display());
+        match look_at(&self.root, &path)? {
+            Look::Seen(found) => {
+                // Before it is opened, which would wait for someone to write into a pipe.
+                ensure!(found.is_file(), "{} is no regular file", path.display());
+                fs::read(&path).map(Some).with_context(cannot)
+            }
+            Look::Absent => Ok(None),
+            Look::Damaged(what) => Err(anyhow!(what)).with_context(cannot),
+        }
+    }
+
+    /// Where a content lies, if anything does there.
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    pub fn object(&self, digest: &Digest) -> Result<Option<PathBuf>> {
+        let path = self.object_path(digest);
+        Ok(match look_at(&self.root, &path)? {
+            Look::Seen(_) | Look::Damaged(_) => Some(path),
+            Look::Absent => None,
+        })
+    }
+
+    /// The folder that an interrupted computation of a key has left for the next one, if it has.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn left_by(&self, key: &Digest) -> Result<Option<PathBuf>> {
+        let scratch = self.scratch_path(key);
+        Ok(look::entries_if_folder(&self.root, &scratch)?.map(|_| scratch))
+    }
+
     /// The digest of a file outside the store, read only if it looks other than when it was read
     /// last; `None` if it is not there.
     ///
@@ -394,12 +459,10 @@ impl Store {
     /// If it is there and cannot be read.
     pub fn content(&self, path: &Path) -> Result<Option<Digest>> {
         let path = &std::path::absolute(path)?;
-        let metadata = match look_at(path)? {
+        let metadata = match look_outside(path)? {
             Look::Seen(metadata) => metadata,
             Look::Absent => return Ok(None),
-            Look::Damaged(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
+            Look::Damaged(what) => bail!("cannot read {}: {what}", path.display()),
         };
         let stat = Stat::of(&metadata);
         if !self.paranoid
@@ -420,7 +483,7 @@ impl Store {
     /// If the path cannot be looked at.
     pub fn is_made_of(&self, path: &Path, source: &Digest) -> Result<bool> {
         let path = &std::path::absolute(path)?;
-        Ok(match look_at(path)? {
+        Ok(match look_outside(path)? {
             Look::Seen(metadata) if !self.paranoid => {
                 let noted = self.index.content(&made_of(path), Stat::of(&metadata));
                 noted == Some(*source)
@@ -435,7 +498,7 @@ impl Store {
     /// If the path cannot be looked at.
     pub fn note_made_of(&self, path: &Path, source: Digest) -> Result<()> {
         let path = &std::path::absolute(path)?;
-        if let Look::Seen(metadata) = look_at(path)? {
+        if let Look::Seen(metadata) = look_outside(path)? {
             let stat = Stat::of(&metadata);
             self.index.note_content(&made_of(path), stat, source);
         }
@@ -443,10 +506,19 @@ impl Store {
     }
 
     /// A listing that was kept, if it is there and intact.
-    pub fn listing(&self, digest: &Digest) -> Option<Listing> {
-        let text = disk::read(&self.listing_path(digest)).ok()?;
-        let text = String::from_utf8(text).ok()?;
-        (Listing::digest(&text) == *digest).then(|| Listing::parse(&text))?
+    ///
+    /// # Errors
+    /// If it cannot be told.
+    pub fn listing(&self, digest: &Digest) -> Result<Option<Listing>> {
+        let path = self.listing_path(digest);
+        let Look::Seen(_) = look_at(&self.root, &path)? else {
+            return Ok(None);
+        };
+        // One that cannot be read is as good as damaged: the next run writes it anew.
+        let text = disk::read(&path).ok();
+        let text = text.and_then(|text| String::from_utf8(text).ok());
+        let text = text.filter(|text| Listing::digest(text) == *digest);
+        Ok(text.and_then(|text| Listing::parse(&text)))
     }
 
     /// Keeps for the next time what was learnt about the files.
@@ -517,44 +589,6 @@ fn made_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("\0made of");
     name.into()
-}
-
-/// What a look at a path shows.
-enum Look {
-    Seen(Metadata),
-    Absent,
-    /// It is there and cannot be used.
-    Damaged(io::Error),
-}
-
-/// Looks at a file, through links.
-fn look_at(path: &Path) -> Result<Look> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Look::Seen(metadata)),
-        Err(error) => match error.kind() {
-            // Where a folder should be lies something else; `prepare` says so before it is needed.
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(Look::Absent),
-            _ if is_damage(&error) => Ok(Look::Damaged(error)),
-            _ => Err(error).with_context(|| format!("cannot look at {}", path.display())),
-        },
-    }
-}
-
-/// Whether an error is about this very file, and will be the same next time: it is then treated as one
-/// that is damaged. Any other (no more file descriptors, no memory) says nothing about the file.
-fn is_damage(error: &io::Error) -> bool {
-    let on_disk = [
-        Errno::IO,
-        Errno::LOOP,
-        Errno::ISDIR,
-        Errno::NXIO,
-        Errno::UCLEAN,
-    ];
-    let of_file = [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput];
-    of_file.contains(&error.kind())
-        || on_disk
-            .map(|errno| Some(errno.raw_os_error()))
-            .contains(&error.raw_os_error())
 }
 
 #[cfg(test)]

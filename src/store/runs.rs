@@ -21,7 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::index::Stat;
-use super::{Store, disk, lock};
+use super::{Store, disk, lock, look};
 use crate::key::Digest;
 
 /// The folder of lists.
@@ -202,13 +202,8 @@ impl Store {
     pub fn runs(&self) -> Result<Vec<Run>> {
         let folder = self.path(&[FOLDER]);
         let cannot = || format!("cannot read {}", folder.display());
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(cannot),
-        };
         let mut paths = Vec::new();
-        for entry in entries {
+        for entry in look::entries(&self.root, &folder)?.into_iter().flatten() {
             let path = entry.with_context(cannot)?.path();
             if is_open(&path) || is_ended(&path) {
                 paths.push(path);

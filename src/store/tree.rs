@@ -1,12 +1,12 @@
 //! What lies in the store's folders, by name: for those who look at everything.
 
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::{Store, disk};
+use super::{Store, Unreadable, disk, look};
 use crate::key::Digest;
 
 /// A file, folder or link; what a link leads to is not looked at.
@@ -37,7 +37,8 @@ impl Found {
     pub fn bytes(&self) -> u64 {
         match self.metadata.is_dir() {
             false => self.metadata.len(),
-            true => files_below(&self.path).iter().map(Found::bytes).sum(),
+            // Of what cannot be read nobody knows how large it is.
+            true => files_below(&self.path).map_or(0, |files| files.iter().map(Found::bytes).sum()),
         }
     }
 }
@@ -87,18 +88,16 @@ pub(super) fn key_in(target: &Path) -> Option<Digest> {
 /// If the folder cannot be read.
 pub(super) fn list(folder: &Path) -> Result<Vec<Found>> {
     let cannot = || format!("cannot read the folder {}", folder.display());
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(cannot),
-    };
     let mut found = Vec::new();
-    for entry in entries {
+    for entry in look::entries(folder, folder)?.into_iter().flatten() {
         let path = entry.with_context(cannot)?.path();
         match path.symlink_metadata() {
             Ok(metadata) => found.push(Found { path, metadata }),
             // Others may be at work.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(Unreadable::refused(folder, &error).into());
+            }
             Err(error) => return Err(error).with_context(cannot),
         }
     }
@@ -106,14 +105,17 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// All files below a folder, as far as it can be read.
-pub(super) fn files_below(folder: &Path) -> Vec<Found> {
+/// All files below a folder.
+///
+/// # Errors
+/// If it or one in it cannot be read.
+pub(super) fn files_below(folder: &Path) -> Result<Vec<Found>> {
     let mut files = Vec::new();
-    for found in list(folder).unwrap_or_default() {
+    for found in list(folder)? {
         match found.metadata.is_dir() {
-            true => files.extend(files_below(&found.path)),
+            true => files.extend(files_below(&found.path)?),
             false => files.push(found),
         }
     }
-    files
+    Ok(files)
 }

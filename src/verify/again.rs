@@ -88,7 +88,7 @@ fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
     let mut inputs = BTreeMap::new();
     let mut paths = BTreeMap::new();
     for (name, input) in &record.inputs {
-        let path = find(&input.blake3, &setting.stores)
+        let path = find(&input.blake3, &setting.stores)?
             .with_context(|| {
                 format!(
                     "its input {name} ({}) is not there; `fig6 reproduce {}` makes it, or name artifacts \
@@ -117,10 +117,18 @@ fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
 }
 
 /// Where a content lies that is what its digest says; the step's process reads it once more.
-fn find(digest: &Digest, stores: &[&Store]) -> Option<PathBuf> {
-    let paths = stores.iter().map(|store| store.object_path(digest));
-    let mut paths = paths.filter_map(|path| std::path::absolute(path).ok());
-    paths.find(|path| Digest::of_file(path).is_ok_and(|found| found == *digest))
+///
+/// # Errors
+/// If a store cannot be read.
+fn find(digest: &Digest, stores: &[&Store]) -> Result<Option<PathBuf>> {
+    for store in stores {
+        if let Some(path) = store.object(digest)?
+            && Digest::of_file(&path).is_ok_and(|found| found == *digest)
+        {
+            return Ok(Some(std::path::absolute(path)?));
+        }
+    }
+    Ok(None)
 }
 
 /// Holds what came out against what was recorded.
@@ -203,7 +211,7 @@ fn other_circumstances(
         return Some(format!("{} is not deterministic", setting.backend));
     }
     let manifests = setting.stores.iter();
-    let mut manifests = manifests.filter_map(|store| store.manifest(&record.key));
+    let mut manifests = manifests.filter_map(|store| store.manifest(&record.key).ok()?);
     let cpu = manifests.next()?.run.cpu;
     (cpu != setting.cpu).then(|| format!("{} instead of {cpu}", setting.cpu))
 }
@@ -220,7 +228,7 @@ fn errors(
         _ => "training.json",
     };
     let recorded = record.outputs.get(name).context("no error was recorded")?;
-    let recorded = find(&recorded.blake3, &setting.stores)
+    let recorded = find(&recorded.blake3, &setting.stores)?
         .with_context(|| format!("the recorded {name} is in no store"))?;
     let error = |path: &Path| -> Result<f64> {
         let text = std::fs::read_to_string(path)

@@ -18,7 +18,7 @@ use crate::key::Digest;
 use crate::plan::{Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
 use crate::steps::{Context, Environment, Params};
-use crate::store::{Lookup, Output, Store};
+use crate::store::{Lookup, Output, Store, Unreadable};
 
 /// The checks of the level, over a report in `report` and a store that reads everything
 /// ([`Store::is_paranoid`]); what a bundle leaves out on purpose, if it is one, is not missing.
@@ -84,6 +84,8 @@ fn artifact(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Ch
     let outputs = match found {
         Ok(Ok(outputs)) => outputs,
         Ok(Err((status, message))) => return of(status, message),
+        // What is there and cannot be used is not missing.
+        Err(error) if error.is::<Unreadable>() => return of(Status::Failed, format!("{error:#}")),
         Err(error) => return of(Status::Undecided, format!("{error:#}")),
     };
     let recorded: BTreeMap<String, Output> = record
@@ -121,7 +123,7 @@ fn artifact(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Ch
 type Outputs = Result<BTreeMap<String, Output>, (Status, String)>;
 
 fn partly(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Result<Outputs> {
-    let Some(manifest) = store.manifest(&record.key) else {
+    let Some(manifest) = store.manifest(&record.key)? else {
         let message = "its manifest is missing or damaged".to_owned();
         return Ok(Err((Status::Failed, message)));
     };
@@ -158,13 +160,16 @@ fn rederived(
     let Some(record) = statement.internal().step(&step.name) else {
         return vec![check(&name, Status::Failed, "the provenance lacks it")];
     };
-    let absent = record
-        .inputs
-        .iter()
-        .find(|(_, input)| !store.object_path(&input.blake3).exists());
-    if let Some((input, _)) = absent {
-        let message = format!("its input {input} is not in the store");
-        return vec![check(&name, Status::Undecided, message)];
+    for (input, made) in &record.inputs {
+        let (status, message) = match store.object(&made.blake3) {
+            Ok(Some(_)) => continue,
+            Ok(None) => {
+                let message = format!("its input {input} is not in the store");
+                (Status::Undecided, message)
+            }
+            Err(error) => (Status::Failed, format!("{error:#}")),
+        };
+        return vec![check(&name, status, message)];
     }
     let made = match again(step, record, store, stop) {
         Ok(made) => made,

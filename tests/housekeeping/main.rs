@@ -6,6 +6,8 @@ mod common;
 
 mod damage;
 mod gc;
+mod running;
+mod unreadable;
 
 use std::time::Duration;
 

@@ -279,7 +279,7 @@ fn a_pipe_without_a_reader_is_waited_for_until_the_first_term() {
             .unwrap();
         // A call that opens a file does not last, but for this one.
         let mut seen = 0;
-        wait_until(|| {
+        until("its pipe is opened", || {
             seen = if opens(&child) { seen + 1 } else { 0 };
             seen == 20
         });

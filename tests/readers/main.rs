@@ -10,9 +10,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use common::{Answer, Project, answer, below, pictures};
+use fig6_testing::until;
 use rustix::process::{Pid, Signal, kill_process};
 
 const CLAIMS: &str = include_str!("../pipelines/claims.ron");
@@ -127,12 +127,12 @@ const CASES: [Case; 32] = [
     (|it| &it.finished, "verify --docs WRONG.md", 1),
     (
         |it| &it.finished,
-        "evaluate good.safetensors bad.pt good.safetensors",
+        "evaluate good.safetensors bad.pt good.safetensors --classes airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck",
         1,
     ),
     (
         |it| &it.finished,
-        "evaluate good.safetensors bad.pt --json",
+        "evaluate good.safetensors bad.pt --json --classes airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck",
         1,
     ),
     (
@@ -243,24 +243,15 @@ fn an_interrupted_training_that_nobody_reads_ends_as_interrupted() {
         let mut child = below(shell, &command);
         let child = child.stderr(Stdio::piped()).spawn().unwrap();
         let begun = project.path(&format!("experiments/{name}/experiment.json"));
-        wait_until(|| begun.exists());
+        until("it has begun", || begun.exists());
         let output = terminated(child);
         assert_eq!(output.status.code(), Some(130), "{redirection}: {output:?}");
-    }
-}
-
-/// Waits until something is so, for two minutes at most.
-fn wait_until(mut so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !so() {
-        assert!(started.elapsed() < Duration::from_secs(120), "it never was");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
 /// Sends one TERM, and gives how the process ended.
 fn terminated(mut child: std::process::Child) -> Output {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    wait_until(|| child.try_wait().unwrap().is_some());
+    until("it ends", || child.try_wait().unwrap().is_some());
     child.wait_with_output().unwrap()
 }

@@ -26,6 +26,9 @@ use crate::verify::again::{Setting, again};
 use crate::verify::integrity::integrity;
 use crate::verify::{Check, Level, Status, as_reported, claims, lock};
 
+/// The file of a report that its numbers are in.
+const RESULTS: &str = "results.json";
+
 /// What is verified.
 pub struct Scene {
     pub project: &'static Project,
@@ -148,23 +151,22 @@ impl Scene {
 
     /// Verdicts on the claims, by the numbers of the report.
     fn judged(&self) -> Vec<Check> {
-        let path = self.report.join("results.json");
-        match results(&path) {
-            Ok(results) => {
-                let experiment = &self.project.experiment;
-                claims::checks(&self.claims, experiment, &results, self.significance)
+        let experiment = &self.project.experiment;
+        let (status, what) = match results(&self.report) {
+            Ok(Some(results)) => {
+                return claims::checks(&self.claims, experiment, &results, self.significance);
             }
-            Err(error) => {
-                let profile = &self.project.experiment.profile;
-                let message = format!("{error:#}; run `fig6 reproduce --profile {profile}`");
-                let status = if path.exists() {
-                    Status::Failed
-                } else {
-                    Status::Undecided
-                };
-                vec![Check::new(Level::Claims, "results.json", status, message)]
+            Ok(None) => {
+                let report = self.report.display();
+                (Status::Undecided, format!("there are none in {report}"))
             }
-        }
+            Err(error) => (Status::Failed, format!("{error:#}")),
+        };
+        let message = format!(
+            "{what}; run `fig6 reproduce --profile {}`",
+            experiment.profile
+        );
+        vec![Check::new(Level::Claims, RESULTS, status, message)]
     }
 
     /// The steps to run again: those that were named, a sample, or all.
@@ -246,11 +248,14 @@ pub fn unusable(level: Level, report: &Path, error: &Unusable) -> Check {
     Check::new(level, name, status, message)
 }
 
-/// The numbers of a report.
-fn results(path: &Path) -> Result<Results> {
-    let bytes = provenance::read(path)?;
-    serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is not what fig6 writes", path.display()))
+/// The numbers of the report in this folder, if it has any.
+fn results(report: &Path) -> Result<Option<Results>> {
+    let Some(bytes) = provenance::read_if_there(report, RESULTS)? else {
+        return Ok(None);
+    };
+    let results = serde_json::from_slice(&bytes);
+    let path = report.join(RESULTS);
+    results.with_context(|| format!("{} is not what fig6 writes", path.display()))
 }
 
 /// Something that is another one each time.

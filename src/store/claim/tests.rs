@@ -127,3 +127,28 @@ fn a_content_that_was_written_to_during_a_step_is_told_from_one_that_got_a_secon
     let error = store.watch(&inputs).unwrap_err().to_string();
     assert!(error.contains("input curve was altered"), "{error}");
 }
+
+#[test]
+fn asking_who_computes_a_key_takes_it_from_nobody() {
+    let folder = fig6_testing::folder();
+    let store = store(folder.path());
+    let key = inputs(0).key();
+    let first = claim(&store, &key);
+    store.begin(&first, "train/a/seed0").unwrap();
+    first.announce("here");
+    let path = first.folder().join("progress.json");
+    assert!(store.running(&key).unwrap().is_some());
+    drop(first);
+    // Somebody asks, and takes a long time over it.
+    let asking = File::open(&path).unwrap();
+    asking.lock_shared().unwrap();
+    let second = claim(&store, &key);
+    store.begin(&second, "train/a/seed0").unwrap();
+    second.announce("there");
+    assert_eq!(store.running(&key).unwrap().unwrap().host, "there");
+    assert!(is_busy(&store, &key));
+    // What is done is over, whoever still holds the file.
+    store.discard(&second).unwrap();
+    assert!(store.running(&key).unwrap().is_none());
+    assert!(!path.exists());
+}

@@ -13,8 +13,9 @@ use super::views::steps_by_key;
 use super::{CheckLeft, Checkup, Cure, Finding, Harm, Mended};
 use crate::key::Digest;
 use crate::store::index::Stat;
+use crate::store::look::{Place, is_folder, place};
 use crate::store::tree::{Found, files_below, list};
-use crate::store::{Manifest, Store, disk, lock, manifest};
+use crate::store::{Manifest, Store, Unreadable, disk, lock, manifest};
 
 /// The store's folders.
 const FOLDERS: [&str; 8] = [
@@ -64,9 +65,13 @@ pub(super) struct Check<'s> {
 
 impl Store {
     /// Reads all contents. Whoever holds the store's lock shared may go on adding to it meanwhile.
+    ///
+    /// # Errors
+    /// If there is no store, or one of its folders is there and cannot be used: what lies in it would be
+    /// taken for missing.
     pub(super) fn check_contents(&self, watch: &(dyn Fn(u64, u64) + Sync)) -> Result<Check<'_>> {
         ensure!(
-            self.root.is_dir(),
+            is_folder(&self.root, "--artifacts")?,
             "there is no folder of artifacts {}; name it with --artifacts",
             self.root.display()
         );
@@ -78,26 +83,30 @@ impl Store {
             intact: HashSet::new(),
             damaged: HashMap::new(),
         };
-        check.top();
-        check.manifests();
-        check.objects(watch);
+        check.top()?;
+        check.manifests()?;
+        check.objects(watch)?;
         check.outputs();
-        check.listings();
-        check.logs();
+        check.listings()?;
+        check.logs()?;
         Ok(check)
     }
 }
 
 impl Check<'_> {
     /// Looks at what shows results and what is under way. To be called while nobody else uses the store.
-    pub(super) fn check_names(&mut self, check_left: CheckLeft) {
-        self.runs();
-        self.work(check_left);
+    ///
+    /// # Errors
+    /// If a folder of the store is there and cannot be used.
+    pub(super) fn check_names(&mut self, check_left: CheckLeft) -> Result<()> {
+        self.runs()?;
+        self.work(check_left)?;
         let by_step = self.store.root.join("by-step");
-        self.views(&by_step, "");
+        self.views(&by_step, "")?;
         let set_aside = list(&self.store.root.join("set-aside")).unwrap_or_default();
         let bytes = set_aside.iter().map(Found::bytes).sum();
         self.checkup.set_aside = (set_aside.len(), bytes);
+        Ok(())
     }
 
     pub(super) fn find(
@@ -130,8 +139,15 @@ impl Check<'_> {
     }
 
     /// What lies in a folder and is not there by mistake; says so of the rest.
-    pub(super) fn list(&mut self, folder: &Path) -> Vec<Found> {
-        match list(folder) {
+    ///
+    /// # Errors
+    /// If it is there and cannot be used.
+    pub(super) fn list(&mut self, folder: &Path) -> Result<Vec<Found>> {
+        if let Place::Other(_) = place(&self.store.root, folder)? {
+            // Said of it by whoever looks at the folder that it is in.
+            return Ok(Vec::new());
+        }
+        Ok(match list(folder) {
             Ok(mut found) => {
                 found.retain(|found| {
                     let temporary = found.is_temporary();
@@ -146,17 +162,18 @@ impl Check<'_> {
                 });
                 found
             }
+            Err(error) if error.is::<Unreadable>() => return Err(error),
             Err(error) => {
                 let what = format!("cannot be read: {}", error.root_cause());
                 self.find(folder, what, RUN, Cure::SetAside);
                 Vec::new()
             }
-        }
+        })
     }
 
     /// Names and kinds of what lies at the top.
-    fn top(&mut self) {
-        for found in self.list(&self.store.root.clone()) {
+    fn top(&mut self) -> Result<()> {
+        for found in self.list(&self.store.root.clone())? {
             let (path, metadata) = (&found.path, &found.metadata);
             match found.name() {
                 name if FOLDERS.contains(&name) && !path.is_dir() => {
@@ -177,10 +194,11 @@ impl Check<'_> {
                 _ => self.note(path, "does not belong here", LOOK),
             }
         }
+        Ok(())
     }
 
-    fn manifests(&mut self) {
-        let files = self.list(&self.store.root.join("manifests"));
+    fn manifests(&mut self) -> Result<()> {
+        let files = self.list(&self.store.root.join("manifests"))?;
         let read = |file: &Found| {
             let key = file.digest(".json")?;
             Some((key, read_manifest(file, &key)))
@@ -203,15 +221,16 @@ impl Check<'_> {
             }
         }
         self.checkup.manifests = files.len();
+        Ok(())
     }
 
-    fn objects(&mut self, watch: &(dyn Fn(u64, u64) + Sync)) {
+    fn objects(&mut self, watch: &(dyn Fn(u64, u64) + Sync)) -> Result<()> {
         let mut files = Vec::new();
-        for folder in self.list(&self.store.root.join("objects")) {
+        for folder in self.list(&self.store.root.join("objects"))? {
             let name = folder.name();
             let prefix = name.len() == 2 && name.bytes().all(|b| b.is_ascii_hexdigit());
             match folder.metadata.is_dir() {
-                true if prefix => files.extend(self.list(&folder.path)),
+                true if prefix => files.extend(self.list(&folder.path)?),
                 false if prefix => {
                     self.find(&folder.path, "is no folder", RUN, Cure::SetAside);
                 }
@@ -258,6 +277,7 @@ impl Check<'_> {
         }
         self.checkup.objects = files.len();
         self.checkup.bytes = done.into_inner();
+        Ok(())
     }
 
     /// Whether every result has all its outputs. One that has not is set aside as well: nobody else
@@ -294,8 +314,8 @@ impl Check<'_> {
         }
     }
 
-    fn listings(&mut self) {
-        let files = self.list(&self.store.root.join("listings"));
+    fn listings(&mut self) -> Result<()> {
+        let files = self.list(&self.store.root.join("listings"))?;
         let mut whole = HashSet::new();
         for file in &files {
             let Some(digest) = file.digest("") else {
@@ -306,7 +326,7 @@ impl Check<'_> {
                 Some(what) => what,
                 None => match fs::read(&file.path) {
                     Err(error) => format!("cannot be read: {error}"),
-                    Ok(_) if self.store.listing(&digest).is_some() => {
+                    Ok(_) if matches!(self.store.listing(&digest), Ok(Some(_))) => {
                         whole.insert(digest);
                         continue;
                     }
@@ -329,10 +349,11 @@ impl Check<'_> {
             }
         }
         self.checkup.listings = files.len();
+        Ok(())
     }
 
-    fn logs(&mut self) {
-        let files = self.list(&self.store.root.join("logs"));
+    fn logs(&mut self) -> Result<()> {
+        let files = self.list(&self.store.root.join("logs"))?;
         for file in &files {
             let manifest = file.digest(".log").and_then(|key| self.manifests.get(&key));
             let printed = manifest.and_then(|manifest| manifest.run.log.clone());
@@ -361,9 +382,10 @@ impl Check<'_> {
             self.note(&path, "is missing", LOG);
         }
         self.checkup.logs = files.len();
+        Ok(())
     }
 
-    fn runs(&mut self) {
+    fn runs(&mut self) -> Result<()> {
         let known: HashMap<PathBuf, (bool, Option<String>)> = match self.store.runs() {
             Ok(runs) => runs
                 .into_iter()
@@ -372,7 +394,7 @@ impl Check<'_> {
             // Said of the folder already.
             Err(_) => HashMap::new(),
         };
-        for file in self.list(&self.store.root.join("runs")) {
+        for file in self.list(&self.store.root.join("runs"))? {
             match known.get(&file.path) {
                 None => self.note(&file.path, "does not belong here", LOOK),
                 Some((live, damage)) => {
@@ -389,10 +411,11 @@ impl Check<'_> {
                 }
             }
         }
+        Ok(())
     }
 
-    fn work(&mut self, check_left: CheckLeft) {
-        for found in self.list(&self.store.root.join("work")) {
+    fn work(&mut self, check_left: CheckLeft) -> Result<()> {
+        for found in self.list(&self.store.root.join("work"))? {
             if let Some(key) = found.digest(".lock") {
                 if !found.metadata.is_file() {
                     self.find(&found.path, "is no file", RUN, Cure::SetAside);
@@ -420,12 +443,13 @@ impl Check<'_> {
                 continue;
             }
             let scratch = self.store.scratch_path(&key);
-            self.checkup.left += files_below(&scratch).len();
+            self.checkup.left += files_below(&scratch)?.len();
             let steps = Vec::from_iter(step_in(&found.path.join("task.json")));
             for (path, what) in check_left(&scratch) {
                 self.find(&path, what, RESUME, Cure::SetAside).steps = steps.clone();
             }
         }
+        Ok(())
     }
 }
 

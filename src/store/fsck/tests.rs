@@ -39,7 +39,7 @@ fn filled(folder: &Path) -> Store {
 
 /// Every plain file of the store that has a content to be wrong.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let files = crate::store::tree::files_below(folder).into_iter();
+    let files = crate::store::tree::files_below(folder).unwrap().into_iter();
     let plain = files.filter(|found| found.metadata.is_file());
     let relative = plain.map(|found| found.path.strip_prefix(folder).unwrap().to_owned());
     relative.collect()

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Result;
+
 use super::check::{Check, LINK, LOOK};
 use super::{Cure, Harm};
 use crate::key::Digest;
@@ -13,16 +15,19 @@ use crate::store::{Entry, SHOWN};
 
 impl Check<'_> {
     /// Whether the links in a folder, which is that of this step, and below it show what they should.
-    pub(super) fn views(&mut self, folder: &Path, step: &str) {
-        let found = self.list(folder);
+    ///
+    /// # Errors
+    /// If one of the folders is there and cannot be used.
+    pub(super) fn views(&mut self, folder: &Path, step: &str) -> Result<()> {
+        let found = self.list(folder)?;
         let (folders, files): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|found| found.metadata.is_dir());
         for below in folders {
             let step = step_below(step, below.name());
-            self.views(&below.path, &step);
+            self.views(&below.path, &step)?;
         }
         if files.is_empty() {
-            return;
+            return Ok(());
         }
         self.checkup.views += 1;
         let steps = vec![step.to_owned()];
@@ -32,7 +37,7 @@ impl Check<'_> {
         let manifest = key.and_then(|key| match self.manifests.get(&key) {
             Some(manifest) => Some(manifest.clone()),
             None if self.broken.contains(&key) => None,
-            None => self.store.manifest(&key),
+            None => self.store.manifest(&key).ok().flatten(),
         });
         let Some(manifest) = manifest else {
             let outputs = files
@@ -53,7 +58,7 @@ impl Check<'_> {
                     finding.harm = Harm::Note;
                 }
             }
-            return;
+            return Ok(());
         };
         let up = "../".repeat(step.split('/').count() + 1);
         let mut wrong = Vec::new();
@@ -84,6 +89,7 @@ impl Check<'_> {
                 self.note(&file.path, "does not belong here", LOOK);
             }
         }
+        Ok(())
     }
 }
 

@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::Source;
 use crate::error::nearest;
+use crate::report::REPORTS;
 use crate::steps::table::Results;
+use crate::store::is_folder;
 
 /// The folder of reports, with one folder for each profile.
 #[derive(Clone, Debug)]
@@ -22,7 +24,12 @@ pub struct Reports {
 impl Reports {
     fn read(&self, profile: Option<&str>, name: &str) -> Result<(PathBuf, String)> {
         let profile = profile.unwrap_or(&self.profile);
-        let path = self.folder.join(profile).join(name);
+        let report = self.folder.join(profile);
+        // What is there and cannot be used has no neighbour that might be meant.
+        for folder in [&self.folder, &report] {
+            is_folder(folder, REPORTS)?;
+        }
+        let path = report.join(name);
         let text = fs::read_to_string(&path).with_context(|| {
             let hint = match self.neighbour(profile) {
                 Some(near) => format!("did you mean the profile {near:?}?"),
