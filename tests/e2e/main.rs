@@ -524,7 +524,7 @@ fn an_explanation_names_what_changed_old_and_new_back_to_the_root() {
     project.edit("validation: 10", "validation: 12");
     let train = explain(&project, "train/resnet8/seed0");
     assert_eq!(train["state"], "may-run");
-    assert_eq!(train["open"].as_array().unwrap().len(), 4);
+    assert_eq!(train["open"].as_array().unwrap().len(), 5);
     let cause = &train["causes"][0];
     assert_eq!(cause["steps"], serde_json::json!(["preprocess"]));
     assert_eq!(cause["state"], "must-run");

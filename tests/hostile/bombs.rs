@@ -177,8 +177,16 @@ fn ten_thousand_empty_members_are_passed_over_and_too_many_refused() {
     );
     assert_eq!(error, "");
     assert!(peak < 2 * MB, "{peak} bytes");
-    let many = gzip(&empty(200_001, &|n| format!("c/{n}")));
-    assert_refused(&many, "holds more than 200000 members", 2 * MB);
+    let members = amount(20_000, Limits::default().members, Limits::default().members);
+    let limits = Limits {
+        members,
+        ..Limits::default()
+    };
+    let many = gzip(&empty(members as usize + 1, &|n| format!("c/{n}")));
+    let (error, peak) = refused(&many, limits);
+    let said = format!("holds more than {members} members");
+    assert!(error.contains(&said), "{error}");
+    assert!(peak < 2 * MB, "{peak} bytes");
     let pictures = gzip(&empty(10_000, &|n| format!("c/train/cat/{n}.png")));
     // 8.1 million, and a little more where two threads look at pictures at the same moment.
     assert_refused(&pictures, "c/train/cat/0.png", 9 * MB);
@@ -357,7 +365,9 @@ fn pickles_of_two_million_objects_take_what_is_stated_and_no_more() {
         );
         keys.extend(if number % 2 == 0 { b"}" } else { b"]" });
     }
-    check(&[&keys[..], b"u."].concat());
+    if amount(false, true, true) {
+        check(&[&keys[..], b"u."].concat());
+    }
     let pieces = [&b"}q\x01"[..], b"}", b"K\x01"];
     for piece in &pieces[..amount(1, 3, 3)] {
         let count = 2_000_000 / piece.iter().filter(|&&byte| byte > 1).count() - 8;

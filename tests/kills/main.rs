@@ -34,7 +34,7 @@ impl Killer {
         Killer {
             random: ChaCha8Rng::seed_from_u64(seed),
             whole,
-            wanted: amount(6, 20, 200),
+            wanted: amount(4, 20, 200),
             kills: 0,
             resumed: 0,
         }

@@ -157,7 +157,7 @@ struct Paused {
 }
 
 /// Iterations of a training that is paused.
-const LENGTH: u32 = 60;
+const LENGTH: u32 = 30;
 
 impl Paused {
     /// Pauses a training of a run that `command` gives. A fast machine may be through before that is

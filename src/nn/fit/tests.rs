@@ -278,6 +278,10 @@ fn a_training_goes_on_in_the_warm_up_or_after_it_as_it_was_stopped() {
             Some(folder) => Short::with_checkpoints(Backend::Flex, folder),
             None => Short::on(Backend::Flex),
         };
+        if let Some(checkpoints) = &mut short.checkpoints {
+            // Only the one of the stop.
+            checkpoints.every = Duration::MAX;
+        }
         // The first window ends the warm-up, however bad it was.
         short.recipe.schedule.warm_up = WarmUp::UntilError {
             learning_rate: 0.001,
