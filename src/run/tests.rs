@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
+use fig6_testing::amount;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -467,7 +468,7 @@ fn run(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: amount(20, 60, 600), max_shrink_iters: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn exactly_the_steps_run_that_a_naive_model_says(

@@ -182,7 +182,7 @@ fn killed_at_any_moment_it_leaves_nothing_damaged() {
     let time = started.elapsed();
     let mut moments = Moments::new(2);
     let mut halfway = 0;
-    for _ in 0..amount(5, 25, 250) {
+    for _ in 0..amount(3, 25, 250) {
         copy(&whole, &artifacts);
         let mut child = collect();
         std::thread::sleep(moments.below(time));

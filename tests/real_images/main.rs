@@ -21,7 +21,7 @@ fn pipeline() -> String {
     let text = include_str!("../pipelines/sample.ron");
     let schedule = "divide_at: [80, 100],\n        divide_by: 10.0,\n        iterations: 120,";
     assert!(text.contains(schedule));
-    let short = schedule.replace("80, 100", "20, 28").replace("120", "32");
+    let short = schedule.replace("80, 100", "28, 36").replace("120", "42");
     text.replace(schedule, amount(&short, schedule, schedule))
 }
 

@@ -1,11 +1,15 @@
-//! Ten thousand experiments of each kind: wrong verdicts are no more frequent than the level says, and
+//! Thousands of experiments of each kind: wrong verdicts are no more frequent than the level says, and
 //! right ones frequent enough to be of use.
 
 use fig6::statistics::Verdict;
+use fig6_testing::amount;
 
 use super::simulation::{Family, Kind, LEVEL, Normal, SIGMA, rates};
 
-const EXPERIMENTS: usize = 10_000;
+/// Simulated experiments of each kind.
+fn experiments() -> usize {
+    amount(2_000, 10_000, 100_000)
+}
 
 const KINDS: [Kind; 7] = [
     Kind::FiveRuns,
@@ -23,7 +27,7 @@ const SETTINGS: [(usize, [f64; 2]); 3] = [(5, [SIGMA; 2]), (5, [0.27, 0.13]), (2
 
 /// The level and three standard errors of a rate found by simulation.
 fn tolerated() -> f64 {
-    LEVEL + 3.0 * (LEVEL * (1.0 - LEVEL) / EXPERIMENTS as f64).sqrt()
+    LEVEL + 3.0 * (LEVEL * (1.0 - LEVEL) / experiments() as f64).sqrt()
 }
 
 #[test]
@@ -32,7 +36,7 @@ fn claims_that_are_just_false_are_seldom_confirmed() {
     for kind in KINDS {
         for (n, stds) in SETTINGS {
             let experiment = || kind.experiment(kind.just_false(), n, stds, &mut draw);
-            let rate = rates(EXPERIMENTS, experiment).confirmed;
+            let rate = rates(experiments(), experiment).confirmed;
             assert!(rate <= tolerated(), "{kind:?}, {n} seeds, {stds:?}: {rate}");
         }
     }
@@ -46,8 +50,8 @@ fn claims_that_just_hold_are_seldom_refuted() {
             // Of orders and trends: equal means. A dip holds while its last groups are equal.
             let mut refuting = || kind.experiment(0.0, n, stds, &mut draw).p_refute() <= LEVEL;
             // Also those that the verdict would not be, as the claim is confirmed.
-            let wrong = (0..EXPERIMENTS).filter(|_| refuting()).count();
-            let rate = wrong as f64 / EXPERIMENTS as f64;
+            let wrong = (0..experiments()).filter(|_| refuting()).count();
+            let rate = wrong as f64 / experiments() as f64;
             assert!(rate <= tolerated(), "{kind:?}, {n} seeds, {stds:?}: {rate}");
         }
     }
@@ -57,7 +61,7 @@ fn claims_that_just_hold_are_seldom_refuted() {
 fn five_seeds_confirm_what_holds_and_refute_what_is_far_off() {
     let mut draw = Normal::new(3);
     let mut rates = |kind: Kind, difference: f64| {
-        rates(EXPERIMENTS, || {
+        rates(experiments(), || {
             kind.experiment(difference, 5, [SIGMA; 2], &mut draw)
         })
     };
@@ -86,10 +90,10 @@ fn of_twelve_claims_that_hold_seldom_any_is_refuted() {
     for (n, step) in [(5, 0.0), (2, 0.01)] {
         let mut draw = Normal::new(4);
         draw.step = step; // Of two runs, one in seventy pairs is equal in 10,000 images.
-        let wrong = (0..EXPERIMENTS)
+        let wrong = (0..experiments())
             .filter(|_| family.experiment(n, &mut draw).contains(&Verdict::Refuted))
             .count();
-        let rate = wrong as f64 / EXPERIMENTS as f64;
+        let rate = wrong as f64 / experiments() as f64;
         assert!(rate <= tolerated(), "{n} seeds: {rate}");
     }
 }
@@ -122,10 +126,10 @@ fn of_twelve_claims_one_that_is_false_seldom_lets_all_be_confirmed() {
     let mut draw = Normal::new(5);
     let mut all_confirmed = |family: &Family| {
         let confirmed = |verdicts: Vec<Verdict>| verdicts.iter().all(|v| *v == Verdict::Confirmed);
-        let right = (0..EXPERIMENTS)
+        let right = (0..experiments())
             .filter(|_| confirmed(family.experiment(5, &mut draw)))
             .count();
-        right as f64 / EXPERIMENTS as f64
+        right as f64 / experiments() as f64
     };
     for (what, family) in &families {
         let rate = all_confirmed(family);
