@@ -55,7 +55,8 @@
 //! | [`bundle`] | a report with what it rests on in one file | what steps mean, whether it is right |
 //! | [`statistics`] | evidence and verdicts: tests, margins, seeds that are missing | pipelines, results, files |
 //! | [`verify`] | lock, integrity, claims, steps once more, numbers in documents | the terminal |
-//! | [`cli`] | arguments, terminal, exit codes | – |
+//! | [`cli`] | arguments, terminal, exit codes, files that a user names | – |
+//! | `crates/testing` | what the tests of all crates share: folders, amounts, waiting | fig6 |
 //!
 //! # Invariants
 //!
@@ -70,7 +71,8 @@
 //!    final name only once it is whole and flushed; a manifest comes after all that it names, and goes
 //!    before it.
 //! 6. What is missing never passes: a verification is green only if something was shown, and all of it.
-//! 7. The library never prints; only [`cli`] does, and only it knows clap.
+//! 7. The library never prints; only [`cli`] does, and only it knows clap. An exit code does not depend on
+//!    who reads, and no text from outside reaches a terminal, a table or a figure unescaped.
 //! 8. Only [`nn`] names burn, only `nn::device` and `nn::kernels` name backends, only the plot names
 //!    plotters.
 //! 9. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
