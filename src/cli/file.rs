@@ -20,7 +20,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use tempfile::NamedTempFile;
 
 use crate::error::Invalid;
@@ -200,7 +200,11 @@ impl UserFile {
             .permissions(fs::Permissions::from_mode(0o666)) // less what the user's umask takes away
             .tempfile_in(self.folder());
         match (partial, found) {
-            (Err(error), AtPath::Nothing) => Err(error).with_context(|| self.cannot()),
+            (Err(error), AtPath::Nothing) => Err(match error.kind() {
+                ErrorKind::NotFound => anyhow!("there is no folder {}", self.folder().display()),
+                _ => error.into(),
+            })
+            .with_context(|| self.cannot()),
             (partial, _) => Ok(partial.ok()),
         }
     }

@@ -327,7 +327,11 @@ fn check_range(
         return Ok(());
     }
     let place = [place, &place![field]].concat();
-    out_of_range(&place, format!("expected {expected}"), value)
+    let kind = match value.is_finite() {
+        true => "",
+        false => "a finite number ",
+    };
+    out_of_range(&place, format!("expected {kind}{expected}"), value)
 }
 
 /// Names of models and profiles become parts of paths.

@@ -345,7 +345,7 @@ fn a_number_out_of_range_is_shown_as_it_is_written() {
             "learning_rate: 0.1,",
             "learning_rate: 1e400,",
             15,
-            "expected above 0, found 1e400",
+            "expected a finite number above 0, found 1e400",
         ),
         (
             "learning_rate: 0.1,",
@@ -357,7 +357,7 @@ fn a_number_out_of_range_is_shown_as_it_is_written() {
             "learning_rate: 0.1,",
             "learning_rate: NaN,",
             15,
-            "expected above 0, found NaN",
+            "expected a finite number above 0, found NaN",
         ),
         (
             "learning_rate: 0.1,",
