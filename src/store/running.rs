@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_the_holder_says_is_read_while_it_lives_and_nothing_afterwards() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let store = Store::at(folder.path(), false);
         assert_eq!(store.running(&key()).unwrap(), None);
         let work = store.work_path(&key());
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_file_that_says_nothing_or_is_none_is_no_computation() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = fig6_testing::folder();
         let store = Store::at(folder.path(), false);
         let path = store.work_path(&key()).join(FILE);
         std::fs::create_dir_all(&path).unwrap();
