@@ -263,12 +263,16 @@ fn is_asked(process: Pid) -> bool {
 #[test]
 fn a_run_that_is_asked_twice_ends_at_once() {
     let project = Project::new(&long(100_000));
-    let run = start(&project, &["--checkpoint-every", "300"]);
+    let run = start(&project, &["--checkpoint-every", "1000000"]);
     until("training", || {
-        !children(&project).is_empty() && project.path("artifacts/by-step/train").exists()
+        let status = project.status(&["train"]);
+        let training = status.last().unwrap();
+        training["running"]["iteration"].is_u64()
     });
     // The step does not hear it.
-    let step = children(&project)[0];
+    let [step] = children(&project)[..] else {
+        panic!("not one step");
+    };
     kill_process(step, Signal::STOP).unwrap();
     signal(&run, Signal::TERM);
     until("the run passes it on to its step", || is_asked(step));
