@@ -419,7 +419,7 @@ fn a_run_of_many_steps_holds_no_more_at_its_end_than_at_its_beginning() {
     // What it knows of each result, and at the end the evidence that the report is given: below 104 kB
     // a step, and what making a report takes at all.
     assert!(
-        late.kilobytes <= early.kilobytes + 2048 + 208 * count,
+        late.kilobytes <= early.kilobytes + 4096 + 208 * count,
         "{early:?} {late:?}"
     );
     assert!(temporary(&project).is_empty());
