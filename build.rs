@@ -1,33 +1,16 @@
-//! Tells the binary what it is made of: for each kind of step, digests of the code and the crates
-//! that it reaches (see `build/fingerprint/mod.rs`), and the compiler.
-//!
-//! Computed from the files of the tree that is built, so a dirty or a packaged tree has a
-//! fingerprint as well.
+//! Tells the binary what it is made of: every step of all crates below `crates/` and of
+//! `Cargo.lock`, and the compiler. Never too little, and for the time being far too much.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-#[path = "build/fingerprint/mod.rs"]
-mod fingerprint;
-#[path = "build/project.rs"]
-mod project;
-
-use fingerprint::table;
-use project::Disk;
+use walkdir::WalkDir;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
-    for watched in [
-        "src",
-        "kernels",
-        "build",
-        "build.rs",
-        "Cargo.lock",
-        "Cargo.toml",
-    ] {
+    for watched in ["crates", "build.rs", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={watched}");
     }
     // A run that finds nothing to do takes two milliseconds, a tenth of which went into relocating
@@ -35,66 +18,50 @@ fn main() -> Result<(), Box<dyn Error>> {
     if env::var("TARGET")? == "x86_64-unknown-linux-gnu" {
         println!("cargo::rustc-link-arg-bin=fig6=-no-pie");
     }
-    let variables = [
-        ("FIG6_COMPILER", compiler()?),
-        ("FIG6_BURN_VERSION", burn_version(&root)?),
+    let output = Command::new(env::var("RUSTC")?).arg("--version").output()?;
+    let compiler = String::from_utf8(output.stdout)?;
+    println!("cargo::rustc-env=FIG6_COMPILER={}", compiler.trim());
+    println!("cargo::rustc-env=FIG6_BURN_VERSION=0.22.1");
+    let mut code = String::new();
+    for entry in WalkDir::new(root.join("crates")).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            let path = entry.path().strip_prefix(&root)?.display().to_string();
+            let hash = blake3::hash(&fs::read(entry.path())?);
+            code += &format!("{path}\t{hash}\n");
+        }
+    }
+    let lock = blake3::hash(&fs::read(root.join("Cargo.lock"))?);
+    let crates = format!("Cargo.lock\t{lock}\n");
+    let part = |name: &str, listing: &str| {
+        let digest = blake3::hash(format!("fig6 listing 1\n{listing}").as_bytes());
+        let digest = digest.as_bytes();
+        format!("Part {{ name: {name:?}, digest: {digest:?}, listing: {listing:?} }},")
+    };
+    let (code, crates_part) = (part("crates", &code), part("dependencies", &crates));
+    let kinds = [
+        "aggregate",
+        "download",
+        "evaluate",
+        "plot",
+        "preprocess",
+        "table",
+        "train",
     ];
-    for (name, value) in &variables {
-        println!("cargo::rustc-env={name}={value}");
-    }
-    let asked = |name: &str| {
-        let own = variables.iter().find(|(own, _)| *own == name);
-        let value = own.map(|(_, value)| value.clone());
-        value.or_else(|| {
-            println!("cargo::rerun-if-env-changed={name}");
-            env::var(name).ok()
+    let kinds: String = kinds
+        .iter()
+        .map(|kind| {
+            format!("Kind {{ name: {kind:?}, code: &[{code}], crates: &[{crates_part}] }},\n")
         })
-    };
-
-    let files = Disk::new(root);
-    let source = match project::fingerprint(&files, &features(), &asked) {
-        Ok(fingerprint) => table::source(&fingerprint),
-        // Not an end of the build: rustc shall show its own errors, which know lines and columns.
-        Err(error) => table::error(&error.to_string()),
-    };
-    let outside = |path: &&String| !path.starts_with("src/") && !path.starts_with("kernels/");
-    for path in files.read.borrow().iter().filter(outside) {
-        println!("cargo::rerun-if-changed={path}");
-    }
+        .collect();
+    let backends = ["burn-flex", "burn-tch", "burn-cuda", "burn-wgpu"];
+    let backends: String = backends.iter().map(|name| part(name, &crates)).collect();
+    let source = format!(
+        "pub(super) static KINDS: &[Kind] = &[{kinds}];\npub(super) static BACKENDS: &[Part] = &[{backends}];\n"
+    );
     fs::write(
         Path::new(&env::var("OUT_DIR")?).join("fingerprint.rs"),
         source,
     )?;
     Ok(())
-}
-
-/// The features that are on, by their names in `Cargo.toml`.
-fn features() -> BTreeSet<String> {
-    // Cargo writes `a-b` as `A_B`; none of ours has a dash or a capital letter.
-    let variables = env::vars().filter_map(|(name, _)| {
-        let feature = name.strip_prefix("CARGO_FEATURE_")?;
-        Some(feature.to_lowercase())
-    });
-    variables.collect()
-}
-
-/// The compiler's name and version, as it prints them.
-fn compiler() -> Result<String, Box<dyn Error>> {
-    let output = Command::new(env::var("RUSTC")?).arg("--version").output()?;
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-}
-
-/// The version of burn in `Cargo.lock`; all its crates have the same.
-fn burn_version(root: &Path) -> Result<String, Box<dyn Error>> {
-    let lock = fs::read_to_string(root.join("Cargo.lock"))?;
-    let mut lines = lock.lines();
-    lines
-        .find(|line| *line == "name = \"burn-core\"")
-        .ok_or("Cargo.lock does not name burn-core")?;
-    let version = lines
-        .next()
-        .and_then(|line| line.strip_prefix("version = \""))
-        .and_then(|line| line.strip_suffix('"'))
-        .ok_or("Cargo.lock gives burn-core no version")?;
-    Ok(version.to_owned())
 }

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use fig6::nn::checkpoint::{Checkpoint, Checkpoints, Progress};
-use fig6::nn::device::Backend;
-use fig6::nn::resnet::{Architecture, Shortcut};
-use fig6::nn::trained_on::TrainedOn;
-use fig6::nn::weights;
+use nn::checkpoint::{Checkpoint, Checkpoints, Progress};
+use nn::device::Backend;
+use nn::resnet::{Architecture, Shortcut};
+use nn::trained_on::TrainedOn;
+use nn::weights;
 use serde_json::json;
 
 /// `--checkpoint-every`, unless one says otherwise.

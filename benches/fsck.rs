@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use fig6::key::Digest;
-use fig6::store::Store;
 use rand::{Rng as _, SeedableRng as _};
+use store::Store;
+use store::key::Digest;
 
 /// Sizes and numbers of files: weights and metrics, images, an archive.
 const FILES: [(usize, usize); 4] = [

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use fig6::key::Digest;
 use rand::{Rng as _, SeedableRng as _};
+use store::key::Digest;
 
 const BYTES: usize = 2_000_000_000;
 

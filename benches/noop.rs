@@ -11,11 +11,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use fig6::nn::device::Request;
 use fig6::pipeline::Pipeline;
 use fig6::plan::{Bases, Graph, Inputs, StepId};
-use fig6::store::{Claimed, Entry, Manifest, RunRecord, Store};
+use nn::device::Request;
 use rayon::prelude::*;
+use store::{Claimed, Entry, Manifest, RunRecord, Store};
 
 /// Steps that are there however many trainings there are: download, preprocess, aggregate, plot.
 /// The table makes one more than the sizes say, on both sides.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use fig6::steps::preprocess::{self, Params};
-use fig6::steps::{Context, Environment};
+use preprocess::{self, Params};
+use step::Context;
 
 fn main() {
     divan::main();
@@ -40,7 +40,6 @@ fn sixty_thousand_jpeg_files(bencher: divan::Bencher) {
                     inputs: BTreeMap::from([("archive".to_owned(), archive.clone())]),
                     output: folder.path().to_owned(),
                     scratch: folder.path().to_owned(),
-                    environment: Environment::default(),
                     stop: &std::sync::atomic::AtomicBool::new(false),
                     progress: &mut |_| {},
                 },

@@ -16,10 +16,10 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::Instant;
 
-use fig6::nn::device::{self, Backend};
-use fig6::nn::recipe::Recipe;
-use fig6::nn::resnet::{Architecture, Shortcut};
-use fig6::nn::speed::{Layer, Treadmill};
+use nn::device::{self, Backend};
+use nn::recipe::Recipe;
+use nn::resnet::{Architecture, Shortcut};
+use nn::speed::{Layer, Treadmill};
 use pulp::{Arch, Simd, WithSimd};
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ mod published;
 #[path = "verdicts/simulation.rs"]
 mod simulation;
 
-use fig6::statistics::Verdict;
+use statistics::Verdict;
 
 use simulation::{Family, Kind, LEVEL, Normal, SIGMA, rates};
 

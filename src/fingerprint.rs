@@ -3,7 +3,7 @@
 //!
 //! Tables that are compiled in; nothing is parsed or hashed when a command starts.
 
-use crate::key::Digest;
+use store::key::Digest;
 
 /// A named part of what a step is made of.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub struct Part {
     /// A module (`nn::resnet`) or a crate (`burn`).
     pub name: &'static str,
     digest: [u8; 32],
-    /// What the digest stands for (see [`crate::key::Listing`]).
+    /// What the digest stands for (see [`store::key::Listing`]).
     pub listing: &'static str,
 }
 

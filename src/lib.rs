@@ -77,21 +77,15 @@
 //!    plotters.
 //! 9. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
 
+mod any_path;
 pub mod bundle;
-pub mod cifar;
 pub mod cli;
 pub mod error;
 pub mod fingerprint;
-pub mod foreign;
-pub mod key;
-pub mod nn;
 pub mod pipeline;
 pub mod plan;
 pub mod report;
-pub mod results;
 pub mod run;
 pub mod standalone;
-pub mod statistics;
 pub mod steps;
-pub mod store;
 pub mod verify;

@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow};
 use walkdir::WalkDir;
 
-use crate::key::Digest;
 use crate::pipeline::Experiment;
 use crate::plan::Graph;
 use crate::run::Outcome;
-use crate::store::{Store, Unreadable, is_folder, is_there, sweep, write_whole};
 use evidence::Evidence;
 pub use evidence::PIPELINE;
+use store::key::Digest;
+use store::{Store, Unreadable, is_folder, is_there, sweep, write_whole};
 
 /// The option that names the folder of reports.
 pub const REPORTS: &str = "--reports";

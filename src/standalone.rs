@@ -23,15 +23,14 @@ use serde_json::{Value, json};
 
 use crate::error::Invalid;
 use crate::fingerprint;
-use crate::key::Digest;
-use crate::nn::checkpoint::{self, Checkpoints};
-use crate::nn::device::Backend;
-use crate::nn::fit::{self, Sight, Subject, Surroundings, fit};
-use crate::nn::resnet::Shortcut;
-use crate::results::{Evaluation, Metrics, Training};
-use crate::steps::plot;
-use crate::steps::train::{Files, Params};
-use crate::store::{is_folder, write_by};
+use nn::checkpoint::{self, Checkpoints};
+use nn::device::Backend;
+use nn::fit::{self, Sight, Subject, Surroundings, fit};
+use nn::resnet::Shortcut;
+use records::{Evaluation, Metrics, Training};
+use store::key::Digest;
+use store::{is_folder, write_by};
+use train::{Files, Params};
 
 mod answer;
 mod classes;

@@ -94,7 +94,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("burn", &["nn/"]),
     ("tch", &["nn/device.rs", "nn/kernels/libtorch.rs"]),
-    ("fig6_kernels", &["nn/kernels/"]),
+    ("kernels", &["nn/kernels/"]),
     ("pytorch_reader", &["foreign/"]),
     ("zip", &["foreign/"]),
     ("plotters", &["steps/plot/", "steps/plot.rs"]),

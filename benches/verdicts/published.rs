@@ -1,7 +1,7 @@
 //! Published results as if they were runs of ours, and what a careful reader would make of them. Shared
 //! by the tables of `docs/statistics.md` (`benches/verdicts.rs`) and the tests (`tests/statistics`).
 
-use fig6::statistics::{
+use statistics::{
     Evidence, Published, Sample, Seeds, Verdict, agreement, decide, holm, order, seeds_needed,
     trend,
 };

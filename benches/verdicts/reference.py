@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/statistics.json: what scipy and statsmodels make of random samples, for
-tests/statistics to hold src/statistics against.
+tests/statistics to hold crates/statistics against.
 
     python3 benches/verdicts/reference.py > tests/fixtures/statistics.json
 
@@ -126,7 +126,7 @@ def two_samples():
 
 
 def degrees(satterthwaite, dfs):
-    """Satterthwaite's, or the least where that is too lenient (src/statistics/estimate.rs says when)."""
+    """Satterthwaite's, or the least where that is too lenient (crates/statistics/src/estimate.rs says when)."""
     few = min(dfs) < max(dfs) and (min(dfs) < 4 or max(dfs) == numpy.inf)
     return float(min(dfs)) if few else float(satterthwaite)
 

@@ -4,11 +4,11 @@
 
 use std::f64::consts::TAU;
 
-use fig6::statistics::{
-    Evidence, Published, Relation, Sample, Verdict, agreement, bound, decide, order, trend,
-};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use statistics::{
+    Evidence, Published, Relation, Sample, Verdict, agreement, bound, decide, order, trend,
+};
 
 /// Level of all tests.
 pub const LEVEL: f64 = 0.05;

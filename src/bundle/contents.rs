@@ -9,8 +9,8 @@ use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 use tar::{EntryType, Header};
 
-use crate::key::Digest;
 use crate::report::provenance::is_plain;
+use store::key::Digest;
 
 /// The file's name.
 pub const FILE: &str = "bundle.json";

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
-use sha2::{Digest as _, Sha256};
+use sha256::Hasher;
 use tar::Header;
 
 use super::contents::{Contents, FILE, GZIP, LeftOut, Packed, header, padding};
-use crate::key::Digest;
 use crate::report::provenance::{self, Digests, Statement, StepRecord};
 use crate::report::{EVIDENCE, PIPELINE};
-use crate::store::{Store, is_there};
+use store::key::Digest;
+use store::{Store, is_there};
 
 /// What was packed.
 #[derive(Clone, Debug)]
@@ -187,7 +187,7 @@ fn fill(
     let file = Counted {
         inner: BufWriter::with_capacity(1 << 20, file),
         bytes: 0,
-        sha256: Sha256::new(),
+        sha256: Hasher::default(),
     };
     let mut archive = GzBuilder::new()
         .operating_system(GZIP[9])
@@ -218,9 +218,7 @@ fn fill(
     archive.write_all(&[0; 1024])?;
     let mut file = archive.finish()?;
     file.flush()?;
-    let sha256 = file.sha256.finalize();
-    let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((file.bytes, sha256))
+    Ok((file.bytes, file.sha256.finish()))
 }
 
 /// Bytes that are compressed at once.
@@ -259,7 +257,7 @@ fn add(
 struct Counted<W> {
     inner: W,
     bytes: u64,
-    sha256: Sha256,
+    sha256: Hasher,
 }
 
 impl<W: Write> Write for Counted<W> {

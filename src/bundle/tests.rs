@@ -11,9 +11,9 @@ use tar::{EntryType, Header};
 
 use super::contents::header;
 use super::*;
-use crate::key::Digest;
 use crate::report::made_up_tests::{Project, TINY, edit};
-use crate::store::Store;
+use store::Store;
+use store::key::Digest;
 
 /// Unpacks without being stopped.
 fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
@@ -132,7 +132,7 @@ fn what_is_unpacked_is_what_was_packed_and_a_store_and_report_of_its_own() {
             .any(|name| name.starts_with("artifacts/listings/"))
     );
 
-    let store = crate::store::Store::at(&into.join("artifacts"), false);
+    let store = store::Store::at(&into.join("artifacts"), false);
     let mut left_out = Vec::new();
     for step in project.graph.steps() {
         let statement = crate::report::provenance::Statement::read(&into.join("reports/tiny"));
@@ -173,7 +173,7 @@ fn two_bundles_of_the_same_results_are_the_same_bytes() {
     // Unpacked and packed again it is still the same.
     let into = project.path("elsewhere");
     unpack(&path, &into).unwrap();
-    let store = crate::store::Store::at(&into.join("artifacts"), false);
+    let store = store::Store::at(&into.join("artifacts"), false);
     pack(&into.join("reports/tiny"), &store, &again).unwrap();
     assert!(bytes == fs::read(&again).unwrap());
     // The helpers of the other tests change nothing by themselves.
@@ -295,7 +295,7 @@ fn a_file_added_removed_renamed_or_exchanged_is_refused() {
 /// Contents that were made to deceive, with the files that they name.
 fn forged(project: &Project, path: &Path, change: impl Fn(&mut Contents)) -> Option<String> {
     let mut entries = entries(&inflated(path));
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let mut contents = unpack(path, &folder.path().join("into")).unwrap();
     change(&mut contents);
     let text = contents.text().unwrap().into_bytes();

@@ -13,7 +13,7 @@ use flate2::bufread::GzDecoder;
 use tar::{EntryType, Header};
 
 use super::contents::{Contents, FILE, GZIP, LONGEST, header, padding};
-use crate::key::Digest;
+use store::key::Digest;
 
 /// Unpacks a bundle into a folder that does not exist yet or is empty; where that fails, nothing is left
 /// in it. `stop` is looked at between pieces of at most 64 KiB.

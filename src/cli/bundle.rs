@@ -13,7 +13,7 @@ use super::out::Out;
 use super::{INTERRUPTED, signals};
 use crate::bundle;
 use crate::pipeline::Pipeline;
-use crate::store::Store;
+use store::Store;
 
 #[derive(Args, Debug)]
 pub struct Arguments {

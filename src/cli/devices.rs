@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use super::out::Out;
-use crate::nn::device::{Backend, Request};
+use nn::device::{Backend, Request};
 
 #[derive(Args, Debug)]
 pub struct Arguments {

@@ -13,10 +13,10 @@ use super::out::Out;
 use super::view::{by_class, in_points};
 use super::{device, say_error};
 use crate::error::Invalid;
-use crate::nn::resnet::Shortcut;
 use crate::standalone::{
     Answer, By, MomentsFrom, ShortcutFrom, TestImages, Weights, are_logits, are_predictions,
 };
+use nn::resnet::Shortcut;
 
 #[derive(Args, Debug)]
 pub struct Arguments {

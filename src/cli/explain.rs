@@ -8,9 +8,9 @@ use super::terminal::{Paint, paint};
 use super::view::{running_in_words, shortened_list};
 use super::{Where, needed};
 use crate::error::Invalid;
-use crate::key::shortened;
 use crate::plan::{Cause, Compared, Explanation, explain};
 use crate::run;
+use store::key::shortened;
 
 /// Steps with the same cause that are named; more are only counted.
 const STEPS_SHOWN: usize = 3;

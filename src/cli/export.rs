@@ -10,9 +10,9 @@ use super::evaluate::{guess, shortcut};
 use super::normalisation::{self, in_digits};
 use super::out::Out;
 use crate::error::Invalid;
-use crate::foreign::Scheme;
-use crate::nn::trained_on::TrainedOn;
 use crate::standalone::Weights;
+use nn::trained_on::TrainedOn;
+use weight_files::Scheme;
 
 #[derive(Args, Debug)]
 pub struct Arguments {

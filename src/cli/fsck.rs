@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::out::Out;
 use super::terminal::{Paint, paint};
-use crate::nn::checkpoint::{self, Checkpoint};
-use crate::store::{Checkup, Finding, Harm, Mended, Store};
+use nn::checkpoint::{self, Checkpoint};
+use store::{Checkup, Finding, Harm, Mended, Store};
 
 /// Steps that are named with a finding; more are only counted.
 const STEPS_SHOWN: usize = 4;

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use super::out::Out;
 use super::terminal::{Paint, paint};
 use super::view::duration;
-use crate::key::Listing;
-use crate::nn::checkpoint;
-use crate::nn::device::Request;
 use crate::pipeline::Pipeline;
 use crate::plan::{self, Bases, Graph};
 use crate::report;
 use crate::steps::Params;
-use crate::store::{Artifact, Fate, Interrupted, Limits, Needs, Store, Survey, Why};
+use nn::checkpoint;
+use nn::device::Request;
+use store::key::Listing;
+use store::{Artifact, Fate, Interrupted, Limits, Needs, Store, Survey, Why};
 
 #[derive(Args, Debug)]
 pub struct Arguments {

@@ -10,10 +10,10 @@ use super::terminal::{Paint, paint};
 use super::view::{forecast_in_words, line_of, running_in_words, shortened_list};
 use super::{Forecast, Outlook, Project, Where, needed};
 use crate::error::Invalid;
-use crate::key::Parameters;
 use crate::plan::{Assessment, Format, Graph, State, Step, draw};
 use crate::run;
-use crate::store::Store;
+use store::Store;
+use store::key::Parameters;
 
 #[derive(Args, Debug)]
 pub struct StatusArguments {

@@ -30,14 +30,14 @@ use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::Invalid;
-use crate::key::Digest;
-use crate::nn::device::{Backend, Request};
-use crate::nn::speed;
 use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
 use crate::run::{Signals, run_task};
-use crate::store::{Running, Store};
+use nn::device::{Backend, Request};
+use nn::speed;
 use out::Out;
+use store::key::Digest;
+use store::{Running, Store};
 use terminal::{Paint, paint_stderr, shown, shown_as_one};
 
 /// Reproduces the CIFAR-10 experiments of "Deep Residual Learning" from cached steps.

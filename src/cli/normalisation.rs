@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::error::Invalid;
-use crate::nn::trained_on::{check_mean, check_std};
 use crate::standalone::{AskedMoments, NamedMoments};
+use nn::trained_on::{check_mean, check_std};
 
 #[derive(Args, Debug)]
 pub struct Arguments {

@@ -17,12 +17,12 @@ use super::out::Out;
 use super::view::{Line, by_class, duration, in_points};
 use super::{INTERRUPTED, device, environment, heeded_signals};
 use crate::error::Invalid;
-use crate::nn::fit::{Interrupted, Sight};
-use crate::nn::recipe::Recipe;
-use crate::nn::resnet::{Architecture, Shortcut};
-use crate::results::Metrics;
 use crate::standalone::{Existing, Finished, Request};
-use crate::steps::train::Params;
+use nn::fit::{Interrupted, Sight};
+use nn::recipe::Recipe;
+use nn::resnet::{Architecture, Shortcut};
+use records::Metrics;
+use train::Params;
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -173,7 +173,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let name = arguments.exp_name.to_string_lossy();
     let line = Line::new(&name, out.is_quiet() || arguments.json);
     let result = request.run(&stop, &mut |sight| match (sight, arguments.json) {
-        (Sight::Progress(seen), _) => line.update(&seen.into()),
+        (Sight::Progress(seen), _) => line.update(&train::progress_of(seen)),
         (Sight::Note(note), false) => line.suspend(|| out.remark(&note)),
         (Sight::Note(note), true) => out.json_line(&json!({ "event": "note", "note": note })),
         (Sight::Metrics(metrics), false) => {

@@ -9,10 +9,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::out::Out;
 use super::terminal::{Paint, paint, paint_stderr, shown, shown_as_one};
 use super::{Forecast, Sum};
-use crate::results::Evaluation;
 use crate::run::Event;
-use crate::steps::Progress;
-use crate::store::{Entry, Running, TrainingProgress};
+use records::Evaluation;
+use step::Progress;
+use store::{Entry, Running, TrainingProgress};
 
 /// Reasons that are spelt out; more are only counted.
 const REASONS_SHOWN: usize = 2;

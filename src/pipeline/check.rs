@@ -13,8 +13,8 @@ use super::locate::{Segment, place};
 use super::resolve::experiment;
 use super::{Pipeline, claim, text};
 use crate::error::nearest;
-use crate::nn::resnet::{Architecture, Shortcut};
-use crate::nn::schedule::WarmUp;
+use nn::resnet::{Architecture, Shortcut};
+use nn::schedule::WarmUp;
 
 /// A value, or what is wrong and where.
 pub(super) type Checked<T> = Result<T, Wrong>;

@@ -10,7 +10,7 @@ use super::file::{self, File};
 use super::locate::{Segment, place};
 use super::tolerance::Tolerance;
 use super::{Citation, Experiment, Mean, Statement};
-use crate::results::{Metric, Quantity};
+use crate::pipeline::{Metric, Quantity};
 
 /// Level of significance where the file names none.
 pub(super) const SIGNIFICANCE: f64 = 0.05;

@@ -9,7 +9,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::tolerance::Tolerance;
-use crate::nn::schedule::WarmUp;
+use nn::schedule::WarmUp;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -57,7 +57,7 @@ pub struct Data {
 pub enum Origin {
     /// The first archive that can be had.
     #[serde(rename = "archives")]
-    Archives(Vec<crate::steps::download::Source>),
+    Archives(Vec<download::Source>),
     /// Made by the download step itself.
     #[serde(rename = "generated")]
     Generated { train: u32, test: u32, seed: u64 },

@@ -9,6 +9,7 @@ mod complaint;
 mod distinct;
 mod file;
 mod locate;
+mod quantity;
 mod resolve;
 mod statement;
 mod text;
@@ -20,13 +21,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::error::Invalid;
-use crate::nn::recipe::Recipe;
-use crate::nn::resnet::Architecture;
-use crate::steps::download::Source;
+use download::Source;
+use nn::recipe::Recipe;
+use nn::resnet::Architecture;
 
 use claim::Written;
 pub use claim::{Applies, Claim, Claims};
 pub use file::{PublishedError, PublishedRow, Source as Citation};
+pub use quantity::{Metric, Quantity};
 pub use statement::{Mean, Relation, Rounded, Statement};
 
 /// A pipeline file of which every profile was checked.

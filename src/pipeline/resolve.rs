@@ -9,11 +9,11 @@ use super::check::{
 use super::file::{self, File};
 use super::locate::{Segment, place};
 use super::{Data, Experiment, Model, Origin, Panel, PublishedBy};
-use crate::nn::augment::Augmentation;
-use crate::nn::recipe::Recipe;
-use crate::nn::resnet::Shortcut;
-use crate::nn::schedule::{Schedule, WarmUp};
-use crate::steps::count::grouped;
+use nn::augment::Augmentation;
+use nn::recipe::Recipe;
+use nn::resnet::Shortcut;
+use nn::schedule::{Schedule, WarmUp};
+use step::grouped;
 
 /// One profile with its overrides applied.
 pub(super) fn experiment(file: &File, name: &str, profile: &file::Profile) -> Checked<Experiment> {

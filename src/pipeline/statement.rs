@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::results::Quantity;
+use crate::pipeline::Quantity;
 
 /// Something that results can bear out or not.
 #[derive(Clone, Debug, PartialEq)]

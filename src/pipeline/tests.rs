@@ -1,6 +1,6 @@
 use super::*;
-use crate::nn::resnet::Shortcut;
-use crate::nn::schedule::WarmUp;
+use nn::resnet::Shortcut;
+use nn::schedule::WarmUp;
 
 /// The repository's own file, on which the edits below are made.
 const OURS: &str = include_str!("../../pipeline.ron");
@@ -585,7 +585,7 @@ fn a_mark_in_front_and_line_ends_of_windows_are_accepted() {
 
 #[test]
 fn a_file_in_another_encoding_is_refused_with_its_line() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let path = folder.path().join("p.ron");
     let refused = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();

@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use super::graph::{Graph, Step, StepId};
 use super::keys::{self, Bases};
 use super::reason::Reason;
-use crate::key::{Change, Digest, KeyInputs, Listing, Part, key};
-use crate::store::{Earlier, Entry, Lookup, Manifest, Store};
+use store::key::{Change, Digest, KeyInputs, Listing, Part, key};
+use store::{Earlier, Entry, Lookup, Manifest, Store};
 
 /// From this number of steps on it pays to share the work among threads.
 pub const MANY: usize = 256;

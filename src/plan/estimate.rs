@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::graph::Step;
-use crate::nn::device::Backend;
-use crate::store::Entry;
+use nn::device::Backend;
+use store::Entry;
 
 /// What earlier runs took.
 #[derive(Clone, Debug, Default)]

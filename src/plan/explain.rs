@@ -11,8 +11,8 @@ use super::assess::{Assessment, Inputs, State, closest_of, explained};
 use super::graph::{Graph, StepId};
 use super::keys::Bases;
 use super::reason::Reason;
-use crate::key::{Change, Digest, KeyInputs, Part};
-use crate::store::{Earlier, Entry, Manifest, RunRecord, Running, Store};
+use store::key::{Change, Digest, KeyInputs, Part};
+use store::{Earlier, Entry, Manifest, RunRecord, Running, Store};
 
 /// Why one step runs or does not.
 #[derive(Clone, Debug, Serialize)]

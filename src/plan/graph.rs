@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::error::Invalid;
 use crate::pipeline::{Experiment, Hole, Model, Origin};
-use crate::steps::download::{self, Source};
-use crate::steps::{Params, aggregate, evaluate, plot, preprocess, table, train};
+use crate::steps::Params;
+use download::{self, Source};
 
 /// A step's place in its [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::fingerprint::{self, Part};
-use crate::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA, settings};
-use crate::nn::device::Backend;
 use crate::steps::Params;
+use nn::device::Backend;
+use store::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA, settings};
 
 /// The bases of the keys that count, by the step's kind: what the running binary is made of, on
 /// each backend whose results are as good as another's.

@@ -8,9 +8,9 @@ use anyhow::Result;
 use super::assess::{Assessment, assess};
 use super::graph::{Graph, Step};
 use super::keys::Bases;
-use crate::key::Digest;
-use crate::nn::device::Backend;
-use crate::store::Store;
+use nn::device::Backend;
+use store::Store;
+use store::key::Digest;
 
 /// Results that a plan has to do with.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::key::{Change, Detail, Part, shortened};
+use store::key::{Change, Detail, Part, shortened};
 
 /// Entries of a listing that are spelt out; more are only counted.
 const DETAILS_SHOWN: usize = 3;

@@ -1,10 +1,10 @@
 use std::fs;
 
 use super::*;
-use crate::nn::device::Backend;
 use crate::pipeline::Pipeline;
-use crate::steps::{Params, preprocess};
-use crate::store::{Claimed, Manifest, RunRecord, Store};
+use crate::steps::Params;
+use nn::device::Backend;
+use store::{Claimed, Manifest, RunRecord, Store};
 
 const TINY: &str = include_str!("../../tests/pipelines/tiny.ron");
 
@@ -75,16 +75,16 @@ fn fill(graph: &Graph, names: &[&str], bases: &Bases, store: &Store, host: &str)
     }
 }
 
-fn found(lookup: crate::store::Lookup) -> std::sync::Arc<crate::store::Entry> {
+fn found(lookup: store::Lookup) -> std::sync::Arc<store::Entry> {
     match lookup {
-        crate::store::Lookup::Found(entry) => entry,
+        store::Lookup::Found(entry) => entry,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn any_backends_result_is_used_unless_a_device_is_named() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let store = Store::at(folder.path(), false);
     store.prepare().unwrap();
     let graph = graph();
@@ -126,7 +126,7 @@ fn look(state: &State) -> States {
 
 #[test]
 fn the_time_of_a_step_is_judged_by_its_own_last_run_and_then_by_its_kind() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let store = Store::at(folder.path(), false);
     store.prepare().unwrap();
     let graph = graph();
@@ -151,7 +151,7 @@ fn the_time_of_a_step_is_judged_by_its_own_last_run_and_then_by_its_kind() {
 
 #[test]
 fn a_gpus_time_does_not_depend_on_cores() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let store = Store::at(folder.path(), false);
     store.prepare().unwrap();
     let graph = graph();

@@ -11,11 +11,11 @@ use super::provenance::{
     self, Builder, Definition, Dependency, Digests, External, HoleRecord, InputRecord, Internal,
     Lack, OutputRecord, Predicate, RunDetails, Statement, StepRecord, Subject,
 };
-use crate::key::{Basis, Digest};
 use crate::pipeline::{Experiment, Hole, Origin};
 use crate::plan::{Graph, Step};
-use crate::results::Dataset;
-use crate::store::{Entry, Manifest, Store};
+use records::Dataset;
+use store::key::{Basis, Digest};
+use store::{Entry, Manifest, Store};
 
 /// The name of the pipeline's copy in a report.
 pub const PIPELINE: &str = "pipeline.ron";

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::publish;
-use crate::nn::device::Backend;
 use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{Bases, Graph, Inputs, StepId};
 use crate::run::Outcome;
-use crate::store::{Claimed, Entry, Manifest, RunRecord, Store};
+use nn::device::Backend;
+use store::{Claimed, Entry, Manifest, RunRecord, Store};
 
 pub const TINY: &str = include_str!("../../tests/pipelines/tiny.ron");
 
@@ -30,7 +30,7 @@ pub struct Project {
 impl Project {
     /// All steps have results, made at this hour, and there is no report yet.
     pub fn new(text: &str, hour: u32) -> Project {
-        let folder = fig6_testing::folder();
+        let folder = testing::folder();
         let pipeline = Pipeline::parse(text, "pipeline.ron").unwrap();
         let experiment = pipeline.experiment(None).unwrap().clone();
         Project::of(folder, text, experiment, hour)

@@ -16,11 +16,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::{REPORTS, one_line};
-use crate::key::{Basis, Digest, KeyInputs, Parameters, SCHEMA};
-use crate::store::{is_folder, is_there};
+use store::key::{Basis, Digest, KeyInputs, Parameters, SCHEMA};
+use store::{is_folder, is_there};
 
 /// The file's name in a report.
 pub const FILE: &str = "provenance.json";
@@ -82,16 +81,10 @@ impl Digests {
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> Digests {
         Digests {
-            sha256: sha256(bytes),
+            sha256: sha256::of(bytes),
             blake3: Digest::of(bytes),
         }
     }
-}
-
-/// The SHA-256 of these bytes in lower-case hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// SLSA's provenance: what was built, and by what.

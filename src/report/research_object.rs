@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use super::evidence::{PIPELINE, Record};
 use super::provenance::{self, StepRecord, TERMS};
-use crate::key::Digest;
-use crate::store::{Manifest, RunRecord};
 use parts::{FORMAL_PARAMETER, Parts, all, id, iso, link, seconds_after};
+use store::key::Digest;
+use store::{Manifest, RunRecord};
 
 mod parts;
 mod seal;

@@ -174,7 +174,7 @@ fn a_report_with_holes_records_them() {
     let mut experiment = pipeline.experiment(None).unwrap().clone();
     let holes = experiment.holes.entry("plain8".to_owned()).or_default();
     holes.insert(1, Hole::Untrained);
-    let project = Project::of(fig6_testing::folder(), TINY, experiment, 1);
+    let project = Project::of(testing::folder(), TINY, experiment, 1);
     project.publish();
     let statement: Value = serde_json::from_str(&project.read("provenance.json")).unwrap();
     let internal = &statement["predicate"]["buildDefinition"]["internalParameters"];

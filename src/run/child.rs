@@ -9,11 +9,11 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use super::task::{Answer, Task};
-use crate::key::Digest;
-use crate::nn::device::Backend;
+use crate::any_path::AnyPath;
 use crate::plan::Bases;
-use crate::steps::{self, AnyPath, Progress};
-use crate::store;
+use nn::device::Backend;
+use step::Progress;
+use store::key::Digest;
 
 /// What a signal that asks the process to end means to it.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub fn run_task(
         Err(error) => {
             let cause = format!("{error:#}");
             let _ = writeln!(log, "error: {cause}");
-            let answer = match error.is::<steps::Interrupted>() {
+            let answer = match error.is::<step::Interrupted>() {
                 true => Answer::Interrupted,
                 false => Answer::Failed { cause },
             };
@@ -111,7 +111,7 @@ fn compute(
             std::process::exit(1);
         }
     };
-    let mut context = steps::Context {
+    let mut context = step::Context {
         inputs: task
             .inputs
             .into_iter()
@@ -119,11 +119,10 @@ fn compute(
             .collect(),
         output: folder.join("out"),
         scratch: folder.join("scratch"),
-        environment: task.environment,
         stop: &signals.stop,
         progress: &mut progress,
     };
-    task.params.run(&mut context)
+    task.params.run(&task.environment, &mut context)
 }
 
 /// Makes the key again from this binary and these files, and refuses any other.

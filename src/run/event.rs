@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::plan::{Graph, Reason};
-use crate::steps::Progress;
-use crate::store::Entry;
+use step::Progress;
+use store::Entry;
 
 /// Something that happened to a step.
 #[derive(Clone, Debug, Serialize)]
@@ -42,7 +42,7 @@ pub enum Event {
     Failed {
         step: String,
         cause: String,
-        #[serde(serialize_with = "crate::store::displayed")]
+        #[serde(serialize_with = "store::displayed")]
         log: PathBuf,
     },
     /// It did not run because of another step, or of an interruption.

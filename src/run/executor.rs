@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::task::Answer;
-use crate::nn::device;
-use crate::steps::Progress;
+use nn::device;
+use step::Progress;
 
 /// Runs steps, each in a process of its own.
 pub trait Executor: Sync {

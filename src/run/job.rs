@@ -8,9 +8,9 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 
 use super::executor::Finished;
-use crate::key::{Digest, KeyInputs};
 use crate::plan::{Reason, Step};
-use crate::store::{Claim, Entry, Lookup, Manifest, Output, RunRecord, Store, Watched};
+use store::key::{Digest, KeyInputs};
+use store::{Claim, Entry, Lookup, Manifest, Output, RunRecord, Store, Watched};
 
 /// A computation under way.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use super::executor::Executor;
 use super::task::Task;
-use crate::steps::Progress;
-use crate::store::{Claim, Claimed, Output, Store};
+use step::Progress;
+use store::{Claim, Claimed, Output, Store};
 
 /// What a step made, in a store that goes with this value.
 #[derive(Debug)]

@@ -14,10 +14,11 @@ use super::event::{Event, Outcome};
 use super::executor::{Executor, Finished, Stopped};
 use super::job::{Job, host};
 use super::task::Task;
-use crate::key::Digest;
 use crate::plan::{Assessment, Bases, Graph, Inputs, MANY, Reason, State, StepId, assess_step};
-use crate::steps::{Environment, Progress};
-use crate::store::{self, Claim, Claimed, Entry, Lookup, Store, TrainingProgress, Watched};
+use crate::steps::Environment;
+use step::Progress;
+use store::key::Digest;
+use store::{self, Claim, Claimed, Entry, Lookup, Store, TrainingProgress, Watched};
 
 /// How to run.
 #[derive(Clone, Debug)]

@@ -7,8 +7,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::key::{Digest, KeyInputs};
-use crate::steps::{AnyPath, Environment, Params, Progress};
+use crate::any_path::AnyPath;
+use crate::steps::{Environment, Params};
+use step::Progress;
+use store::key::{Digest, KeyInputs};
 
 /// One step to be computed, as `task.json` in its working folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

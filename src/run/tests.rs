@@ -7,17 +7,18 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
-use fig6_testing::amount;
 use proptest::prelude::*;
 use serde_json::json;
+use testing::amount;
 
 use super::task::Task;
 use super::{Event, Executor, Finished, Options, Outcome, reproduce, stop_channel};
-use crate::key::{Basis, Digest, SCHEMA};
-use crate::nn::resnet::{Architecture, Shortcut};
 use crate::plan::{Bases, Graph, Input, State, Step, StepId, assess};
-use crate::steps::{Params, Progress, aggregate, download, evaluate, preprocess};
-use crate::store::Store;
+use crate::steps::Params;
+use nn::resnet::{Architecture, Shortcut};
+use step::Progress;
+use store::Store;
+use store::key::{Basis, Digest, SCHEMA};
 
 const KINDS: [&str; 4] = ["download", "preprocess", "evaluate", "aggregate"];
 
@@ -475,7 +476,7 @@ proptest! {
         world in world(),
         rounds in prop::collection::vec((prop::collection::vec(edit(), 0..3), index()), 1..6),
     ) {
-        let folder = fig6_testing::folder();
+        let folder = testing::folder();
         let folder = folder.path();
         let mut world = world;
         let mut model = Model::default();
@@ -526,7 +527,7 @@ fn row(length: usize) -> World {
 
 #[test]
 fn a_forced_step_that_makes_other_bytes_fails_by_name_and_keeps_its_result() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let fickle = Fickle(AtomicU32::new(7));
     let (world, none) = (row(2), BTreeSet::new());
     run(&world, &none, Index::Saved, &fickle, folder.path());
@@ -565,7 +566,7 @@ fn a_forced_step_that_makes_other_bytes_fails_by_name_and_keeps_its_result() {
 
 #[test]
 fn a_result_of_many_runs_ago_is_still_known_to_do_perhaps() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let mut world = row(2);
     let none = BTreeSet::new();
     for value in 0..20 {
@@ -591,7 +592,7 @@ fn a_result_of_many_runs_ago_is_still_known_to_do_perhaps() {
 
 #[test]
 fn a_folder_of_links_shows_the_result_that_is_used_whatever_the_index_says() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let link = folder.path().join("by-step/step0/manifest.json");
     let mut world = row(1);
     let none = BTreeSet::new();
@@ -611,7 +612,7 @@ fn a_folder_of_links_shows_the_result_that_is_used_whatever_the_index_says() {
 
 #[test]
 fn a_known_input_that_differs_makes_a_run_certain_though_another_is_still_to_be_made() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let none = BTreeSet::new();
     let mut world = row(2);
     world.nodes[1].reads.clear();

@@ -9,13 +9,13 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result};
 
 use super::{AskedMoments, Matching, Normalisation, TestImages, Weights};
-use crate::cifar::CLASSES;
-use crate::nn::augment::Normalise;
-use crate::nn::device::Backend;
-use crate::nn::predict::{likeliest_of, logits};
-use crate::nn::weights::{self, State, Values};
-use crate::results::Evaluation;
-use crate::steps::{Interrupted, evaluate};
+use cifar::CLASSES;
+use nn::augment::Normalise;
+use nn::device::Backend;
+use nn::predict::{likeliest_of, logits};
+use nn::weights::{self, State, Values};
+use records::Evaluation;
+use step::Interrupted;
 
 /// A net's answer to the images of one data set.
 pub struct Answer {
@@ -127,8 +127,8 @@ pub fn are_logits(beginning: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::Statistics;
     use crate::standalone::MomentsFrom;
+    use records::Statistics;
 
     /// Of so many images, each of its own class and taken for the next one.
     fn answer(images: usize) -> Answer {

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::cifar::{CLASS_NAMES, CLASSES};
 use crate::error::Invalid;
+use cifar::{CLASS_NAMES, CLASSES};
 
 /// Other names of CIFAR-10's classes, in lower case and the singular.
 const SYNONYMS: [&[&str]; CLASSES] = [

@@ -7,15 +7,15 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::cifar::Images;
 use crate::error::Invalid;
-use crate::nn::augment::Normalise;
-use crate::nn::fit::Data;
-use crate::nn::predict::predict;
-use crate::nn::resnet::ResNet;
-use crate::results::{Evaluation, Statistics};
-use crate::steps::preprocess::{self, Split, archive::Limits, layout, statistics};
-use crate::steps::{Interrupted, evaluate};
+use cifar::Images;
+use nn::augment::Normalise;
+use nn::fit::Data;
+use nn::predict::predict;
+use nn::resnet::ResNet;
+use preprocess::{self, Split, archive::Limits, layout, statistics};
+use records::{Evaluation, Statistics};
+use step::Interrupted;
 
 /// Images in memory, split, with their moments.
 pub struct Prepared {

@@ -5,8 +5,8 @@
 //! Unaware of images and of networks.
 
 use crate::error::Invalid;
-use crate::nn::trained_on::TrainedOn;
-use crate::results::Statistics;
+use nn::trained_on::TrainedOn;
+use records::Statistics;
 
 /// Moments that authors of published weights have trained with, by what a person calls them.
 const KNOWN: [(&str, Statistics); 3] = [

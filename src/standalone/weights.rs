@@ -8,11 +8,11 @@ use anyhow::Result;
 
 use super::AskedMoments;
 use crate::error::Invalid;
-use crate::foreign::{self, Found, Scheme};
-use crate::nn::device::Backend;
-use crate::nn::resnet::{Architecture, ResNet, Shortcut};
-use crate::nn::trained_on::TrainedOn;
-use crate::nn::weights::{self, State};
+use nn::device::Backend;
+use nn::resnet::{Architecture, ResNet, Shortcut};
+use nn::trained_on::TrainedOn;
+use nn::weights::{self, State};
+use weight_files::{Found, Scheme};
 
 /// The weights of a net.
 #[derive(Clone, Debug)]
@@ -54,13 +54,13 @@ impl ShortcutFrom {
 }
 
 impl Weights {
-    /// Reads a file that [`foreign::read`] understands; `shortcut` says which one the net has where
+    /// Reads a file that [`weight_files::read`] understands; `shortcut` says which one the net has where
     /// neither the header nor the tensors tell.
     ///
     /// # Errors
-    /// As [`foreign::read`]; [`Invalid`] if the shortcut is not known, or not the net's.
+    /// As [`weight_files::read`]; [`Invalid`] if the shortcut is not known, or not the net's.
     pub fn read(path: &Path, shortcut: Option<Shortcut>) -> Result<Weights> {
-        let found = foreign::read(path)?;
+        let found = weight_files::read(path)?;
         let (shortcut, shortcut_from) = choose(&found, shortcut)
             .map_err(|why| Invalid::new(format!("{}: {why}", path.display())))?;
         let architecture = Architecture {
@@ -230,7 +230,7 @@ mod tests {
             "{said}"
         );
 
-        let folder = fig6_testing::folder();
+        let folder = testing::folder();
         let path = folder.path().join("exported.safetensors");
         let scheme = Scheme::all()
             .find(|scheme| scheme.id == "akamaster")

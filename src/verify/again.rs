@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::{Check, Level, Status};
-use crate::key::Digest;
-use crate::nn::device::Backend;
 use crate::plan::{Bases, Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
-use crate::results::{Evaluation, Training};
 use crate::run::{self, Computed, Executor, Stopped, Task};
-use crate::steps::{Environment, Params, Progress};
-use crate::store::{Output, Store};
+use crate::steps::{Environment, Params};
+use nn::device::Backend;
+use records::{Evaluation, Training};
+use step::Progress;
+use store::key::Digest;
+use store::{Output, Store};
 
 /// How steps are to be run again.
 pub struct Setting<'a> {
@@ -197,7 +198,7 @@ fn other_circumstances(
     let recorded = setting.statement.internal().key_inputs(record)?;
     let (then, now) = (&recorded.basis.numeric, &task.key_inputs.basis.numeric);
     if then != now {
-        let name = |numeric: &Option<crate::key::Numeric>| {
+        let name = |numeric: &Option<store::key::Numeric>| {
             numeric.as_ref().map_or_else(String::new, |numeric| {
                 format!(
                     "{} {} for {}, {}",

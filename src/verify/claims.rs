@@ -8,10 +8,11 @@ use serde_json::json;
 use super::judge::judge;
 use super::measured::error;
 use super::{Check, Level, Status};
+use crate::pipeline::Metric;
 use crate::pipeline::{Claims, Experiment};
-use crate::results::{Metric, Spread};
-use crate::statistics::{Sample, Verdict};
-use crate::steps::table::Results;
+use statistics::{Sample, Verdict};
+use summary::Spread;
+use table::Results;
 
 /// The checks of the level: whether the results are whole, and every claim about the profile.
 pub fn checks(

@@ -1,9 +1,10 @@
 use super::*;
 use crate::pipeline::Pipeline;
-use crate::results::{Dataset, SeedResult};
-use crate::statistics::Seeds;
-use crate::steps::spread::spread as spread_of;
-use crate::steps::table::ResultRow;
+use records::Dataset;
+use statistics::Seeds;
+use summary::SeedResult;
+use summary::spread as spread_of;
+use table::ResultRow;
 
 const OURS: &str = include_str!("../../pipeline.ron");
 

@@ -14,11 +14,12 @@ use rayon::prelude::*;
 
 use super::{Check, Level, Status};
 use crate::bundle::{Contents, is_image};
-use crate::key::Digest;
 use crate::plan::{Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
-use crate::steps::{Context, Environment, Params};
-use crate::store::{Lookup, Output, Store, Unreadable};
+use crate::steps::{Environment, Params};
+use step::Context;
+use store::key::Digest;
+use store::{Lookup, Output, Store, Unreadable};
 
 /// The checks of the level, over a report in `report` and a store that reads everything
 /// ([`Store::is_paranoid`]); what a bundle leaves out on purpose, if it is one, is not missing.
@@ -241,11 +242,10 @@ fn again(
         inputs,
         output: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
-        environment: Environment::default(),
         stop,
         progress: &mut |_| {},
     };
-    step.params.run(&mut context)?;
+    step.params.run(&Environment::default(), &mut context)?;
     let outputs = step.params.outputs().iter();
     outputs
         .map(|&name| {

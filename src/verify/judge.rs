@@ -5,10 +5,11 @@
 use serde::Serialize;
 
 use super::measured::{Measured, error, measured};
+use crate::pipeline::Quantity;
 use crate::pipeline::{self, Applies, Claim, Claims, Statement};
-use crate::results::{Quantity, Spread};
-use crate::statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
-use crate::steps::table::{ResultRow, Results};
+use statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
+use summary::Spread;
+use table::{ResultRow, Results};
 
 /// What became of a claim, and by which evidence.
 #[derive(Clone, Debug, PartialEq, Serialize)]

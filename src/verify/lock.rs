@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::{Check, Level, Status};
-use crate::key::{Digest, KeyInputs, Numeric, Parameters};
 use crate::pipeline::{Experiment, Hole};
 use crate::plan::{Bases, Graph, Input, Step};
 use crate::report::PIPELINE;
 use crate::report::provenance::{
     self, Dependency, Digests, HoleRecord, Lack, Statement, StepRecord, Subject, Unusable,
 };
+use store::key::{Digest, KeyInputs, Numeric, Parameters};
 
 /// Checks the report in this folder against its provenance, and that against the experiment as the
 /// present pipeline and code have it: one check for the provenance as a whole, one for each step, each

@@ -1,7 +1,8 @@
 //! What a metric is in the results' record. Unaware of what is asked about it.
 
-use crate::results::{Metric, SeedResult, Spread};
-use crate::steps::table::ResultRow;
+use crate::pipeline::Metric;
+use summary::{SeedResult, Spread};
+use table::ResultRow;
 
 /// What the results have of a metric of one model.
 #[derive(Clone, Copy, Debug, PartialEq)]

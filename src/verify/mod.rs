@@ -117,7 +117,7 @@ pub struct Check {
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
-    #[serde(serialize_with = "crate::store::displayed")]
+    #[serde(serialize_with = "store::displayed")]
     pub file: PathBuf,
     /// From 1.
     pub line: usize,

@@ -28,7 +28,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::quote::{Expression, Quoted, lost};
 use super::{Check, Level, Status};
 use crate::error::Invalid;
-use crate::steps::table::{Results, grid};
+use table::{Results, grid};
 
 #[cfg(test)]
 pub mod examples;

@@ -8,8 +8,9 @@ use anyhow::Result;
 
 use super::measured::{Measured, error, measured};
 use crate::error::Invalid;
-use crate::results::{Quantity, SeedResult};
-use crate::steps::table::{ResultRow, Results};
+use crate::pipeline::Quantity;
+use summary::SeedResult;
+use table::{ResultRow, Results};
 
 /// Something that a report says.
 #[derive(Clone, Debug, PartialEq)]

@@ -41,7 +41,7 @@ pub fn run_as_nobody() -> Option<Nobody> {
         println!("skipped: no setpriv, or it may not change the user");
         return None;
     }
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_fig6"), folder.path().join("fig6")).unwrap();
     Some(Nobody {
@@ -132,7 +132,7 @@ pub fn done(output: &Output) -> Done {
 
 impl Project {
     pub fn new(pipeline: &str) -> Project {
-        let folder = fig6_testing::folder();
+        let folder = testing::folder();
         fs::write(folder.path().join("pipeline.ron"), pipeline).unwrap();
         let user = None;
         Project { folder, user }

@@ -2,9 +2,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../src/steps/download/tests/relay.rs"]
+#[path = "../../crates/steps/download/src/tests/relay.rs"]
 mod relay;
-#[path = "../../src/steps/download/tests/server.rs"]
+#[path = "../../crates/steps/download/src/tests/server.rs"]
 #[allow(dead_code, reason = "the unit tests use the rest")]
 mod server;
 
@@ -15,10 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use common::{Answer as Said, Project, answer};
-use fig6_testing::until;
 use relay::Relay;
 use server::{Answer, Server};
-use sha2::{Digest as _, Sha256};
+use testing::until;
 
 const TINY: &str = include_str!("../pipelines/tiny.ron");
 
@@ -42,10 +41,7 @@ fn content() -> Vec<u8> {
 /// A project whose data are at this URL.
 fn project(url: &str) -> Project {
     let file = content();
-    let sha256: String = Sha256::digest(&file)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let sha256: String = sha256::of(&file);
     let project = Project::new(TINY);
     project.edit(
         "generated(train: 60, test: 20, seed: 6)",
@@ -227,7 +223,7 @@ server.serve_forever()
 impl Secure {
     /// The server, if the machine has what it takes.
     fn start() -> Option<Secure> {
-        let folder = fig6_testing::folder();
+        let folder = testing::folder();
         let openssl = Command::new("openssl")
             .args("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split(' '))
             .args("-addext subjectAltName=DNS:localhost".split(' '))

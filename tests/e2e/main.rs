@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use common::Project;
-use fig6::nn::trained_on::TrainedOn;
-use fig6::nn::weights::parse_with_metadata;
+use nn::trained_on::TrainedOn;
+use nn::weights::parse_with_metadata;
 use serde_json::Value;
 
 const TINY: &str = include_str!("../pipelines/tiny.ron");

@@ -6,17 +6,16 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
-use fig6::foreign;
 use fig6::pipeline::Pipeline;
-use fig6::steps::preprocess::archive::Limits;
-use fig6::steps::preprocess::layout;
+use preprocess::archive::Limits;
+use preprocess::layout;
 use tar::{Builder, EntryType};
 
 use super::records::read;
 use super::seeds::{binary, folders, gzip, header, records, tar, zip};
 use super::target::{MB, alone, measured};
-use fig6_testing::amount;
-use fig6_testing::folder;
+use testing::amount;
+use testing::folder;
 
 /// Reads an archive; gives what is wrong with it, if anything, and the memory that it took.
 fn refused(bytes: &[u8], limits: Limits) -> (String, usize) {
@@ -293,7 +292,7 @@ fn weights(bytes: &[u8]) -> (String, usize) {
     let place = folder();
     let file = place.path().join("input");
     fs::write(&file, bytes).unwrap();
-    let (result, peak) = measured(|| foreign::read(&file));
+    let (result, peak) = measured(|| weight_files::read(&file));
     (format!("{:#}", result.unwrap_err()), peak)
 }
 
@@ -393,7 +392,7 @@ fn names_in_a_zip_archive_lead_nowhere_for_nothing_is_unpacked() {
     }
     let path = inside.join("weights.pt");
     fs::write(&path, zip(&members, true)).unwrap();
-    foreign::read(&path).unwrap();
+    weight_files::read(&path).unwrap();
     let here: Vec<_> = fs::read_dir(outside.path()).unwrap().collect();
     assert_eq!(here.len(), 1);
     assert_eq!(fs::read_dir(&inside).unwrap().count(), 1);
@@ -430,7 +429,7 @@ fn a_safetensors_header_that_claims_too_much_is_refused_before_memory_is_taken()
         let bytes = fs::read(file.path())?;
         let (_, peak) = weights(&bytes);
         assert!(peak < MB, "{header}: {peak} bytes");
-        assert!(fig6::nn::checkpoint::Checkpoint::read(file.path()).is_err());
+        assert!(nn::checkpoint::Checkpoint::read(file.path()).is_err());
     }
     // JSON that nests without end.
     let header = format!("{{\"a\":{}", "[".repeat(1_000_000));

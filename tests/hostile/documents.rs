@@ -9,7 +9,7 @@ use fig6::verify::prose::{Document, Reports, Source, check, rewrite};
 
 use super::dice::Dice;
 use super::target::{Bound, KB, Target, alone};
-use fig6_testing::folder;
+use testing::folder;
 
 const LATEX: &str = r"\newcommand{\figsix}[2]{#2}
 \figsix{test_error(resnet8)}{$42.10 \pm 3.25$}\,\% % \figsix{no}{mark}

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use super::common::{Answer, Project, answer, pictures};
 use super::seeds::{folders, tar};
 use super::target::alone;
-use fig6_testing::HANG;
+use testing::HANG;
 
 const PIPELINE: &str = include_str!("../pipelines/tiny.ron");
 

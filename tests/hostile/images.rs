@@ -1,7 +1,7 @@
 //! PNG and JPEG files, as members of an archive or files of a folder.
 
-use fig6::cifar::IMAGE;
-use fig6::steps::preprocess::decode;
+use cifar::IMAGE;
+use preprocess::decode;
 
 use super::seeds::{pictures, png, seal_png, zlib};
 use super::target::{Bound, MB, Target, alone, measured};

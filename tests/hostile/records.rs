@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use fig6::cifar::Images;
-use fig6::steps::preprocess::archive::Limits;
-use fig6::steps::preprocess::layout::{self, Data};
+use cifar::Images;
+use preprocess::archive::Limits;
+use preprocess::layout::{self, Data};
 
 use super::seeds::{meta, python2, python3, records};
 use super::target::{Bound, KB, Target, alone};
-use fig6_testing::folder;
+use testing::folder;
 
 /// Reads a folder or an archive.
 pub fn read(path: &Path) -> Result<Data> {

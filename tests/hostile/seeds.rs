@@ -3,7 +3,7 @@
 
 use std::io::{Cursor, Read as _, Write as _};
 
-use fig6::cifar::{CLASS_NAMES, IMAGE};
+use cifar::{CLASS_NAMES, IMAGE};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, RgbaImage};

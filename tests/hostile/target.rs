@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use super::ALLOCATOR;
 use super::dice::Dice;
-use fig6_testing::{HANG, amount, folder};
+use testing::{HANG, amount, folder};
 
 /// The allocator counts for the whole process, so one target runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());

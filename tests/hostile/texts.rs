@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use fig6::key::{Basis, Digest, KeyInputs, Numeric, SCHEMA};
-use fig6::nn::device::Backend;
 use fig6::pipeline::Pipeline;
 use fig6::plan::{Bases, Format, Graph, draw};
-use fig6::results::parse_metrics;
 use fig6::run::Task;
-use fig6::steps::{Environment, plot};
-use fig6::store::{Claimed, Lookup, Manifest, RunRecord, Store};
+use fig6::steps::Environment;
+use nn::device::Backend;
+use records::parse_metrics;
 use serde::Deserialize;
 use serde_json::Value;
+use store::key::{Basis, Digest, KeyInputs, Numeric, SCHEMA};
+use store::{Claimed, Lookup, Manifest, RunRecord, Store};
 
 use super::dice::Dice;
 use super::target::{Bound, KB, Target, alone};
-use fig6_testing::folder;
+use testing::folder;
 
 /// Small, and has every kind of entry.
 const PIPELINE: &str = r#"(

@@ -6,18 +6,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use fig6::foreign;
-use fig6::nn::checkpoint::{Checkpoint, Checkpoints};
-use fig6::nn::device::Backend;
-use fig6::nn::resnet::{Architecture, Shortcut};
-use fig6::nn::trained_on::TrainedOn;
-use fig6::nn::weights::{self, State, Values};
+use nn::checkpoint::{Checkpoint, Checkpoints};
+use nn::device::Backend;
+use nn::resnet::{Architecture, Shortcut};
+use nn::trained_on::TrainedOn;
+use nn::weights::{self, State, Values};
 use serde_json::json;
 
 use super::dice::Dice;
 use super::seeds::{unzip, zip};
 use super::target::{Bound, KB, MB, Target, alone};
-use fig6_testing::folder;
+use testing::folder;
 
 const NET: Architecture = Architecture {
     n: 1,
@@ -203,7 +202,7 @@ fn repack(dice: &mut Dice, bytes: &[u8], other: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn take(path: &Path) -> Result<()> {
-    let found = foreign::read(path)?;
+    let found = weight_files::read(path)?;
     for tensor in found.state.values() {
         assert_eq!(tensor.values.len(), tensor.shape.iter().product::<usize>());
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::common::{Project, answer};
 use super::{NONE, TINY, finished};
-use fig6_testing::{start, until};
+use testing::{start, until};
 
 /// Paths that fsck calls damaged, and the steps that it names.
 fn damaged(project: &Project, arguments: &[&str]) -> (i32, Vec<String>, Vec<String>) {

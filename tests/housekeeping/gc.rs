@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::common::Project;
 use super::{Moments, NONE, TINY, finished};
-use fig6_testing::{amount, start, until};
+use testing::{amount, start, until};
 
 /// The names of results that gc removed or would remove, sorted.
 fn removed(project: &Project, arguments: &[&str]) -> Vec<String> {

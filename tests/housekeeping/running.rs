@@ -2,9 +2,9 @@
 
 use std::process::Child;
 
-use fig6_testing::{start, until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use testing::{start, until};
 
 use super::common::Project;
 use super::{TINY, finished};

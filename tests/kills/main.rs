@@ -11,11 +11,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{Project, pictures};
-use fig6_testing::{TRIES, amount, start, until};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use testing::{TRIES, amount, start, until};
 
 /// Kills one command again and again.
 struct Killer {
@@ -89,7 +89,7 @@ impl Killer {
 
 /// The iterations of all newest checkpoints below a folder.
 fn iterations_kept(folder: &Path) -> u64 {
-    let newest = |folder: &Path| fig6::nn::checkpoint::newest_iteration(folder);
+    let newest = |folder: &Path| nn::checkpoint::newest_iteration(folder);
     let folders = walkdir::WalkDir::new(folder).into_iter().flatten();
     let folders = folders.filter(|entry| entry.file_type().is_dir());
     folders.filter_map(|entry| newest(entry.path())).sum()
@@ -133,7 +133,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn an_experiment_killed_at_random_moments_ends_in_the_same_files() {
     let device = device();
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let data = pictures(folder.path(), 60, 20);
     let train = |name: &str, threads: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fig6"));

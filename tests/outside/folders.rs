@@ -26,7 +26,7 @@ fn split(folder: &Path, count: u8) {
 
 #[test]
 fn a_folder_for_validation_is_the_validation_set_of_a_training_by_itself() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let data = folder.path().join("data");
     for (name, count) in [("train", 2), ("test", 1), ("valid", 1)] {
         split(&data.join(name), count);

@@ -50,7 +50,7 @@ fn is_obeyed(letter: char) -> bool {
 
 /// A folder with that name and a small pipeline in it.
 fn unreadable_name() -> (tempfile::TempDir, PathBuf) {
-    let above = fig6_testing::folder();
+    let above = testing::folder();
     let folder = above.path().join(OsStr::from_bytes(NAME));
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("pipeline.ron"), TINY).unwrap();
@@ -187,11 +187,7 @@ fn a_mirror_is_a_folder_or_the_archive_itself_and_need_not_be_utf8() {
     fs::create_dir(&mirror).unwrap();
     fs::write(mirror.join("c.tar.gz"), &archive).unwrap();
     fs::write(folder.join("other"), &archive).unwrap();
-    let digest: String = {
-        use sha2::Digest as _;
-        let digest = sha2::Sha256::digest(&archive);
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    };
+    let digest = sha256::of(&archive);
     let source = format!(
         "archives([(url: \"http://127.0.0.1:1/c.tar.gz\", bytes: {}, sha256: \"{digest}\")])",
         archive.len()
@@ -205,7 +201,7 @@ fn a_mirror_is_a_folder_or_the_archive_itself_and_need_not_be_utf8() {
         "other".as_ref(),
         "./m2/c.tar.gz".as_ref(),
     ] {
-        let store = fig6_testing::folder();
+        let store = testing::folder();
         let mut arguments = words("reproduce preprocess --artifacts");
         arguments.extend([store.path().as_os_str(), "--mirror".as_ref(), mirror]);
         let (code, said) = run(&arguments, &[]);
@@ -219,7 +215,7 @@ fn a_mirror_is_a_folder_or_the_archive_itself_and_need_not_be_utf8() {
 
 #[test]
 fn an_empty_variable_counts_as_not_set_and_an_error_names_the_variable() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     fs::write(folder.path().join("pipeline.ron"), TINY).unwrap();
     let empty = [
         ("FIG6_MIRROR", ""),
@@ -267,7 +263,7 @@ fn an_empty_variable_counts_as_not_set_and_an_error_names_the_variable() {
 
 #[test]
 fn numbers_out_of_range_are_shown_as_they_were_written() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     for (arguments, said) in [
         (
             "train --exp-name x --learning-rate 1e400",
@@ -308,7 +304,7 @@ fn numbers_out_of_range_are_shown_as_they_were_written() {
 
 #[test]
 fn only_colours_of_our_own_reach_a_terminal() {
-    let folder = fig6_testing::folder();
+    let folder = testing::folder();
     let hostile = "no\u{1b}[31m\u{9b}2J\u{202e}\nok lock: forged";
     let arguments = [
         "--color", "always", "evaluate", hostile, "b", "--data", "data",

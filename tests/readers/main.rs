@@ -12,8 +12,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use common::{Answer, Project, answer, below, pictures};
-use fig6_testing::until;
 use rustix::process::{Pid, Signal, kill_process};
+use testing::until;
 
 const CLAIMS: &str = include_str!("../pipelines/claims.ron");
 

@@ -9,12 +9,11 @@ use std::io::Read;
 use std::path::Path;
 
 use common::{Project, shared_data};
-use fig6_testing::amount;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+use testing::amount;
 
 /// The pipeline, with trainings that are long enough to learn something.
 fn pipeline() -> String {
@@ -118,10 +117,7 @@ fn small_nets_learn_real_images_from_class_folders() {
         &BTreeMap::from([("train", 400), ("test", 100)]),
     );
     let bytes = fs::read(&archive).unwrap();
-    let sha256: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let sha256 = sha256::of(&bytes);
     project.edit("bytes: 1,", &format!("bytes: {},", bytes.len()));
     project.edit(&"0".repeat(64), &sha256);
 

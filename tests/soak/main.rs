@@ -16,10 +16,10 @@ use std::process::Child;
 use std::time::Duration;
 
 use common::{Done, Project, done};
-use fig6_testing::{amount, start, until};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
+use testing::{amount, start, until};
 
 const PIPELINE: &str = include_str!("../pipelines/one.ron");
 

@@ -12,19 +12,19 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use common::{Answer, answer, pictures, shared_data};
-use fig6::nn::augment::Normalise;
-use fig6::nn::checkpoint::newest_iteration;
-use fig6::nn::device::Backend;
-use fig6::nn::fit::Interrupted;
-use fig6::nn::predict::logits;
-use fig6::nn::recipe::Recipe;
-use fig6::nn::resnet::{Architecture, Shortcut};
-use fig6::results::Statistics;
 use fig6::standalone::{Existing, Prepared, Request, Weights};
-use fig6::steps::train::Params;
-use fig6_testing::until;
+use nn::augment::Normalise;
+use nn::checkpoint::newest_iteration;
+use nn::device::Backend;
+use nn::fit::Interrupted;
+use nn::predict::logits;
+use nn::recipe::Recipe;
+use nn::resnet::{Architecture, Shortcut};
+use records::Statistics;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use testing::until;
+use train::Params;
 
 /// A folder with images in `data` and experiments of a second.
 struct Place(tempfile::TempDir);
@@ -42,7 +42,7 @@ const SHORT: [&str; 8] = [
 
 impl Place {
     fn new() -> Place {
-        let folder = fig6_testing::folder();
+        let folder = testing::folder();
         pictures(folder.path(), 40, 20);
         Place(folder)
     }

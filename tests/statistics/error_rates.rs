@@ -1,8 +1,8 @@
 //! Thousands of experiments of each kind: wrong verdicts are no more frequent than the level says, and
 //! right ones frequent enough to be of use.
 
-use fig6::statistics::Verdict;
-use fig6_testing::amount;
+use statistics::Verdict;
+use testing::amount;
 
 use super::simulation::{Family, Kind, LEVEL, Normal, SIGMA, rates};
 

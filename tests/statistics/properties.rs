@@ -1,11 +1,11 @@
 //! What must not change a verdict, and what can change it in one direction only; numbers that are no
 //! sensible input.
 
-use fig6::statistics::{
+use proptest::prelude::*;
+use statistics::{
     Evidence, Interval, Method, Published, Relation, Sample, Seeds, Unknown, Verdict, Why,
     agreement, bound, confidence_interval, decide, holm, order, seeds_needed, student, trend,
 };
-use proptest::prelude::*;
 
 const LEVEL: f64 = 0.05;
 

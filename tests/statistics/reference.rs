@@ -2,11 +2,11 @@
 
 use std::fmt::Debug;
 
-use fig6::statistics::{
+use serde::Deserialize;
+use statistics::{
     Evidence, Published, Relation, Sample, Test, agreement, bound, confidence_interval, holm,
     order, student, trend,
 };
-use serde::Deserialize;
 
 /// Relative. Both sides compute with 64 bits: what differs is the order of sums, by some units in the
 /// last place of means of about 8 whose differences are about 0.1, which the statistic t then has and the

@@ -15,7 +15,7 @@ use super::common::Project;
 use super::disk::{Disk, Loss, Tree};
 use super::trace::{self, Call};
 use super::{PIPELINE, recovered, set_aside, stride};
-use fig6_testing::amount;
+use testing::amount;
 
 /// A run with a checkpoint after every iteration.
 pub fn run(project: &Project) -> Command {

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use super::common::{Answer, Project, answer, run_as_nobody};
 use super::{PIPELINE, crashes, recovered, stride, trace};
-use fig6_testing::amount;
+use testing::amount;
 
 /// Checks that a run which lacked something said so in one error, or did without.
 ///

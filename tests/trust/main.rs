@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use common::Project;
-use fig6_testing::amount;
+use testing::amount;
 
 /// Every kind of step once.
 pub const PIPELINE: &str = include_str!("../pipelines/one.ron");

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::common::{Done, Project, done};
 use super::{PIPELINE, recovered};
-use fig6_testing::{TRIES, amount, until};
+use testing::{TRIES, amount, until};
 
 /// A pipeline with a training that takes a while.
 fn long(iterations: u32) -> String {
@@ -27,7 +27,7 @@ fn reproduce(project: &Project) -> Command {
 }
 
 fn start(project: &Project, arguments: &[&str]) -> Child {
-    fig6_testing::start(reproduce(project).args(arguments))
+    testing::start(reproduce(project).args(arguments))
 }
 
 fn end(child: Child) -> Done {
@@ -43,8 +43,7 @@ fn trained(project: &Project, iterations: u64) -> bool {
     let folders = walkdir::WalkDir::new(project.path("artifacts/work"))
         .into_iter()
         .flatten();
-    let mut newest =
-        folders.filter_map(|entry| fig6::nn::checkpoint::newest_iteration(entry.path()));
+    let mut newest = folders.filter_map(|entry| nn::checkpoint::newest_iteration(entry.path()));
     newest.any(|newest| newest >= iterations)
 }
 
@@ -165,7 +164,7 @@ impl Paused {
     fn in_training(command: impl Fn(&Project) -> Command) -> Paused {
         for _ in 0..TRIES {
             let project = Project::new(&long(LENGTH));
-            let mut run = fig6_testing::start(command(&project).args(["--checkpoint-every", "0"]));
+            let mut run = testing::start(command(&project).args(["--checkpoint-every", "0"]));
             until("a checkpoint", || {
                 trained(&project, 2) || run.try_wait().unwrap().is_some()
             });
@@ -238,7 +237,7 @@ fn a_run_that_is_asked_to_end_says_what_is_left() {
     let project = Project::new(&long(100_000));
     let mut command = project.heeding_command();
     command.args(["reproduce", "--checkpoint-every", "0"]);
-    let run = fig6_testing::start(&mut command);
+    let run = testing::start(&mut command);
     until("a checkpoint", || trained(&project, 1));
     signal(&run, Signal::INT);
     let output = run.wait_with_output().unwrap();

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use fig6::key::Digest;
-use fig6::store::{Manifest, Output};
 use serde_json::json;
+use store::key::Digest;
+use store::{Manifest, Output};
 
 use super::*;
 
@@ -801,7 +801,7 @@ fn on_another_processor_a_training_may_differ_within_a_tolerance_and_no_further(
     assert!(answer.out.contains("instead of another"), "{}", answer.out);
     assert!(answer.out.contains("tolerance 1 points"), "{}", answer.out);
     let text = fs::read_to_string(object(&project, step, "training.json")).unwrap();
-    let mut training: fig6::results::Training = serde_json::from_str(&text).unwrap();
+    let mut training: records::Training = serde_json::from_str(&text).unwrap();
     training.last.test_error -= 5.0;
     let forged = serde_json::to_string(&training).unwrap();
     forge(&project, step, "training.json", forged.as_bytes());

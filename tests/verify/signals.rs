@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
-use fig6_testing::{TRIES, start, until};
+use testing::{TRIES, start, until};
 
 /// A folder with a bundle that takes a while to unpack: its pipeline file has a long comment.
 fn with_a_large_bundle() -> Project {

@@ -27,7 +27,7 @@ fn write_by(path: &Path, content: &str) -> Result<()> {
 const WAYS: [fn(&Path, &str) -> Result<()>; 2] = [write, write_by];
 
 fn folder() -> tempfile::TempDir {
-    fig6_testing::folder()
+    testing::folder()
 }
 
 fn names(folder: &Path) -> Vec<OsString> {

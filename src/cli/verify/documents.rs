@@ -10,10 +10,10 @@ use anyhow::{Result, ensure};
 use super::arguments::Arguments;
 use super::scene::{Scene, unusable};
 use crate::cli::file::UserFile;
-use crate::key::Digest;
 use crate::report::provenance::{self, Statement};
 use crate::verify::prose::{self, Document, Reports};
 use crate::verify::{Check, Level, Status};
+use store::key::Digest;
 
 /// Numbers in documents, brought up to date first if that is wanted: all documents or none.
 pub fn check(arguments: &Arguments, scene: &Scene) -> Vec<Check> {

@@ -15,16 +15,16 @@ use crate::cli::environment::mirrors;
 use crate::cli::out::Out;
 use crate::cli::terminal::{Paint, paint};
 use crate::cli::{Project, Where};
-use crate::nn::draw::Draw;
 use crate::pipeline::{Claims, Pipeline};
 use crate::plan::Graph;
 use crate::report::provenance::{self, Statement, Unusable};
 use crate::run::{self, Executor};
-use crate::steps::table::Results;
-use crate::store::Store;
 use crate::verify::again::{Setting, again};
 use crate::verify::integrity::integrity;
 use crate::verify::{Check, Level, Status, as_reported, claims, lock};
+use nn::draw::Draw;
+use store::Store;
+use table::Results;
 
 /// The file of a report that its numbers are in.
 const RESULTS: &str = "results.json";

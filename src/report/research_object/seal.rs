@@ -5,7 +5,7 @@
 //! as the new one. All that two such crates differ in is when, where and how fast the steps ran.
 
 use super::super::provenance::TERMS;
-use crate::key::Digest;
+use store::key::Digest;
 
 /// The identifier of a crate that describes what has this digest, without the digest of its text.
 pub fn open(described: &Digest) -> String {

@@ -456,7 +456,7 @@ fn a_report_with_holes_is_undecided_and_holes_of_nothing_fail() {
         let holes = experiment.holes.entry(model.to_owned()).or_default();
         holes.insert(1, hole);
     }
-    let project = Project::of(fig6_testing::folder(), TINY, experiment, 1);
+    let project = Project::of(testing::folder(), TINY, experiment, 1);
     project.publish();
     let checks = lock(&whole, &project.report());
     assert_eq!(failed(&checks), []);

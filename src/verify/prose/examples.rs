@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 
 use super::Source;
-use crate::results::{Dataset, SeedResult, Spread};
-use crate::steps::table::{Missing, ResultRow, Results};
+use records::Dataset;
+use summary::{SeedResult, Spread};
+use table::{Missing, ResultRow, Results};
 
 /// Two models with results, of which one lacks a seed, and one without any.
 pub fn results() -> Results {

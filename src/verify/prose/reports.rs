@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use super::Source;
 use crate::error::nearest;
 use crate::report::REPORTS;
-use crate::steps::table::Results;
-use crate::store::is_folder;
+use store::is_folder;
+use table::Results;
 
 /// The folder of reports, with one folder for each profile.
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn results_of_another_profile_or_with_another_content_are_refused() {
-        let folder = fig6_testing::folder();
+        let folder = testing::folder();
         let kept = reports().folder.join("smoke/results.json");
         let text = fs::read_to_string(kept).unwrap();
         let refused = |text: &str| {

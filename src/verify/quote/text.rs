@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 use super::{Expression, Field, Number, Quoted};
 use crate::error::Invalid;
-use crate::results::{Metric, Quantity};
+use crate::pipeline::{Metric, Quantity};
 
 const FIELDS: [(&str, Field); 7] = [
     ("mean", Field::Mean),

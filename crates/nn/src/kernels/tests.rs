@@ -1,0 +1,232 @@
+//! Whoever computes the layers, they come out as burn's own operations give them, with the same
+//! gradients.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::*;
+use crate::device::Backend;
+use crate::draw::Draw;
+use crate::weights::read;
+
+/// The operations under test, and those that they are held against.
+struct Operations {
+    train: fn(Tensor<4>, Unit, Then) -> Batch,
+    infer: fn(Tensor<4>, Unit, Tensor<1>, Tensor<1>, Then) -> Tensor<4>,
+    zero_pad: fn(Tensor<4>, Shrink, [usize; 2]) -> Tensor<4>,
+    fork: fn(Tensor<4>) -> [Tensor<4>; 2],
+    mean: fn(Tensor<4>) -> Tensor<2>,
+}
+
+const ROUTED: Operations = Operations {
+    train,
+    infer,
+    zero_pad,
+    fork,
+    mean,
+};
+
+const PORTABLE: Operations = Operations {
+    train: portable::train,
+    infer: portable::infer,
+    zero_pad: portable::zero_pad,
+    fork: |x| [x.clone(), x],
+    mean: portable::mean,
+};
+
+fn backends() -> impl Iterator<Item = Backend> {
+    let backends = [Backend::Flex, Backend::TchCpu];
+    backends.into_iter().filter(|backend| backend.compiled_in())
+}
+
+fn numbers(name: &str, count: usize) -> Vec<f32> {
+    let mut draw = Draw::at(name, &[0]);
+    (0..count).map(|_| draw.normal() as f32).collect()
+}
+
+fn tensor<const D: usize>(name: &str, shape: [usize; D], device: &Device) -> Tensor<D> {
+    let data = TensorData::new(numbers(name, shape.iter().product()), shape);
+    let tensor = Tensor::from_data(data, device);
+    if device.is_autodiff() {
+        tensor.require_grad()
+    } else {
+        tensor
+    }
+}
+
+/// The parameters of a layer, all drawn.
+struct Parameters {
+    weights: Tensor<4>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    stride: usize,
+}
+
+impl Parameters {
+    fn new(name: &str, shape: [usize; 4], stride: usize, device: &Device) -> Parameters {
+        Parameters {
+            weights: tensor(&format!("{name} weights"), shape, device),
+            scale: tensor(&format!("{name} scale"), [shape[0]], device),
+            shift: tensor(&format!("{name} shift"), [shape[0]], device),
+            stride,
+        }
+    }
+
+    fn unit(&self) -> Unit {
+        Unit {
+            weights: self.weights.clone(),
+            stride: self.stride,
+            scale: self.scale.clone(),
+            shift: self.shift.clone(),
+            epsilon: 1e-5,
+        }
+    }
+}
+
+/// What a small network says of an input, and every gradient: two layers and their skip, then two
+/// that halve the maps beside `shrink` or, without it, a learned projection.
+fn network(
+    operations: &Operations,
+    shrink: Option<Shrink>,
+    device: &Device,
+) -> Vec<(String, Vec<f32>)> {
+    let Operations {
+        train,
+        zero_pad,
+        fork,
+        mean,
+        ..
+    } = operations;
+    let x: Tensor<4> = tensor("x", [3, 16, 6, 8], device);
+    let layer = |name: &str, shape, stride| Parameters::new(name, shape, stride, device);
+    let layers = [
+        layer("a", [16, 16, 3, 3], 1),
+        layer("b", [16, 16, 3, 3], 1),
+        layer("c", [32, 16, 3, 3], 2),
+        layer("d", [32, 32, 3, 3], 1),
+        layer("e", [32, 16, 1, 1], 2),
+    ];
+    let [a, b, c, d, e] = layers.each_ref().map(Parameters::unit);
+    let [main, skip] = fork(x.clone());
+    let first = train(main, a, Then::Relu);
+    let y = train(first.output, b, Then::AddRelu(skip)).output;
+    let [main, skip] = fork(y);
+    let y = train(main, c, Then::Relu).output;
+    let skip = match shrink {
+        Some(shrink) => zero_pad(skip, shrink, [5, 11]),
+        None => train(skip, e, Then::Nothing).output,
+    };
+    let y = train(y, d, Then::AddRelu(skip)).output;
+    let means = mean(y);
+    let slope: Tensor<2> = Tensor::from_inner(tensor("slope", [3, 32], &device.clone().inner()));
+    let gradients = (means.clone() * slope).sum().backward();
+    let mut found = vec![
+        ("means".to_owned(), read(means.inner()).unwrap()),
+        ("mean".to_owned(), read(first.mean.inner()).unwrap()),
+        ("variance".to_owned(), read(first.variance.inner()).unwrap()),
+        ("x".to_owned(), read(x.grad(&gradients).unwrap()).unwrap()),
+    ];
+    for (index, layer) in layers
+        .iter()
+        .enumerate()
+        .take(if shrink.is_some() { 4 } else { 5 })
+    {
+        let vectors = [layer.scale.grad(&gradients), layer.shift.grad(&gradients)];
+        let [scale, shift] = vectors.map(|gradient| read(gradient.unwrap()).unwrap());
+        let weights = read(layer.weights.grad(&gradients).unwrap()).unwrap();
+        found.push((format!("weights {index}"), weights));
+        found.push((format!("scale {index}"), scale));
+        found.push((format!("shift {index}"), shift));
+    }
+    found
+}
+
+fn close(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0_f32, |a, x| a.max(x.abs()));
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let off = (found - expected).abs();
+        assert!(
+            off <= 1e-4 * largest.max(1e-3),
+            "{what} at {place}: {found}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn every_backend_trains_as_burns_own_operations_do() {
+    let reference = Backend::Flex.open().unwrap().autodiff();
+    for shrink in [Some(Shrink::EveryOther), Some(Shrink::Largest), None] {
+        let expected = network(&PORTABLE, shrink, &reference);
+        for backend in backends() {
+            let found = network(&ROUTED, shrink, &backend.open().unwrap().autodiff());
+            for ((name, found), (_, expected)) in found.iter().zip(&expected) {
+                close(found, expected, &format!("{name} on {backend}, {shrink:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_backend_infers_as_burns_own_operations_do() {
+    let outputs = |operations: &Operations, device: &Device| -> Vec<Vec<f32>> {
+        let Operations {
+            infer,
+            zero_pad,
+            mean,
+            ..
+        } = operations;
+        let layer = Parameters::new("a", [32, 5, 3, 3], 2, device);
+        let statistics = || {
+            let variance: Tensor<1> = tensor("variance", [32], device);
+            (tensor("mean", [32], device), variance.abs())
+        };
+        let x: Tensor<4> = tensor("x", [3, 5, 7, 8], device);
+        let skips = [
+            Then::Nothing,
+            Then::Relu,
+            Then::AddRelu(tensor("skip", [3, 32, 4, 4], device)),
+        ];
+        let layers = skips.map(|then| {
+            let (means, variance) = statistics();
+            read(infer(x.clone(), layer.unit(), means, variance, then)).unwrap()
+        });
+        let padded = read(zero_pad(x.clone(), Shrink::EveryOther, [1, 2])).unwrap();
+        layers
+            .into_iter()
+            .chain([padded, read(mean(x.clone())).unwrap()])
+            .collect()
+    };
+    let expected = outputs(&PORTABLE, &Backend::Flex.open().unwrap());
+    for backend in backends() {
+        let found = outputs(&ROUTED, &backend.open().unwrap());
+        for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            close(found, expected, &format!("output {index} on {backend}"));
+        }
+    }
+}
+
+#[test]
+fn every_backend_takes_a_step_of_sgd_as_burns_own_operations_do_bit_by_bit() {
+    let rates = Rates {
+        learning_rate: 0.1,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+    };
+    // Two steps: the first has no velocity yet.
+    let steps = |sgd: fn(Update, Rates) -> [Tensor<1>; 2], device: &Device| {
+        let update = |weights, velocity, gradient| Update {
+            weights,
+            gradient: tensor(gradient, [1_000], device),
+            velocity,
+        };
+        let start = tensor("weights", [1_000], device);
+        let [weights, velocity] = sgd(update(start, None, "first"), rates);
+        let [weights, velocity] = sgd(update(weights, Some(velocity), "second"), rates);
+        [weights, velocity].map(|values| read(values).unwrap())
+    };
+    let expected = steps(portable::sgd, &Backend::Flex.open().unwrap());
+    for backend in backends() {
+        let found = steps(sgd, &backend.open().unwrap());
+        assert!(found == expected, "{backend}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Loss and error of trained images: read back from the device, and summed up.
+//!
+//! Unaware of what is done with the sums.
+
+use std::error::Error;
+use std::fmt;
+
+use anyhow::Result;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::predict::{likeliest, percent};
+use super::weights::read;
+use cifar::CLASSES;
+
+/// A training that has left the finite numbers; it says where.
+#[derive(Debug)]
+pub struct NotFinite(pub String);
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NotFinite {}
+
+/// Sums over a number of trained images.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// Images seen.
+    pub images: u64,
+    /// Images that were classified wrongly.
+    pub errors: u64,
+    /// Sum of cross-entropies, in nats.
+    pub losses: f64,
+}
+
+impl Tally {
+    /// Adds the images of another tally.
+    pub fn add(&mut self, other: &Tally) {
+        self.images += other.images;
+        self.errors += other.errors;
+        self.losses += other.losses;
+    }
+
+    /// Mean cross-entropy, in nats; 0 where there are no images.
+    pub fn loss(&self) -> f64 {
+        match self.images {
+            0 => 0.0,
+            images => self.losses / images as f64,
+        }
+    }
+
+    /// Share of wrongly classified images, in percent; 0 where there are none.
+    pub fn error(&self) -> f64 {
+        percent(self.errors, self.images)
+    }
+}
+
+/// An iteration whose outcome still lies on the device.
+pub struct Outcome {
+    /// Counted from 0.
+    pub iteration: u64,
+    /// The rate that the iteration's step was taken with.
+    pub learning_rate: f64,
+    /// `[images, 10]`, before the step.
+    pub logits: Tensor<2>,
+    /// One for each image.
+    pub labels: Vec<u8>,
+}
+
+impl Outcome {
+    /// Loss and error of the iteration's images.
+    ///
+    /// # Errors
+    /// [`NotFinite`] if the loss is infinite or no number; if the logits cannot be read back.
+    pub fn read(&self) -> Result<Tally> {
+        let logits = read(self.logits.clone())?;
+        let mut tally = Tally::default();
+        for (logits, &label) in logits.chunks_exact(CLASSES).zip(&self.labels) {
+            tally.images += 1;
+            tally.errors += u64::from(likeliest(logits) != label);
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let exponentials = logits.iter().map(|x| f64::from(x - largest).exp());
+            let normaliser: f64 = exponentials.sum();
+            tally.losses += normaliser.ln() - f64::from(logits[usize::from(label)] - largest);
+        }
+        if !tally.losses.is_finite() {
+            let said = format!(
+                "the loss is {} at iteration {} with learning rate {:?}",
+                tally.loss(),
+                self.iteration,
+                self.learning_rate
+            );
+            return Err(NotFinite(said).into());
+        }
+        Ok(tally)
+    }
+}

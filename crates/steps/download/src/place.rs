@@ -1,0 +1,295 @@
+//! Where an archive may lie: the mirrors first, by file name, then the sources' own URLs.
+//!
+//! Only names places; unaware of whether what is there is the archive.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::url::shown;
+use crate::{ArchiveId, Source};
+
+/// A file or URL that may hold the archive with identity `id`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub location: Location,
+    pub id: ArchiveId,
+    /// Last component of the source's URL; what a mirror is asked for.
+    pub file_name: String,
+}
+
+/// How a place is read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Location {
+    /// A file on this machine.
+    File(PathBuf),
+    /// `http:` or `https:` URL.
+    Http(String),
+    /// A URL that cannot be read.
+    Unsupported(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Location::File(path) => write!(f, "{}", path.display()),
+            Location::Http(url) | Location::Unsupported(url) => f.write_str(&shown(url)),
+        }
+    }
+}
+
+/// All places in the order in which to try them, each once: every mirror for every source in its
+/// order, then the sources.
+pub fn places(sources: &[Source], mirrors: &[PathBuf]) -> Vec<Place> {
+    let at = |location, source: &Source| Place {
+        location,
+        id: source.id(),
+        file_name: decode(raw_name(&source.url)),
+    };
+    let mirrored = mirrors.iter().flat_map(|mirror| {
+        sources
+            .iter()
+            .map(move |source| at(in_mirror(mirror, raw_name(&source.url)), source))
+    });
+    let own = sources
+        .iter()
+        .map(|source| at(Location::parse(&source.url), source));
+    let mut seen = HashSet::new();
+    mirrored
+        .chain(own)
+        .filter(|place| seen.insert(place.clone()))
+        .collect()
+}
+
+impl Location {
+    /// The location that a URL names.
+    fn parse(url: &str) -> Location {
+        if is_http(url) {
+            return Location::Http(url.to_owned());
+        }
+        // RFC 8089: file:///path, file://localhost/path and file:/path are the same file.
+        let path = strip_scheme(url, "file:").map(|rest| match rest.strip_prefix("//") {
+            Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+            None => rest,
+        });
+        match path {
+            Some(path) if path.starts_with('/') => {
+                Location::File(OsString::from_vec(decoded(path)).into())
+            }
+            _ => Location::Unsupported(url.to_owned()),
+        }
+    }
+}
+
+/// The file `name` (as it stands in a URL) of a mirror, or the mirror itself if it is an archive: a
+/// file, or called as the one that is looked for or as archives are.
+fn in_mirror(mirror: &Path, name: &str) -> Location {
+    let url = mirror
+        .to_str()
+        .filter(|mirror| is_http(mirror) || strip_scheme(mirror, "file:").is_some());
+    if let Some(url) = url {
+        let itself = Location::parse(url);
+        let is_archive = match &itself {
+            Location::File(path) => is_archive(path, name),
+            _ => is_archive_name(raw_name(url), name),
+        };
+        return match is_archive {
+            true => itself,
+            false => Location::parse(&format!("{}/{name}", url.trim_end_matches('/'))),
+        };
+    }
+    Location::File(match is_archive(mirror, name) {
+        true => mirror.to_owned(),
+        false => mirror.join(decode(name)),
+    })
+}
+
+/// Whether a mirror on this machine is the archive itself.
+fn is_archive(path: &Path, name: &str) -> bool {
+    let own = path.file_name().and_then(|own| own.to_str());
+    let is_called_so = own.is_some_and(|own| is_archive_name(own, name));
+    path.is_file() || (is_called_so && !path.is_dir())
+}
+
+/// Whether a file is called as the one that is looked for, or as archives are.
+fn is_archive_name(own: &str, name: &str) -> bool {
+    let own = decode(own);
+    own == decode(name)
+        || [".tar.gz", ".tgz", ".tar"]
+            .iter()
+            .any(|end| own.ends_with(end))
+}
+
+fn is_http(url: &str) -> bool {
+    strip_scheme(url, "http:").is_some() || strip_scheme(url, "https:").is_some()
+}
+
+/// What follows the scheme, which is written in any case.
+fn strip_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
+    let start = url.get(..scheme.len())?;
+    start
+        .eq_ignore_ascii_case(scheme)
+        .then(|| &url[scheme.len()..])
+}
+
+/// The last component of a URL's path, still percent-encoded; `archive` if it has none, or one
+/// that would lead out of a mirror's folder.
+fn raw_name(url: &str) -> &str {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let after_scheme = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let name = after_scheme.rsplit_once('/').map_or("", |(_, name)| name);
+    let plain = decode(name);
+    if plain.is_empty() || plain == "." || plain == ".." || plain.contains(['/', '\\', '\0']) {
+        "archive"
+    } else {
+        name
+    }
+}
+
+/// Percent-decoding. Text that is no valid encoding stays as it is.
+pub fn decode(text: &str) -> String {
+    String::from_utf8(decoded(text)).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Percent-decoding to bytes, which a path may consist of.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = tail.first_chunk::<2>().filter(|_| first == b'%');
+        let value = hex.and_then(|[high, low]| {
+            let digit = |byte: u8| char::from(byte).to_digit(16);
+            u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()
+        });
+        match value {
+            Some(value) => {
+                bytes.push(value);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(url: &str) -> Source {
+        Source {
+            url: url.to_owned(),
+            bytes: 1,
+            sha256: "00".to_owned(),
+        }
+    }
+
+    fn shown(urls: &[&str], mirrors: &[&str]) -> Vec<String> {
+        let sources: Vec<Source> = urls.iter().map(|url| source(url)).collect();
+        let mirrors: Vec<PathBuf> = mirrors.iter().map(|&mirror| mirror.into()).collect();
+        places(&sources, &mirrors)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn mirrors_come_first_and_are_asked_for_the_last_component_of_the_url() {
+        assert_eq!(
+            shown(
+                &["https://a.example/x/c.tar.gz?raw=1", "file:///d/e%20f.tgz"],
+                &["/mnt/m", "HTTP://m.example/p/", "file:///n"],
+            ),
+            [
+                "/mnt/m/c.tar.gz",
+                "/mnt/m/e f.tgz",
+                "HTTP://m.example/p/c.tar.gz",
+                "HTTP://m.example/p/e%20f.tgz",
+                "/n/c.tar.gz",
+                "/n/e f.tgz",
+                "https://a.example/x/c.tar.gz?raw=1",
+                "/d/e f.tgz",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mirror_may_be_the_archive_itself() {
+        let folder = testing::folder();
+        let here = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(here("other"), "").unwrap();
+        std::fs::create_dir(here("c.tgz")).unwrap();
+        let url = "https://a.example/x/c%20d.tar.gz";
+        for (mirror, expected) in [
+            (here("other"), here("other")),
+            (here("c d.tar.gz"), here("c d.tar.gz")),
+            (here("c.tgz"), here("c.tgz/c d.tar.gz")),
+            (here("folder"), here("folder/c d.tar.gz")),
+            (format!("file://{}", here("other")), here("other")),
+            (
+                "file:///m/c%20d.tar.gz".to_owned(),
+                "/m/c d.tar.gz".to_owned(),
+            ),
+        ] {
+            assert_eq!(shown(&[url], &[&mirror])[0], expected);
+        }
+        for itself in [
+            "http://m/c%20d.tar.gz",
+            "http://m/y.tgz",
+            "http://m/c%20d.tar.gz?raw=1",
+        ] {
+            assert_eq!(shown(&[url], &[itself])[0], itself);
+        }
+        assert_eq!(
+            shown(&[url], &["http://m/c.tgz/"])[0],
+            "http://m/c.tgz/c%20d.tar.gz"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mirror_need_not_be_utf8() {
+        let source = source("http://a.example/c");
+        let mirror = PathBuf::from(OsString::from_vec(b"/m\xff".to_vec()));
+        let places = places(&[source], &[mirror, "file:///n%FE".into()]);
+        let expected = [&b"/m\xff/c"[..], b"/n\xfe/c"];
+        for (place, bytes) in places.iter().zip(expected) {
+            let path = OsString::from_vec(bytes.to_vec()).into();
+            assert_eq!(place.location, Location::File(path));
+        }
+    }
+
+    #[test]
+    fn a_place_that_two_sources_share_is_tried_once() {
+        let shared = shown(&["http://a.example/c", "http://b.example/c"], &["/m"]);
+        assert_eq!(shared, ["/m/c", "http://a.example/c", "http://b.example/c"]);
+    }
+
+    #[test]
+    fn a_name_never_leads_out_of_the_mirror() {
+        for url in [
+            "http://a.example/..",
+            "http://a.example/%2e%2e",
+            "http://a.example/%2Fetc%2Fpasswd",
+            "http://a.example/",
+            "http://a.example",
+        ] {
+            assert_eq!(shown(&[url], &["/m"])[0], "/m/archive", "{url}");
+        }
+    }
+
+    #[test]
+    fn file_urls_of_every_form_name_the_same_file() {
+        for url in ["file:///a/b", "file://localhost/a/b", "FILE:/a/b"] {
+            assert_eq!(Location::parse(url), Location::File("/a/b".into()), "{url}");
+        }
+        for url in ["ftp://a/b", "file://host/b", "/a/b", "file:b"] {
+            assert_eq!(Location::parse(url), Location::Unsupported(url.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Lists the files of a folder and hands them on as [`archive`] does with an archive's members.
+//! A folder is its user's own: links are followed, wherever they lead, unless in a circle; what
+//! systems leave behind is passed over.
+//!
+//! Unaware of what files mean.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Error, Result, anyhow, ensure};
+use walkdir::WalkDir;
+
+use crate::archive::{self, Limits};
+use crate::roles::is_rubbish;
+
+/// How often progress goes out, in bytes.
+const REPORT_EVERY: u64 = 4 << 20;
+
+/// What lies in a folder.
+pub struct Listing {
+    /// The files that are wanted, however deep, in an order that depends on paths alone.
+    pub files: Vec<Found>,
+    /// Other files, and folders, directly in it.
+    beside: Vec<Found>,
+    /// All folders, however deep, in the same order.
+    pub folders: Vec<String>,
+}
+
+/// One file.
+pub struct Found {
+    /// Relative to the folder, with `/` on every system.
+    pub path: String,
+    /// Where to open it.
+    pub place: PathBuf,
+    size: u64,
+}
+
+impl Listing {
+    /// What lies directly in the folder and is not wanted.
+    pub fn names(&self) -> Vec<String> {
+        let folders = self.folders.iter().filter(|path| !path.contains('/'));
+        let folders = folders.map(|name| format!("{name}/"));
+        let files = self.beside.iter().map(|file| file.path.clone());
+        folders.chain(files).collect()
+    }
+}
+
+/// Lists the files below `root` that `keep` chooses by their path, and what lies directly in it.
+///
+/// # Errors
+/// If a folder or a file cannot be looked at, a link leads nowhere or in a circle, or a limit is
+/// passed; if a file that is wanted is no plain file or has a name that is not UTF-8.
+pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<Listing> {
+    let mut listing = Listing {
+        files: Vec::new(),
+        beside: Vec::new(),
+        folders: Vec::new(),
+    };
+    let mut number = 0;
+    let mut total = 0;
+    let walk = WalkDir::new(root)
+        .min_depth(1)
+        .follow_links(true)
+        .sort_by_file_name();
+    for entry in walk
+        .into_iter()
+        .filter_entry(|entry| !is_passed_over(entry.path()))
+    {
+        let entry = match entry {
+            // Unlike an entry, an error comes here without being filtered.
+            Err(error) if error.depth() > 0 && error.path().is_some_and(is_passed_over) => continue,
+            entry => entry.map_err(|error| explain(error, root))?,
+        };
+        number += 1;
+        ensure!(
+            number <= limits.members,
+            "holds more than {} files and folders: expected one data set, so name its own folder",
+            limits.members
+        );
+        let relative = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        let path = slashed(relative);
+        let kind = entry.file_type();
+        if kind.is_dir() {
+            listing.folders.push(path);
+            continue;
+        }
+        let wanted = keep(&path);
+        if !wanted && (entry.depth() > 1 || !kind.is_file()) {
+            continue;
+        }
+        ensure!(
+            !wanted || relative.to_str().is_some(),
+            "{path} has a name that is not UTF-8: rename it"
+        );
+        ensure!(
+            !wanted || !path.contains(char::is_control),
+            "{path:?} has a name with control characters: rename it"
+        );
+        let metadata = entry.metadata().map_err(|error| explain(error, root))?;
+        let file = Found {
+            path,
+            size: metadata.len(),
+            place: entry.into_path(),
+        };
+        if !wanted {
+            listing.beside.push(file);
+            continue;
+        }
+        let path = &file.path;
+        ensure!(
+            kind.is_file(),
+            "{path} is a device or the like: expected a file"
+        );
+        ensure!(
+            file.size <= limits.member,
+            "{path} has {} bytes: expected at most {} for one file",
+            file.size,
+            limits.member
+        );
+        total += file.size;
+        ensure!(
+            total <= limits.total,
+            "holds more than {} bytes of images, {path} and further: expected a data set of less",
+            limits.total
+        );
+        listing.files.push(file);
+    }
+    Ok(listing)
+}
+
+/// Calls `visit` with the path and content of each file that is wanted. `progress` is told bytes
+/// read and bytes in all.
+///
+/// # Errors
+/// If a file cannot be read or is no longer as it was listed; if `visit` fails.
+pub fn read(
+    listing: &Listing,
+    visit: &mut dyn FnMut(String, Vec<u8>) -> Result<()>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<()> {
+    let total = listing.files.iter().map(|file| file.size).sum();
+    let mut done = 0;
+    let mut reported = 0;
+    for file in &listing.files {
+        let path = &file.path;
+        let content = content(file).with_context(|| format!("cannot read {path}"))?;
+        ensure!(
+            content.len() as u64 == file.size,
+            "{path} had {} bytes and has changed since: wait until the folder is complete",
+            file.size
+        );
+        done += file.size;
+        visit(path.clone(), content)?;
+        if done - reported >= REPORT_EVERY {
+            progress(done, total);
+            reported = done;
+        }
+    }
+    progress(total, total);
+    Ok(())
+}
+
+/// A file's content, at most one byte more than was listed.
+fn content(file: &Found) -> io::Result<Vec<u8>> {
+    let mut content = Vec::with_capacity(usize::try_from(file.size).unwrap_or(0));
+    let limited = &mut File::open(&file.place)?.take(file.size + 1);
+    limited.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// The archives directly in the folder, among the files that are not wanted: by their names, or,
+/// without any extension, by their first bytes.
+///
+/// # Errors
+/// If a file without extension cannot be read.
+pub fn archives(listing: &Listing) -> Result<Vec<&Found>> {
+    let mut found = Vec::new();
+    for file in &listing.beside {
+        let name = file.path.to_lowercase();
+        let is_archive = if name.contains('.') {
+            [".tar.gz", ".tgz", ".tar"]
+                .iter()
+                .any(|extension| name.ends_with(extension))
+        } else {
+            archive::is_one(&file.place).with_context(|| format!("cannot read {}", file.path))?
+        };
+        if is_archive {
+            found.push(file);
+        }
+    }
+    Ok(found)
+}
+
+fn is_passed_over(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    is_rubbish(&name.to_string_lossy())
+}
+
+/// A path with `/` between its parts on every system.
+fn slashed(path: &Path) -> String {
+    let parts = path.iter().map(|part| part.to_string_lossy());
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// Why an entry of the folder cannot be looked at.
+fn explain(error: walkdir::Error, root: &Path) -> Error {
+    let path = error.path().unwrap_or(root);
+    let path = match slashed(path.strip_prefix(root).unwrap_or(path)) {
+        path if path.is_empty() => "it".to_owned(),
+        path => path,
+    };
+    match error.into_io_error() {
+        None => anyhow!("{path} is a link to a folder that it lies in: remove the link"),
+        Some(error) if error.kind() == ErrorKind::NotFound => anyhow!(
+            "{path} is gone, or a link that leads nowhere: restore what it leads to or remove it"
+        ),
+        Some(error) => Error::new(error).context(format!("cannot read {path}")),
+    }
+}
