@@ -1,114 +1,53 @@
-//! Holds the modules' imports against the table of who may know whom (see `src/lib.rs`).
+//! Holds the program's imports against the table of who may know whom (see `src/lib.rs`). What the
+//! crates may know stands in their manifests, and cargo holds them to it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use walkdir::WalkDir;
 
-/// Each top-level module with the modules of the crate that it may name.
+/// Each top-level module of the program with the others that it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("bundle", &["key", "report", "store"]),
-    ("cifar", &[]),
+    ("any_path", &[]),
+    ("bundle", &["report"]),
     (
         "cli",
         &[
             "bundle",
             "error",
-            "foreign",
-            "key",
-            "nn",
             "pipeline",
             "plan",
             "report",
-            "results",
             "run",
             "standalone",
-            "statistics",
             "steps",
-            "store",
             "verify",
         ],
     ),
     ("error", &[]),
-    ("fingerprint", &["key"]),
-    ("foreign", &["cifar", "nn"]),
-    ("key", &[]),
-    ("nn", &["cifar", "results"]),
-    ("pipeline", &["error", "nn", "results", "steps"]),
-    (
-        "plan",
-        &[
-            "error",
-            "fingerprint",
-            "key",
-            "nn",
-            "pipeline",
-            "steps",
-            "store",
-        ],
-    ),
-    (
-        "report",
-        &["key", "pipeline", "plan", "results", "run", "store"],
-    ),
-    ("results", &[]),
-    ("run", &["key", "nn", "plan", "steps", "store"]),
-    (
-        "standalone",
-        &[
-            "cifar",
-            "error",
-            "fingerprint",
-            "foreign",
-            "key",
-            "nn",
-            "results",
-            "steps",
-            "store",
-        ],
-    ),
-    ("statistics", &[]),
-    ("steps", &["cifar", "nn", "results", "statistics"]),
-    ("store", &["key"]),
+    ("fingerprint", &[]),
+    ("pipeline", &["error"]),
+    ("plan", &["error", "fingerprint", "pipeline", "steps"]),
+    ("report", &["pipeline", "plan", "run"]),
+    ("run", &["any_path", "plan", "steps"]),
+    ("standalone", &["error", "fingerprint"]),
+    ("steps", &["any_path"]),
     (
         "verify",
         &[
-            "bundle",
-            "error",
-            "fingerprint",
-            "key",
-            "nn",
-            "pipeline",
-            "plan",
-            "report",
-            "results",
-            "run",
-            "statistics",
-            "steps",
-            "store",
+            "bundle", "error", "pipeline", "plan", "report", "run", "steps",
         ],
     ),
 ];
 
-/// Crates that only some files may name.
+/// Crates that only some files of the program may name.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("burn", &["nn/"]),
-    ("tch", &["nn/device.rs", "nn/kernels/libtorch.rs"]),
-    ("kernels", &["nn/kernels/"]),
-    ("pytorch_reader", &["foreign/"]),
-    ("zip", &["foreign/"]),
-    ("plotters", &["steps/plot/", "steps/plot.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("bytesize", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("console", &["cli/"]),
-    ("ureq", &["steps/download/"]),
-    ("rustls_native_certs", &["steps/download/"]),
-    ("image", &["steps/preprocess/"]),
-    ("statrs", &["statistics.rs", "statistics/"]),
     ("quick_junit", &["cli/"]),
-    ("csv", &["steps/table/", "steps/table.rs"]),
 ];
 
 /// Sources below `src/`; see [`sources_in`].
@@ -129,7 +68,7 @@ fn sources_in(folder: &str) -> Vec<(String, String)> {
             .to_str()
             .unwrap()
             .to_owned();
-        if !name.ends_with(".rs") || name.ends_with("tests.rs") {
+        if !name.ends_with(".rs") || name.ends_with("tests.rs") || name.contains("tests/") {
             continue;
         }
         let text = std::fs::read_to_string(entry.path()).unwrap();
@@ -178,7 +117,7 @@ fn modules_import_only_what_the_table_allows() {
         "imports against the table:\n{}",
         wrong.join("\n")
     );
-    assert!(seen.len() > 20, "the imports were not found: {seen:?}");
+    assert!(seen.len() > 10, "the imports were not found: {seen:?}");
 }
 
 #[test]
@@ -202,9 +141,9 @@ fn crates_are_named_only_where_they_belong() {
 
 #[test]
 fn the_library_never_prints() {
-    let kernels = sources_in("kernels/src");
-    assert!(!kernels.is_empty(), "the kernels were not found");
-    for (file, code) in sources().into_iter().chain(kernels) {
+    let crates = sources_in("crates");
+    assert!(crates.len() > 50, "the crates were not found");
+    for (file, code) in sources().into_iter().chain(crates) {
         let prints = lines(&code).any(|line| {
             ["println!", "eprintln!", "print!(", "eprint!(", "dbg!"]
                 .iter()
