@@ -1,5 +1,5 @@
 //! What the running binary is made of, as `build.rs` found it when the binary was built: never
-//! what lies in `src/` and `kernels/` now.
+//! what lies in `crates/` now.
 //!
 //! Tables that are compiled in; nothing is parsed or hashed when a command starts.
 
@@ -8,7 +8,8 @@ use store::key::Digest;
 /// A named part of what a step is made of.
 #[derive(Debug)]
 pub struct Part {
-    /// A module (`nn::resnet`) or a crate (`burn`).
+    /// A crate of the workspace (`nn`), what a feature adds to one (`nn with flex`), or the
+    /// packages behind them (`dependencies`).
     pub name: &'static str,
     digest: [u8; 32],
     /// What the digest stands for (see [`store::key::Listing`]).
@@ -22,16 +23,27 @@ impl Part {
     }
 }
 
-/// All parts of one kind of step.
+/// All parts of one kind of step, but for what the backend adds.
 struct Kind {
     name: &'static str,
     code: &'static [Part],
     crates: &'static [Part],
 }
 
-/// Tables that `build.rs` writes (see `build/fingerprint/table.rs`).
+/// What is added to the parts of a step that computes on a backend.
+#[derive(Debug)]
+pub struct Backend {
+    /// The cargo feature that compiles the backend in.
+    name: &'static str,
+    /// Crates and modules that only this backend computes with, sorted.
+    pub code: &'static [Part],
+    /// The packages behind them and behind burn's own crate for the backend: one part.
+    pub crates: &'static [Part],
+}
+
+/// Tables that `build.rs` writes.
 mod tables {
-    use super::{Kind, Part};
+    use super::{Backend, Kind, Part};
 
     include!(concat!(env!("OUT_DIR"), "/fingerprint.rs"));
 }
@@ -41,20 +53,21 @@ pub fn kinds() -> impl Iterator<Item = &'static str> {
     tables::KINDS.iter().map(|kind| kind.name)
 }
 
-/// The code that steps of a kind reach: one part per module, sorted. None for an unknown kind.
+/// The code that steps of a kind depend on: one part per crate of the workspace, sorted. None for
+/// an unknown kind.
 pub fn code(kind: &str) -> &'static [Part] {
     find(kind).map_or(&[], |kind| kind.code)
 }
 
-/// The third-party crates that steps of a kind reach: one part per direct dependency with all
-/// that it depends on, but for backends, sorted. None for an unknown kind.
+/// The packages of others behind that code, but for the backends' own: one part, `dependencies`, or
+/// none. None for an unknown kind.
 pub fn crates(kind: &str) -> &'static [Part] {
     find(kind).map_or(&[], |kind| kind.crates)
 }
 
-/// A backend's crate (`burn-flex`) with all that it depends on.
-pub fn backend_crates(crate_name: &str) -> Option<&'static Part> {
-    tables::BACKENDS.iter().find(|part| part.name == crate_name)
+/// What a backend adds, by its cargo feature, whether or not the binary was built with it.
+pub fn backend(feature: &str) -> Option<&'static Backend> {
+    tables::BACKENDS.iter().find(|known| known.name == feature)
 }
 
 fn find(kind: &str) -> Option<&'static Kind> {

@@ -127,7 +127,7 @@ impl Request {
         let identity = fit::identity(subject, prepared.data(), self.backend);
         let experiment = json!({
             "fig6": env!("CARGO_PKG_VERSION"),
-            "code": code().to_string(),
+            "code": code(self.backend).to_string(),
             "identity": identity,
         });
 
@@ -340,11 +340,12 @@ impl Request {
     }
 }
 
-/// A digest of the code and the crates that a training reaches.
-fn code() -> Digest {
-    let parts = fingerprint::code("train")
-        .iter()
-        .chain(fingerprint::crates("train"));
+/// A digest of the code and the crates that a training on this backend depends on.
+fn code(backend: Backend) -> Digest {
+    let own = fingerprint::backend(backend.feature());
+    let own = own.map_or([&[][..]; 2], |own| [own.code, own.crates]);
+    let parts = [fingerprint::code("train"), fingerprint::crates("train")];
+    let parts = parts.into_iter().chain(own).flatten();
     let lines = parts.map(|part| format!("{} {}\n", part.name, part.digest()));
     Digest::of(lines.collect::<String>().as_bytes())
 }

@@ -159,10 +159,11 @@ impl Bases {
 /// The text behind a digest of code or crates, if it is what this binary is made of.
 pub fn listing(digest: &Digest) -> Option<&'static str> {
     let kinds = fingerprint::kinds();
-    let parts = kinds.flat_map(|kind| [fingerprint::code(kind), fingerprint::crates(kind)]);
+    let kinds = kinds.flat_map(|kind| [fingerprint::code(kind), fingerprint::crates(kind)]);
     let backends = Backend::ALL.iter();
-    let backends = backends.filter_map(|backend| fingerprint::backend_crates(backend.crate_name()));
-    let mut parts = parts.flatten().chain(backends);
+    let backends = backends.filter_map(|backend| fingerprint::backend(backend.feature()));
+    let backends = backends.flat_map(|backend| [backend.code, backend.crates]);
+    let mut parts = kinds.chain(backends).flatten();
     parts
         .find(|part| part.digest() == *digest)
         .map(|part| part.listing)
@@ -170,35 +171,41 @@ pub fn listing(digest: &Digest) -> Option<&'static str> {
 
 /// What steps of a kind are made of, whatever computes them.
 fn basis(kind: &str) -> Basis {
-    let digests = |parts: &'static [Part]| {
-        let digests = parts
-            .iter()
-            .map(|part| (part.name.to_owned(), part.digest()));
-        digests.collect()
-    };
     Basis {
         schema: SCHEMA,
         kind: kind.to_owned(),
-        code: digests(fingerprint::code(kind)),
-        crates: digests(fingerprint::crates(kind)),
+        code: digests(fingerprint::code(kind)).collect(),
+        crates: digests(fingerprint::crates(kind)).collect(),
         numeric: None,
     }
+}
+
+/// Parts by their names.
+fn digests(parts: &'static [Part]) -> impl Iterator<Item = (String, Digest)> {
+    let parts = parts.iter();
+    parts.map(|part| (part.name.to_owned(), part.digest()))
 }
 
 /// A basis on this backend.
 fn on(basis: &Basis, numeric: &Numeric) -> Basis {
     let mut basis = basis.clone();
-    let backends = Backend::ALL.iter();
-    let mut same = backends.filter(|backend| backend.name() == numeric.backend);
-    // The crates of another backend make way for those of this one.
-    basis
-        .crates
-        .retain(|name, _| fingerprint::backend_crates(name).is_none());
-    if let Some(part) = same
-        .next()
-        .and_then(|backend| fingerprint::backend_crates(backend.crate_name()))
-    {
-        basis.crates.insert(part.name.to_owned(), part.digest());
+    for backend in Backend::ALL {
+        let Some(parts) = fingerprint::backend(backend.feature()) else {
+            continue;
+        };
+        // What another backend adds makes way for what this one does.
+        let is_part = |name: &String| {
+            let parts = parts.code.iter().chain(parts.crates);
+            parts.into_iter().any(|part| part.name == name)
+        };
+        basis.code.retain(|name, _| !is_part(name));
+        basis.crates.retain(|name, _| !is_part(name));
+    }
+    let mut backends = Backend::ALL.iter();
+    let backend = backends.find(|backend| backend.name() == numeric.backend);
+    if let Some(parts) = backend.and_then(|backend| fingerprint::backend(backend.feature())) {
+        basis.code.extend(digests(parts.code));
+        basis.crates.extend(digests(parts.crates));
     }
     basis.numeric = Some(numeric.clone());
     basis
@@ -228,10 +235,10 @@ mod tests {
     }
 
     #[test]
-    fn every_backend_has_the_listing_of_its_crates() {
+    fn every_backend_has_parts_of_its_own() {
         for backend in Backend::ALL {
             assert!(
-                fingerprint::backend_crates(backend.crate_name()).is_some(),
+                fingerprint::backend(backend.feature()).is_some(),
                 "{backend}"
             );
         }
