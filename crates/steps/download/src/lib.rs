@@ -19,10 +19,12 @@ use step::grouped;
 use step::{Context, Progress};
 
 pub mod client;
+pub mod failure;
 pub mod fetch;
-pub mod forward;
 pub mod generate;
 pub mod http;
+pub mod limits;
+pub mod part;
 pub mod place;
 pub mod proxy;
 pub mod scenes;
@@ -113,7 +115,7 @@ pub fn run(
                 places: place::places(&sources, mirrors),
                 scratch: &context.scratch,
                 target: &context.output.join(OUTPUTS[0]),
-                limits: client::Limits::default(),
+                limits: limits::Limits::default(),
                 proxies: proxy::Proxies::from_environment(),
             };
             let found = fetch::fetch(&job, context.progress)?;
