@@ -9,7 +9,7 @@ use std::env;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result, anyhow, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
@@ -85,7 +85,7 @@ impl Client {
     /// An agent for one request: proxies and certificates depend on the URL.
     fn agent(&self, url: &Uri, proxy: Option<&Proxy>) -> Result<Agent> {
         let Limits { connect, stall, .. } = self.limits;
-        let proxy = proxy.map(|proxy| proxy.proxy.clone());
+        let proxy = proxy.map(|proxy| proxy.settings.clone());
         let is_secure = url.scheme_str() == Some("https")
             || proxy.as_ref().map(ureq::Proxy::protocol) == Some(ProxyProtocol::Https);
         let roots = if is_secure {
@@ -199,24 +199,20 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Duration {
 /// Mozilla's, which are compiled in, where the system has none.
 fn roots() -> Result<RootCerts> {
     let found = rustls_native_certs::load_native_certs();
-    if !found.certs.is_empty() {
-        let certificates = found.certs.iter();
-        return Ok(certificates
-            .map(|certificate| Certificate::from_der(certificate).to_owned())
-            .into());
+    let mut variables = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter();
+    match variables.find(|variable| env::var_os(variable).is_some()) {
+        _ if !found.certs.is_empty() => {
+            let certificates = found.certs.iter();
+            let certificates = certificates.map(|it| Certificate::from_der(it).to_owned());
+            Ok(certificates.into())
+        }
+        None => Ok(RootCerts::WebPki),
+        Some(variable) => {
+            let why = found.errors.first().map(|error| format!(": {error}"));
+            let why = why.unwrap_or_default();
+            bail!("{variable} names no certificate that can be read{why}")
+        }
     }
-    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-        ensure!(
-            env::var_os(variable).is_none(),
-            "{variable} names no certificate that can be read{}",
-            found
-                .errors
-                .first()
-                .map(|error| format!(": {error}"))
-                .unwrap_or_default()
-        );
-    }
-    Ok(RootCerts::WebPki)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //!
 //! Unaware of what an archive holds and of how its places were chosen.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -13,14 +12,12 @@ use std::time::Duration;
 use anyhow::{Error, Result, anyhow, bail};
 use step::Progress;
 
-use crate::ArchiveId;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::http;
-use crate::limits::Limits;
 use crate::part::Part;
 use crate::place::{Location, Place};
-use crate::proxy::Proxies;
+use crate::source::ArchiveId;
 
 /// What to fetch, from where and to where.
 pub struct Job<'a> {
@@ -30,8 +27,7 @@ pub struct Job<'a> {
     pub scratch: &'a Path,
     /// The file to put in place, on the same file system.
     pub target: &'a Path,
-    pub limits: Limits,
-    pub proxies: Proxies,
+    pub client: Client,
 }
 
 /// Puts the archive of the first place that has it at the target, and returns that place.
@@ -39,70 +35,51 @@ pub struct Job<'a> {
 /// # Errors
 /// If no place has it: one error that lists each place and why it failed, and says how to supply
 /// the file by hand. If the disk refuses: that error, at once.
-pub fn fetch(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Place> {
-    let client = Client {
-        limits: job.limits,
-        proxies: job.proxies.clone(),
-    };
-    let mut failures: Vec<(&Place, Error)> = Vec::new();
+pub fn fetch<'a>(job: &'a Job, progress: &mut dyn FnMut(Progress)) -> Result<&'a Place> {
+    let mut tried = String::new();
     for place in &job.places {
         let outcome = match &place.location {
             Location::File(path) => copy(job, place, path, progress),
-            Location::Http(url) => download(job, place, &client, url, progress),
+            Location::Http(url) => download(job, place, url, progress),
             Location::Unsupported(_) => Err(Failure::Place(anyhow!(
                 "expected an https:, http: or file: URL with an absolute path"
             ))),
         };
         match outcome {
             Ok(()) => {
-                progress(Progress::Note(format!(
-                    "{} came from {place}",
-                    place.file_name
-                )));
-                return Ok(place.clone());
+                let name = &place.file_name;
+                progress(Progress::Note(format!("{name} came from {place}")));
+                return Ok(place);
             }
             Err(Failure::Here(error)) => return Err(error),
             Err(failure) => {
-                let error = failure.into_error();
-                progress(Progress::Note(format!("{place}: {error:#}")));
-                failures.push((place, error));
+                let note = format!("{place}: {:#}", failure.into_error());
+                tried += &format!("\n  {note}");
+                progress(Progress::Note(note));
             }
         }
     }
-    bail!(all_failed(&failures))
-}
-
-/// The error when every place failed.
-fn all_failed(failures: &[(&Place, Error)]) -> String {
-    let mut text = String::from("no place has the data; tried:");
-    for (place, error) in failures {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "\n  {place}: {error:#}");
-    }
     let mut wanted: Vec<String> = Vec::new();
-    for (Place { id, file_name, .. }, _) in failures {
+    for Place { id, file_name, .. } in &job.places {
         let name = format!("{file_name} ({} bytes, sha256 {})", id.bytes, id.sha256);
         if !wanted.contains(&name) {
             wanted.push(name);
         }
     }
-    let _ = write!(
-        text,
-        "\nput {} in a folder and give it as --mirror <folder> or in FIG6_MIRROR",
+    bail!(
+        "no place has the data; tried:{tried}\nput {} in a folder and give it as --mirror <folder> or in FIG6_MIRROR",
         wanted.join(" or ")
-    );
-    text
+    )
 }
 
 /// Downloads from one URL, resuming and trying again as long as that brings it further.
 fn download(
     job: &Job,
     place: &Place,
-    client: &Client,
     url: &str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Failure> {
-    let id = &place.id;
+    let (id, limits) = (&place.id, &job.client.limits);
     let mut part = Part::open(job.scratch.join(format!("{}.part", id.sha256)), id)?;
     if part.length()? > id.bytes {
         part.truncate(0)?;
@@ -115,17 +92,12 @@ fn download(
     let mut anew = false;
     loop {
         let before = part.length()?;
-        let transferred = if before == id.bytes {
-            Ok(String::new())
-        } else {
-            http::transfer(client, url, &mut part, &mut bytes_of(id, progress))
-        };
+        let transferred = http::transfer(&job.client, url, &mut part, &mut bytes_of(id, progress));
         let (error, wait) = match transferred.map(|kind| part.verify(&kind)) {
             Ok(Ok(())) => return Ok(part.put(job.target)?),
             // The beginning may come from another place or time, so it is to blame first. All is to
             // be done again, with all patience; but not again and again.
             Ok(Err(Failure::Place(error))) if before > 0 => {
-                part.truncate(0)?;
                 let error = error.context("what an earlier attempt had left does not fit");
                 if !anew {
                     progress(Progress::Note(format!("{place}: {error:#}; starting anew")));
@@ -134,26 +106,21 @@ fn download(
                 }
                 (error, Duration::ZERO)
             }
-            Ok(Err(failure)) => {
-                part.truncate(0)?;
-                return Err(failure);
-            }
             Err(Failure::Transient(error, wait)) => (error, wait),
-            // What is there stays: another place may go on from it.
-            Err(failure) => return Err(failure),
+            Ok(Err(failure)) | Err(failure) => return Err(failure),
         };
         let now = part.length()?;
         if now >= reached.saturating_add(gain) {
             (reached, attempt) = (now, 1);
         }
-        if attempt >= job.limits.attempts {
+        if attempt >= limits.attempts {
             let error = error.context(format!("gave up after {attempt} attempts"));
             return Err(Failure::Place(error));
         }
-        let pause = wait.max(job.limits.pause * 2_u32.saturating_pow(attempt - 1));
+        let pause = wait.max(limits.pause * 2_u32.saturating_pow(attempt - 1));
         progress(Progress::Note(format!(
             "{place}: attempt {attempt} of {}: {error:#}; trying again in {} s",
-            job.limits.attempts,
+            limits.attempts,
             pause.as_secs_f64()
         )));
         thread::sleep(pause);
@@ -189,7 +156,7 @@ fn copy(
     let file = File::open(source).map_err(unreadable)?;
     let mut part = Part::open(job.scratch.join(format!("{}.copy", id.sha256)), id)?;
     part.truncate(0)?;
-    let copied = part.fill(file, &job.limits, &mut bytes_of(id, progress));
+    let copied = part.fill(file, &job.client.limits, &mut bytes_of(id, progress));
     let copied = copied.and_then(|read| read.map_err(unreadable));
     if let Err(failure) = copied.and_then(|()| part.verify("")) {
         // A copy is of no use to anyone if it fails half-way; that it may stay does no harm.

@@ -25,8 +25,10 @@ pub fn transfer(
     part: &mut Part,
     progress: &mut dyn FnMut(u64),
 ) -> Result<String, Failure> {
-    let have = part.length()?;
-    let bytes = part.id.bytes;
+    let (have, bytes) = (part.length()?, part.id.bytes);
+    if have == bytes {
+        return Ok(String::new());
+    }
     let (head, body) = client.get(url, have)?.into_parts();
     let (status, kind) = (head.status, kind(&head.headers));
     let wrong_size = |found: &str| {

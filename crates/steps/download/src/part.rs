@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::ArchiveId;
 use crate::failure::Failure;
 use crate::limits::Limits;
+use crate::source::ArchiveId;
 
 /// How often progress goes out, in bytes.
 const REPORT_EVERY: u64 = 1 << 20;
@@ -106,10 +106,11 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Reads the file back and compares its digest; `kind` is what its server calls it.
+    /// Reads the file back and compares its digest; `kind` is what its server calls it. A file with
+    /// another digest is emptied.
     ///
     /// # Errors
-    /// If it is another one, which is the place's fault, or the file cannot be read.
+    /// If the digest is another one, which is the place's fault, or the file cannot be read.
     pub fn verify(&mut self, kind: &str) -> Result<(), Failure> {
         let rewound = self.file.rewind();
         let found = rewound
@@ -119,6 +120,7 @@ impl<'a> Part<'a> {
         if found.eq_ignore_ascii_case(sha256) {
             return Ok(());
         }
+        self.truncate(0)?;
         Err(Failure::Place(anyhow!(
             "wrong digest: expected sha256 {sha256}, found {found}, for {bytes} bytes{kind}"
         )))

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
+use crate::source::{ArchiveId, Source};
 use crate::url::shown;
-use crate::{ArchiveId, Source};
 
 /// A file or URL that may hold the archive with identity `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -23,18 +23,18 @@ use crate::url::{check, shown};
 /// The proxies that the environment names.
 #[derive(Clone, Default)]
 pub struct Proxies {
-    http: Option<Setting>,
-    https: Option<Setting>,
+    http: Option<Variable>,
+    https: Option<Variable>,
     /// What is reached directly, in lower case.
     direct: String,
 }
 
 /// A variable with its value, which may be no proxy at all.
-type Setting = (&'static str, String);
+type Variable = (&'static str, String);
 
 /// A proxy, and the variable that names it. Displayed without user and password.
 pub struct Proxy {
-    pub proxy: ureq::Proxy,
+    pub settings: ureq::Proxy,
     variable: &'static str,
 }
 
@@ -66,11 +66,11 @@ impl Proxies {
     /// If the variable that would name it does not hold a proxy's URL. The value is not repeated, as
     /// it may hold a password.
     pub fn of(&self, url: &Uri) -> Result<Option<Proxy>> {
-        let setting = match url.scheme_str() {
+        let variable = match url.scheme_str() {
             Some("https") => &self.https,
             _ => &self.http,
         };
-        let Some((variable, value)) = setting else {
+        let Some((variable, value)) = variable else {
             return Ok(None);
         };
         if self.is_direct(url.host().unwrap_or_default()) {
@@ -80,12 +80,12 @@ impl Proxies {
             true => value.clone(),
             false => format!("http://{value}"),
         };
-        let proxy = ureq::Proxy::new(&text).ok();
-        let proxy = proxy.filter(|proxy| check(proxy.uri()).is_ok());
-        let proxy = proxy.with_context(|| {
+        let settings = ureq::Proxy::new(&text).ok();
+        let settings = settings.filter(|settings| check(settings.uri()).is_ok());
+        let settings = settings.with_context(|| {
             format!("{variable} is no proxy's URL (expected http://host:port, or https:, socks4:, socks4a:, socks5: or socks5h:)")
         })?;
-        Ok(Some(Proxy { proxy, variable }))
+        Ok(Some(Proxy { settings, variable }))
     }
 
     fn is_direct(&self, host: &str) -> bool {
@@ -110,13 +110,9 @@ impl Proxies {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = shown(&self.proxy.uri().to_string());
-        write!(
-            f,
-            "the proxy {} ({})",
-            url.trim_end_matches('/'),
-            self.variable
-        )
+        let url = shown(&self.settings.uri().to_string());
+        let url = url.trim_end_matches('/');
+        write!(f, "the proxy {url} ({})", self.variable)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::client::Client;
 use crate::fetch::Job;
 use crate::limits::Limits;
 use crate::place::places;
@@ -87,8 +88,10 @@ impl Download {
             places: places(sources, &mirrors),
             scratch: self.folder.path(),
             target: &self.target(),
-            limits: self.limits,
-            proxies: self.proxies.clone(),
+            client: Client {
+                limits: self.limits,
+                proxies: self.proxies.clone(),
+            },
         };
         let target = self.target();
         let reports = &mut self.reports;
@@ -196,8 +199,10 @@ fn a_folder_that_cannot_be_written_ends_the_download_at_once() {
         places: places(&[source(server.url("d")), source(server.url("e"))], &[]),
         scratch: &download.folder.path().join("missing"),
         target: &download.target(),
-        limits: LIMITS,
-        proxies: Proxies::default(),
+        client: Client {
+            limits: LIMITS,
+            proxies: Proxies::default(),
+        },
     };
     let error = fetch::fetch(&job, &mut |_| ()).unwrap_err();
     assert!(error.to_string().contains("cannot write"), "{error}");

@@ -21,8 +21,10 @@ pub fn parse(text: &str) -> Result<Uri> {
     Ok(uri)
 }
 
+/// Refuses what [`Uri`] lets pass and nobody means.
+///
 /// # Errors
-/// If it has no host, or a port that is none: ureq would take the scheme's.
+/// If it has no scheme or host, or a port that is none: ureq would take the scheme's.
 pub fn check(uri: &Uri) -> Result<()> {
     let host = uri.scheme().and(uri.host()).unwrap_or_default();
     ensure!(!host.is_empty(), "no host");
@@ -40,6 +42,10 @@ pub fn check(uri: &Uri) -> Result<()> {
 /// # Errors
 /// If that is no URL or one that [`parse`] refuses.
 pub fn join(base: &Uri, reference: &str) -> Result<Uri> {
+    // Servers do not always encode what the RFC wants encoded. A whole URL is taken as it is.
+    if let Ok(url) = parse(reference) {
+        return Ok(url);
+    }
     let base = UriAbsoluteString::try_from(base.to_string())?;
     let url = UriReferenceStr::new(reference)?.resolve_against(&base);
     parse(&url.to_string())
@@ -65,6 +71,7 @@ mod tests {
         for (reference, expected) in [
             ("https://other.example/x#y", "https://other.example/x"),
             ("HTTP://other.example", "http://other.example/"),
+            ("http://b.example/x?y[]=1|2", "http://b.example/x?y[]=1|2"),
             ("//other.example/x", "http://other.example/x"),
             ("/g", "http://a.example:8/g"),
             ("g", "http://a.example:8/b/c/g"),
