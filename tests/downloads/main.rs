@@ -175,7 +175,7 @@ fn proxies_are_taken_from_the_environment() {
     let address = relay.address.to_string();
     let server = Server::with((0..).map(|_| Answer::Whole(content())));
     let url = server.url("c.tgz");
-    let asked = format!("get {url} http/1.1");
+    let asked = format!("connect {} http/1.1", url.split('/').nth(2).unwrap());
     for (variables, through) in [
         (vec![("http_proxy", address.as_str())], true),
         (vec![("HTTP_PROXY", &address)], true),

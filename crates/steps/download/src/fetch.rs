@@ -3,21 +3,21 @@
 //!
 //! Unaware of what an archive holds and of how its places were chosen.
 
-use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::ArchiveId;
-use crate::client::{Client, Failure, Limits};
-use crate::http;
-use crate::place::{Location, Place};
-use crate::proxy::Proxies;
-use anyhow::{Context as _, Error, Result, anyhow, bail};
-use sha256::Hasher;
+use anyhow::{Error, Result, anyhow, bail};
 use step::Progress;
+
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::http;
+use crate::part::Part;
+use crate::place::{Location, Place};
+use crate::source::ArchiveId;
 
 /// What to fetch, from where and to where.
 pub struct Job<'a> {
@@ -25,10 +25,9 @@ pub struct Job<'a> {
     pub places: Vec<Place>,
     /// Where a partial download survives an interruption.
     pub scratch: &'a Path,
-    /// The file to put in place.
+    /// The file to put in place, on the same file system.
     pub target: &'a Path,
-    pub limits: Limits,
-    pub proxies: Proxies,
+    pub client: Client,
 }
 
 /// Puts the archive of the first place that has it at the target, and returns that place.
@@ -36,137 +35,92 @@ pub struct Job<'a> {
 /// # Errors
 /// If no place has it: one error that lists each place and why it failed, and says how to supply
 /// the file by hand. If the disk refuses: that error, at once.
-pub fn fetch(job: &Job, progress: &mut dyn FnMut(Progress)) -> Result<Place> {
-    let client = Client::new(job.limits, job.proxies.clone());
-    let mut failures: Vec<(&Place, Error)> = Vec::new();
+pub fn fetch<'a>(job: &'a Job, progress: &mut dyn FnMut(Progress)) -> Result<&'a Place> {
+    let mut tried = String::new();
     for place in &job.places {
         let outcome = match &place.location {
             Location::File(path) => copy(job, place, path, progress),
-            Location::Http(url) => download(job, place, &client, url, progress),
+            Location::Http(url) => download(job, place, url, progress),
             Location::Unsupported(_) => Err(Failure::Place(anyhow!(
                 "expected an https:, http: or file: URL with an absolute path"
             ))),
         };
         match outcome {
             Ok(()) => {
-                progress(Progress::Note(format!(
-                    "{} came from {place}",
-                    place.file_name
-                )));
-                return Ok(place.clone());
+                let name = &place.file_name;
+                progress(Progress::Note(format!("{name} came from {place}")));
+                return Ok(place);
             }
             Err(Failure::Here(error)) => return Err(error),
-            Err(Failure::Place(error) | Failure::Transient(error, _)) => {
-                progress(Progress::Note(format!("{place}: {error:#}")));
-                failures.push((place, error));
+            Err(failure) => {
+                let note = format!("{place}: {:#}", failure.into_error());
+                tried += &format!("\n  {note}");
+                progress(Progress::Note(note));
             }
         }
     }
-    bail!(all_failed(&failures))
-}
-
-/// The error when every place failed.
-fn all_failed(failures: &[(&Place, Error)]) -> String {
-    let mut text = String::from("no place has the data; tried:");
-    for (place, error) in failures {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "\n  {place}: {error:#}");
-    }
     let mut wanted: Vec<String> = Vec::new();
-    for (Place { id, file_name, .. }, _) in failures {
+    for Place { id, file_name, .. } in &job.places {
         let name = format!("{file_name} ({} bytes, sha256 {})", id.bytes, id.sha256);
         if !wanted.contains(&name) {
             wanted.push(name);
         }
     }
-    let _ = write!(
-        text,
-        "\nput {} in a folder and give it as --mirror <folder> or in FIG6_MIRROR",
+    bail!(
+        "no place has the data; tried:{tried}\nput {} in a folder and give it as --mirror <folder> or in FIG6_MIRROR",
         wanted.join(" or ")
-    );
-    text
+    )
 }
 
 /// Downloads from one URL, resuming and trying again as long as that brings it further.
 fn download(
     job: &Job,
     place: &Place,
-    client: &Client,
     url: &str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Failure> {
-    let id = &place.id;
-    let path = job.scratch.join(format!("{}.part", id.sha256));
-    let mut part = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .with_context(|| format!("cannot write {}", path.display()))
-        .map_err(Failure::Here)?;
-    if http::length(&part)? > id.bytes {
-        http::clear(&part)?;
+    let (id, limits) = (&place.id, &job.client.limits);
+    let mut part = Part::open(job.scratch.join(format!("{}.part", id.sha256)), id)?;
+    if part.length()? > id.bytes {
+        part.truncate(0)?;
     }
     // A worthwhile gain starts the count of attempts anew; that it is a share of the whole bounds
     // the number of attempts over all.
     let gain = (id.bytes / 32).max(1);
-    let mut reached = http::length(&part)?;
+    let mut reached = part.length()?;
     let mut attempt = 1;
     let mut anew = false;
     loop {
-        let before = http::length(&part)?;
-        let outcome = if before == id.bytes {
-            Ok(String::new())
-        } else {
-            http::transfer(client, url, id.bytes, &mut part, &mut |done| {
-                progress(Progress::Bytes {
-                    done,
-                    total: id.bytes,
-                });
-            })
-        };
-        let (error, wait) = match outcome {
-            Ok(kind) => match verify(&mut part, id, &kind) {
-                Ok(()) => {
-                    drop(part);
-                    return put(&path, job, id).map_err(Failure::Here);
+        let before = part.length()?;
+        let transferred = http::transfer(&job.client, url, &mut part, &mut bytes_of(id, progress));
+        let (error, wait) = match transferred.map(|kind| part.verify(&kind)) {
+            Ok(Ok(())) => return Ok(part.put(job.target)?),
+            // The beginning may come from another place or time, so it is to blame first. All is to
+            // be done again, with all patience; but not again and again.
+            Ok(Err(Failure::Place(error))) if before > 0 => {
+                let error = error.context("what an earlier attempt had left does not fit");
+                if !anew {
+                    progress(Progress::Note(format!("{place}: {error:#}; starting anew")));
+                    (anew, reached, attempt) = (true, 0, 1);
+                    continue;
                 }
-                // The beginning may come from another place or time, so it is to blame first. All
-                // is to be done again, with all patience; but not again and again.
-                Err(Failure::Place(error)) if before > 0 => {
-                    http::clear(&part)?;
-                    let error = error.context("what an earlier attempt had left does not fit");
-                    if !anew {
-                        progress(Progress::Note(format!("{place}: {error:#}; starting anew")));
-                        (anew, reached, attempt) = (true, 0, 1);
-                        continue;
-                    }
-                    (error, Duration::ZERO)
-                }
-                Err(failure) => {
-                    http::clear(&part)?;
-                    return Err(failure);
-                }
-            },
+                (error, Duration::ZERO)
+            }
             Err(Failure::Transient(error, wait)) => (error, wait),
-            // What is there stays: another place may go on from it.
-            Err(failure) => return Err(failure),
+            Ok(Err(failure)) | Err(failure) => return Err(failure),
         };
-        let now = http::length(&part)?;
+        let now = part.length()?;
         if now >= reached.saturating_add(gain) {
-            reached = now;
-            attempt = 1;
+            (reached, attempt) = (now, 1);
         }
-        if attempt >= job.limits.attempts {
-            return Err(Failure::transient(
-                error.context(format!("gave up after {attempt} attempts")),
-            ));
+        if attempt >= limits.attempts {
+            let error = error.context(format!("gave up after {attempt} attempts"));
+            return Err(Failure::Place(error));
         }
-        let pause = wait.max(job.limits.pause * 2_u32.saturating_pow(attempt - 1));
+        let pause = wait.max(limits.pause * 2_u32.saturating_pow(attempt - 1));
         progress(Progress::Note(format!(
             "{place}: attempt {attempt} of {}: {error:#}; trying again in {} s",
-            job.limits.attempts,
+            limits.attempts,
             pause.as_secs_f64()
         )));
         thread::sleep(pause);
@@ -174,28 +128,7 @@ fn download(
     }
 }
 
-/// Reads a whole file and compares its digest; `kind` is what its server calls it.
-fn verify(file: &mut File, id: &ArchiveId, kind: &str) -> Result<(), Failure> {
-    let found = file
-        .seek(SeekFrom::Start(0))
-        .and_then(|_| sha256::of_reader(file))
-        .context("cannot read back the download")
-        .map_err(Failure::Here)?;
-    check(&found, id, kind).map_err(Failure::Place)
-}
-
-fn check(found: &str, id: &ArchiveId, kind: &str) -> Result<()> {
-    if found.eq_ignore_ascii_case(&id.sha256) {
-        return Ok(());
-    }
-    bail!(
-        "wrong digest: expected sha256 {}, found {found}, for {} bytes{kind}",
-        id.sha256,
-        id.bytes
-    )
-}
-
-/// Copies a file of this machine; the digest is that of the copied bytes.
+/// Copies a file of this machine.
 fn copy(
     job: &Job,
     place: &Place,
@@ -203,7 +136,13 @@ fn copy(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Failure> {
     let id = &place.id;
-    let metadata = fs::metadata(source).map_err(|error| Failure::Place(reading(error)))?;
+    let unreadable = |error: io::Error| {
+        Failure::Place(match error.kind() {
+            io::ErrorKind::NotFound => anyhow!("no such file"),
+            _ => Error::new(error).context("cannot be read"),
+        })
+    };
+    let metadata = fs::metadata(source).map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(Failure::Place(anyhow!("is no file")));
     }
@@ -214,76 +153,21 @@ fn copy(
             metadata.len()
         )));
     }
-    let path = job.scratch.join(format!("{}.copy", id.sha256));
-    let outcome = copy_checked(source, &path, id, &mut |done| {
-        progress(Progress::Bytes {
-            done,
-            total: id.bytes,
-        });
-    })
-    .and_then(|()| put(&path, job, id).map_err(Failure::Here));
-    if outcome.is_err() {
-        // A copy that failed half-way is of no use to anyone; that it may stay does no harm.
-        let _ = fs::remove_file(&path);
+    let file = File::open(source).map_err(unreadable)?;
+    let mut part = Part::open(job.scratch.join(format!("{}.copy", id.sha256)), id)?;
+    part.truncate(0)?;
+    let copied = part.fill(file, &job.client.limits, &mut bytes_of(id, progress));
+    let copied = copied.and_then(|read| read.map_err(unreadable));
+    if let Err(failure) = copied.and_then(|()| part.verify("")) {
+        // A copy is of no use to anyone if it fails half-way; that it may stay does no harm.
+        let _ = part.remove();
+        return Err(failure);
     }
-    outcome
+    Ok(part.put(job.target)?)
 }
 
-/// Copies `source` to `path` and checks the bytes on their way.
-fn copy_checked(
-    source: &Path,
-    path: &Path,
-    id: &ArchiveId,
-    progress: &mut dyn FnMut(u64),
-) -> Result<(), Failure> {
-    let mut from = File::open(source).map_err(|error| Failure::Place(reading(error)))?;
-    let mut to = File::create(path)
-        .with_context(|| format!("cannot write {}", path.display()))
-        .map_err(Failure::Here)?;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 1 << 20];
-    let mut done = 0;
-    loop {
-        let count = match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failure::Place(reading(error))),
-        };
-        done += count as u64;
-        if done > id.bytes {
-            return Err(Failure::Place(anyhow!("it grew while it was read")));
-        }
-        hasher.update(&buffer[..count]);
-        to.write_all(&buffer[..count])
-            .with_context(|| format!("cannot write {}", path.display()))
-            .map_err(Failure::Here)?;
-        progress(done);
-    }
-    check(&hasher.finish(), id, "").map_err(Failure::Place)
-}
-
-fn reading(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::NotFound => anyhow!("no such file"),
-        _ => Error::new(error).context("cannot be read"),
-    }
-}
-
-/// Moves a verified file to the target; where that crosses file systems, by a checked copy beside
-/// the target.
-fn put(path: &Path, job: &Job, id: &ArchiveId) -> Result<()> {
-    if fs::rename(path, job.target).is_ok() {
-        return Ok(());
-    }
-    let beside = job.target.with_extension("copy");
-    let moved = copy_checked(path, &beside, id, &mut |_| {})
-        .map_err(|failure| match failure {
-            Failure::Here(error) | Failure::Place(error) | Failure::Transient(error, _) => error,
-        })
-        .and_then(|()| Ok(fs::rename(&beside, job.target)?));
-    if moved.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    moved.with_context(|| format!("cannot write {}", job.target.display()))
+/// Passes on the bytes that have come of an archive.
+fn bytes_of(id: &ArchiveId, progress: &mut dyn FnMut(Progress)) -> impl FnMut(u64) {
+    let total = id.bytes;
+    move |done| progress(Progress::Bytes { done, total })
 }

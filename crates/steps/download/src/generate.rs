@@ -7,15 +7,27 @@ use std::io::Write;
 
 use anyhow::{Context as _, Result, ensure};
 use flate2::{Compression, GzBuilder};
+use serde::{Deserialize, Serialize};
 
-use crate::Generated;
-use crate::scenes::{self, Part};
+use crate::scenes::{self, Split};
 use cifar::{CLASSES, RECORD};
 
 /// Training files, as in the official archive.
 const TRAINING_FILES: u32 = 5;
 /// Most images of a split: twice the real data's.
 const MOST: u32 = 100_000;
+
+/// A made-up data set in CIFAR's layout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generated {
+    /// Training images.
+    pub train: u32,
+    /// Test images.
+    pub test: u32,
+    /// Decides every pixel.
+    pub seed: u64,
+}
 
 /// Writes the archive. Its bytes depend on nothing but `generated`; image `i` of a split has
 /// label `i % 10`, so every run of ten holds each class once. `progress` is told images done and
@@ -56,7 +68,7 @@ pub fn write(
         if first == end {
             break;
         }
-        let records = records(generated.seed, Part::Train, first..end);
+        let records = records(generated.seed, Split::Train, first..end);
         append(
             &mut archive,
             &format!("data_batch_{}.bin", file + 1),
@@ -65,7 +77,7 @@ pub fn write(
         done += u64::from(end - first);
         progress(done, total);
     }
-    let records = records(generated.seed, Part::Test, 0..generated.test);
+    let records = records(generated.seed, Split::Test, 0..generated.test);
     append(&mut archive, "test_batch.bin", &records)?;
     progress(total, total);
 
@@ -76,13 +88,13 @@ pub fn write(
         .context("cannot write the archive")
 }
 
-fn records(seed: u64, part: Part, range: std::ops::Range<u32>) -> Vec<u8> {
+fn records(seed: u64, split: Split, range: std::ops::Range<u32>) -> Vec<u8> {
     let mut records = Vec::with_capacity(range.len() * RECORD);
     for index in range {
         let label = index as usize % CLASSES;
         // CLASSES is 10, so the label fits.
         records.push(label as u8);
-        records.extend_from_slice(&scenes::draw(seed, part, index, label));
+        records.extend_from_slice(&scenes::draw(seed, split, index, label));
     }
     records
 }

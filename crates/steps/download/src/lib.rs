@@ -19,29 +19,23 @@ use step::grouped;
 use step::{Context, Progress};
 
 pub mod client;
+pub mod failure;
 pub mod fetch;
-pub mod forward;
 pub mod generate;
 pub mod http;
+pub mod limits;
+pub mod part;
 pub mod place;
 pub mod proxy;
 pub mod scenes;
+pub mod source;
 pub mod url;
+
+pub use generate::Generated;
+pub use source::{ArchiveId, Source};
 
 /// The files that this step writes.
 pub const OUTPUTS: &[&str] = &["archive"];
-
-/// One place where an archive may lie, and what it must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    /// `https:`, `http:` or `file:` URL.
-    pub url: String,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// SHA-256 of the archive, in lower-case hexadecimal.
-    pub sha256: String,
-}
 
 /// What decides which bytes the archive has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,38 +45,6 @@ pub enum Params {
     Archives(Vec<ArchiveId>),
     /// An archive made up on the spot.
     Generated(Generated),
-}
-
-/// The identity of an archive, wherever it lies.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ArchiveId {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// SHA-256 in lower-case hexadecimal.
-    pub sha256: String,
-}
-
-/// A made-up data set in CIFAR's layout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Generated {
-    /// Training images.
-    pub train: u32,
-    /// Test images.
-    pub test: u32,
-    /// Decides every pixel.
-    pub seed: u64,
-}
-
-impl Source {
-    /// What the archive must be.
-    pub fn id(&self) -> ArchiveId {
-        ArchiveId {
-            bytes: self.bytes,
-            sha256: self.sha256.clone(),
-        }
-    }
 }
 
 /// Writes `archive`; returns what it is in a sentence. The archives are looked for in `mirrors` (folders,
@@ -113,8 +75,10 @@ pub fn run(
                 places: place::places(&sources, mirrors),
                 scratch: &context.scratch,
                 target: &context.output.join(OUTPUTS[0]),
-                limits: client::Limits::default(),
-                proxies: proxy::Proxies::from_environment(),
+                client: client::Client {
+                    limits: limits::Limits::default(),
+                    proxies: proxy::Proxies::from_environment(),
+                },
             };
             let found = fetch::fetch(&job, context.progress)?;
             let id = &found.id;

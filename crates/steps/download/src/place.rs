@@ -8,8 +8,10 @@ use std::fmt;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::percent_decode_str;
+
+use crate::source::{ArchiveId, Source};
 use crate::url::shown;
-use crate::{ArchiveId, Source};
 
 /// A file or URL that may hold the archive with identity `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,17 +68,15 @@ pub fn places(sources: &[Source], mirrors: &[PathBuf]) -> Vec<Place> {
 impl Location {
     /// The location that a URL names.
     fn parse(url: &str) -> Location {
-        if is_http(url) {
-            return Location::Http(url.to_owned());
-        }
+        let (scheme, rest) = url.split_once(':').unwrap_or_default();
         // RFC 8089: file:///path, file://localhost/path and file:/path are the same file.
-        let path = strip_scheme(url, "file:").map(|rest| match rest.strip_prefix("//") {
-            Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
-            None => rest,
-        });
-        match path {
-            Some(path) if path.starts_with('/') => {
-                Location::File(OsString::from_vec(decoded(path)).into())
+        let path = rest.strip_prefix("//localhost");
+        let path = path.or(rest.strip_prefix("//")).unwrap_or(rest);
+        match scheme.to_ascii_lowercase().as_str() {
+            "http" | "https" => Location::Http(url.to_owned()),
+            "file" if path.starts_with('/') => {
+                let bytes = percent_decode_str(path).collect();
+                Location::File(OsString::from_vec(bytes).into())
             }
             _ => Location::Unsupported(url.to_owned()),
         }
@@ -86,52 +86,25 @@ impl Location {
 /// The file `name` (as it stands in a URL) of a mirror, or the mirror itself if it is an archive: a
 /// file, or called as the one that is looked for or as archives are.
 fn in_mirror(mirror: &Path, name: &str) -> Location {
-    let url = mirror
-        .to_str()
-        .filter(|mirror| is_http(mirror) || strip_scheme(mirror, "file:").is_some());
-    if let Some(url) = url {
-        let itself = Location::parse(url);
-        let is_archive = match &itself {
-            Location::File(path) => is_archive(path, name),
-            _ => is_archive_name(raw_name(url), name),
-        };
-        return match is_archive {
-            true => itself,
-            false => Location::parse(&format!("{}/{name}", url.trim_end_matches('/'))),
-        };
-    }
-    Location::File(match is_archive(mirror, name) {
-        true => mirror.to_owned(),
-        false => mirror.join(decode(name)),
-    })
-}
-
-/// Whether a mirror on this machine is the archive itself.
-fn is_archive(path: &Path, name: &str) -> bool {
+    let is_archive_name = |own: &str| {
+        let own = decode(own);
+        let ends = [".tar.gz", ".tgz", ".tar"];
+        own == decode(name) || ends.iter().any(|end| own.ends_with(end))
+    };
+    let path = match mirror.to_str().map(Location::parse) {
+        Some(Location::Http(url)) if is_archive_name(raw_name(&url)) => return Location::Http(url),
+        Some(Location::Http(url)) => {
+            return Location::Http(format!("{}/{name}", url.trim_end_matches('/')));
+        }
+        Some(Location::File(path)) => path,
+        _ => mirror.to_owned(),
+    };
     let own = path.file_name().and_then(|own| own.to_str());
-    let is_called_so = own.is_some_and(|own| is_archive_name(own, name));
-    path.is_file() || (is_called_so && !path.is_dir())
-}
-
-/// Whether a file is called as the one that is looked for, or as archives are.
-fn is_archive_name(own: &str, name: &str) -> bool {
-    let own = decode(own);
-    own == decode(name)
-        || [".tar.gz", ".tgz", ".tar"]
-            .iter()
-            .any(|end| own.ends_with(end))
-}
-
-fn is_http(url: &str) -> bool {
-    strip_scheme(url, "http:").is_some() || strip_scheme(url, "https:").is_some()
-}
-
-/// What follows the scheme, which is written in any case.
-fn strip_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
-    let start = url.get(..scheme.len())?;
-    start
-        .eq_ignore_ascii_case(scheme)
-        .then(|| &url[scheme.len()..])
+    let is_archive = path.is_file() || (own.is_some_and(is_archive_name) && !path.is_dir());
+    Location::File(match is_archive {
+        true => path,
+        false => path.join(decode(name)),
+    })
 }
 
 /// The last component of a URL's path, still percent-encoded; `archive` if it has none, or one
@@ -141,40 +114,16 @@ fn raw_name(url: &str) -> &str {
     let after_scheme = path.split_once("://").map_or(path, |(_, rest)| rest);
     let name = after_scheme.rsplit_once('/').map_or("", |(_, name)| name);
     let plain = decode(name);
-    if plain.is_empty() || plain == "." || plain == ".." || plain.contains(['/', '\\', '\0']) {
-        "archive"
-    } else {
-        name
+    if ["", ".", ".."].contains(&plain.as_str()) || plain.contains(['/', '\\', '\0']) {
+        return "archive";
     }
+    name
 }
 
 /// Percent-decoding. Text that is no valid encoding stays as it is.
-pub fn decode(text: &str) -> String {
-    String::from_utf8(decoded(text)).unwrap_or_else(|_| text.to_owned())
-}
-
-/// Percent-decoding to bytes, which a path may consist of.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = tail.first_chunk::<2>().filter(|_| first == b'%');
-        let value = hex.and_then(|[high, low]| {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()
-        });
-        match value {
-            Some(value) => {
-                bytes.push(value);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    bytes
+fn decode(text: &str) -> String {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map_or_else(|_| text.to_owned(), Into::into)
 }
 
 #[cfg(test)]

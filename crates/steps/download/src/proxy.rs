@@ -1,56 +1,41 @@
 //! Which proxy a URL is fetched through, from the environment variables that curl reads.
 //!
 //! `http_proxy` serves `http:` URLs and `https_proxy` `https:` URLs; `all_proxy` serves either where
-//! its own is not set; `no_proxy` lists hosts that are reached without any. Each is read in lower
-//! case first, then in upper case, and counts as not set while empty. Unaware of connections.
+//! its own is not set; `no_proxy` lists what is reached without any: `*`, hosts with all names below
+//! them, addresses and networks (`10.0.0.0/8`). Each is read in lower case first, then in upper case,
+//! and counts as not set while empty. That is what companies set; ureq alone would take one proxy for
+//! both schemes, pass over one that is mistyped, and find no networks in `no_proxy`.
+//!
+//! Left to ureq: how a proxy is spoken to. It opens a tunnel for `http:` URLs as well. Proxies that
+//! allow tunnels to port 443 alone refuse that; the archive's `https:` URL then is the way. Unaware
+//! of connections.
 
 use std::env;
 use std::fmt;
 use std::net::IpAddr;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use ipnet::IpNet;
+use ureq::http::Uri;
 
-use crate::url::Url;
-
-/// Schemes of proxies: those that are spoken HTTP with, and SOCKS.
-const SCHEMES: &[&str] = &["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+use crate::url::{check, shown};
 
 /// The proxies that the environment names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Proxies {
-    http: Option<Setting>,
-    https: Option<Setting>,
-    except: Vec<Exception>,
+    http: Option<Variable>,
+    https: Option<Variable>,
+    /// What is reached directly, in lower case.
+    direct: String,
 }
 
 /// A variable with its value, which may be no proxy at all.
-#[derive(Clone, Debug)]
-struct Setting {
-    variable: &'static str,
-    value: String,
-}
+type Variable = (&'static str, String);
 
 /// A proxy, and the variable that names it. Displayed without user and password.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
-    pub url: Url,
-    pub variable: &'static str,
-}
-
-/// One entry of `no_proxy`: hosts, and a port if it is only about one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Exception {
-    hosts: Hosts,
-    port: Option<u16>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Hosts {
-    All,
-    /// A name and all names below it.
-    Domain(String),
-    /// Addresses that share so many leading bits.
-    Network(IpAddr, u32),
+    pub settings: ureq::Proxy,
+    variable: &'static str,
 }
 
 impl Proxies {
@@ -64,136 +49,70 @@ impl Proxies {
         let first = |names: &[&'static str]| {
             names.iter().find_map(|&name| {
                 let value = variable(name)?.trim().to_owned();
-                (!value.is_empty()).then_some(Setting {
-                    variable: name,
-                    value,
-                })
+                (!value.is_empty()).then_some((name, value))
             })
         };
-        let except = first(&["no_proxy", "NO_PROXY"]).map_or_else(Vec::new, |setting| {
-            let entries = setting.value.split([',', ' ', '\t']);
-            entries.filter_map(Exception::parse).collect()
-        });
+        let direct = first(&["no_proxy", "NO_PROXY"]);
         Proxies {
             http: first(&["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]),
             https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
-            except,
+            direct: direct.map_or_else(String::new, |(_, list)| list.to_ascii_lowercase()),
         }
     }
 
     /// The proxy for a URL, if it is not to be fetched directly.
     ///
     /// # Errors
-    /// If the variable that would name it does not hold a proxy's URL.
-    pub fn of(&self, url: &Url) -> Result<Option<Proxy>> {
-        let setting = match url.scheme() {
-            "https" => &self.https,
+    /// If the variable that would name it does not hold a proxy's URL. The value is not repeated, as
+    /// it may hold a password.
+    pub fn of(&self, url: &Uri) -> Result<Option<Proxy>> {
+        let variable = match url.scheme_str() {
+            Some("https") => &self.https,
             _ => &self.http,
         };
-        match setting {
-            Some(setting) if !self.except.iter().any(|entry| entry.covers(url)) => {
-                setting.parse().map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-}
-
-impl Setting {
-    /// The value may hold a password, so errors do not repeat it.
-    fn parse(&self) -> Result<Proxy> {
-        let variable = self.variable;
-        let text = match self.value.contains("://") {
-            true => self.value.clone(),
-            false => format!("http://{}", self.value),
+        let Some((variable, value)) = variable else {
+            return Ok(None);
         };
-        let url = Url::parse(&text).with_context(|| {
-            format!("{variable} is no proxy's URL (expected http://host:port, or socks5h:)")
+        if self.is_direct(url.host().unwrap_or_default()) {
+            return Ok(None);
+        }
+        let text = match value.contains("://") {
+            true => value.clone(),
+            false => format!("http://{value}"),
+        };
+        let settings = ureq::Proxy::new(&text).ok();
+        let settings = settings.filter(|settings| check(settings.uri()).is_ok());
+        let settings = settings.with_context(|| {
+            format!("{variable} is no proxy's URL (expected http://host:port, or https:, socks4:, socks4a:, socks5: or socks5h:)")
         })?;
-        ensure!(
-            SCHEMES.contains(&url.scheme()),
-            "{variable} names a proxy of an unknown kind, {}: (expected one of {})",
-            url.scheme(),
-            SCHEMES.join(", ")
-        );
-        Ok(Proxy { url, variable })
+        Ok(Some(Proxy { settings, variable }))
     }
-}
 
-impl Proxy {
-    /// Whether it is asked for this URL in full. It opens a tunnel for any other.
-    pub fn forwards(&self, url: &Url) -> bool {
-        self.url.scheme() == "http" && url.scheme() == "http"
+    fn is_direct(&self, host: &str) -> bool {
+        let host = host.trim_matches(['[', ']', '.']).to_ascii_lowercase();
+        let address: Option<IpAddr> = host.parse().ok();
+        self.direct.split([',', ' ', '\t']).any(|entry| {
+            // As curl has it, a leading dot makes no difference.
+            let name = entry.trim_start_matches('*').trim_matches(['[', ']', '.']);
+            match address {
+                _ if entry == "*" => true,
+                Some(address) => match name.parse::<IpNet>() {
+                    Ok(network) => network.contains(&address),
+                    Err(_) => name.parse() == Ok(address),
+                },
+                None => host.strip_suffix(name).is_some_and(|above| {
+                    !name.is_empty() && (above.is_empty() || above.ends_with('.'))
+                }),
+            }
+        })
     }
 }
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, host) = (self.url.scheme(), self.url.authority());
-        write!(f, "the proxy {scheme}://{host} ({})", self.variable)
-    }
-}
-
-impl Exception {
-    /// `*`, a host or domain, an address or network, each but the first with a port or without;
-    /// nothing if it is none of them. As curl has it, a leading dot makes no difference.
-    fn parse(text: &str) -> Option<Exception> {
-        let text = text.trim().to_ascii_lowercase();
-        let whole = |text: &str| {
-            let (address, bits) = match text.split_once('/') {
-                Some((address, bits)) => (address, Some(bits.parse().ok()?)),
-                None => (text, None),
-            };
-            let bare = address.trim_start_matches('[').trim_end_matches(']');
-            let address: IpAddr = bare.parse().ok()?;
-            let all = if address.is_ipv4() { 32 } else { 128 };
-            Some(Hosts::Network(address, bits.unwrap_or(all)))
-        };
-        if let Some(hosts) = whole(&text) {
-            return Some(Exception { hosts, port: None });
-        }
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse().ok()?)),
-            None => (text.as_str(), None),
-        };
-        let hosts = match host {
-            "*" => Hosts::All,
-            _ => whole(host).or_else(|| {
-                let name = host.strip_prefix('*').unwrap_or(host);
-                let name = name.trim_matches('.');
-                (!name.is_empty()).then(|| Hosts::Domain(name.to_owned()))
-            })?,
-        };
-        Some(Exception { hosts, port })
-    }
-
-    fn covers(&self, url: &Url) -> bool {
-        if self.port.is_some() && self.port != url.port() {
-            return false;
-        }
-        match (&self.hosts, url.address()) {
-            (Hosts::All, _) => true,
-            (Hosts::Network(network, bits), Some(address)) => shares(*network, address, *bits),
-            (Hosts::Domain(domain), None) => {
-                let host = url.host().to_ascii_lowercase();
-                let above = host.trim_end_matches('.').strip_suffix(domain.as_str());
-                above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Whether two addresses are of one kind and share so many leading bits.
-fn shares(one: IpAddr, other: IpAddr, bits: u32) -> bool {
-    match (one, other) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            (one.to_bits() ^ other.to_bits()).leading_zeros() >= bits
-        }
-        (IpAddr::V6(one), IpAddr::V6(other)) => {
-            (one.to_bits() ^ other.to_bits()).leading_zeros() >= bits
-        }
-        _ => false,
+        let url = shown(&self.settings.uri().to_string());
+        let url = url.trim_end_matches('/');
+        write!(f, "the proxy {url} ({})", self.variable)
     }
 }
 
@@ -207,7 +126,7 @@ mod tests {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
         });
-        match proxies.of(&Url::parse(url).unwrap()) {
+        match proxies.of(&url.parse().unwrap()) {
             Ok(proxy) => proxy.map(|proxy| proxy.to_string()).unwrap_or_default(),
             Err(error) => format!("error: {error:#}"),
         }
@@ -254,7 +173,8 @@ mod tests {
             "the proxy http://host:3128 (https_proxy)"
         );
         for wrong in [
-            "http://me:secret@:99999",
+            "http://me:secret@:1",
+            "http://me:secret@h:99999",
             "me:secret@",
             "ftp://me:secret@h:1",
         ] {
@@ -265,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_names_hosts_domains_ports_addresses_and_networks() {
+    fn no_proxy_names_hosts_domains_addresses_and_networks() {
         for (list, url, direct) in [
             ("*", "https://x.example/", true),
             ("a, *", "https://x.example/", true),
@@ -278,16 +198,13 @@ mod tests {
             (".x.example", "https://x.example/", true),
             ("ample", "https://x.example/", false),
             ("x.example.com", "https://x.example/", false),
-            ("x.example:443", "https://x.example/", true),
-            ("x.example:80", "https://x.example/", false),
-            ("x.example:8443", "https://x.example:8443/", true),
             ("127.0.0.1", "https://127.0.0.1:5/", true),
-            ("127.0.0.1:6", "https://127.0.0.1:5/", false),
             ("0.0.1", "https://127.0.0.1:5/", false),
             ("10.0.0.0/8,192.168.1.0/24", "https://192.168.1.7/", true),
             ("10.0.0.0/8,192.168.1.0/24", "https://192.168.2.7/", false),
             ("::1", "https://[::1]/", true),
-            ("[::1]:443", "https://[::1]/", true),
+            ("[0::1]", "https://[::1]/", true),
+            ("::2", "https://[::1]/", false),
             ("fd00::/8", "https://[fd12::3]/", true),
             ("0.0.0.0/0", "https://[fd12::3]/", false),
             (" ,:,", "https://x.example/", false),

@@ -33,7 +33,7 @@ const SLOPE: u32 = 40;
 
 /// Which split an image belongs to; the splits share no image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Split {
     Train,
     Test,
 }
@@ -42,8 +42,8 @@ pub enum Part {
 ///
 /// # Panics
 /// If `label` is not below [`CLASSES`].
-pub fn draw(seed: u64, part: Part, index: u32, label: usize) -> Vec<u8> {
-    let mut draws = Draws::new(seed, part, index);
+pub fn draw(seed: u64, split: Split, index: u32, label: usize) -> Vec<u8> {
+    let mut draws = Draws::new(seed, split, index);
     let figure = Figure::random(&mut draws, label);
     let (front, back) = colours(&mut draws);
     let slopes: [[i32; 2]; CHANNELS] =
@@ -149,12 +149,12 @@ impl Figure {
 struct Draws(ChaCha8Rng);
 
 impl Draws {
-    fn new(seed: u64, part: Part, index: u32) -> Draws {
+    fn new(seed: u64, split: Split, index: u32) -> Draws {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..24].copy_from_slice(match part {
-            Part::Train => b"fig6 scene train",
-            Part::Test => b"fig6 scene test ",
+        key[8..24].copy_from_slice(match split {
+            Split::Train => b"fig6 scene train",
+            Split::Test => b"fig6 scene test ",
         });
         let mut generator = ChaCha8Rng::from_seed(key);
         generator.set_stream(index.into());

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::client::Limits;
+use crate::client::Client;
 use crate::fetch::Job;
+use crate::limits::Limits;
 use crate::place::places;
 use crate::proxy::Proxies;
 
@@ -87,8 +88,10 @@ impl Download {
             places: places(sources, &mirrors),
             scratch: self.folder.path(),
             target: &self.target(),
-            limits: self.limits,
-            proxies: self.proxies.clone(),
+            client: Client {
+                limits: self.limits,
+                proxies: self.proxies.clone(),
+            },
         };
         let target = self.target();
         let reports = &mut self.reports;
@@ -196,37 +199,14 @@ fn a_folder_that_cannot_be_written_ends_the_download_at_once() {
         places: places(&[source(server.url("d")), source(server.url("e"))], &[]),
         scratch: &download.folder.path().join("missing"),
         target: &download.target(),
-        limits: LIMITS,
-        proxies: Proxies::default(),
+        client: Client {
+            limits: LIMITS,
+            proxies: Proxies::default(),
+        },
     };
     let error = fetch::fetch(&job, &mut |_| ()).unwrap_err();
     assert!(error.to_string().contains("cannot write"), "{error}");
     assert!(server.ranges().is_empty());
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_target_on_another_file_system_gets_a_checked_copy() {
-    use std::os::unix::fs::MetadataExt as _;
-    let mut download = Download::new();
-    let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
-    let other = Path::new("/dev/shm");
-    if [None, device(download.folder.path())].contains(&device(other)) {
-        println!("skipped: there is no second file system at /dev/shm");
-        return;
-    }
-    let folder = tempfile::tempdir_in(other).unwrap();
-    let server = Server::start(vec![Answer::Whole(content())]);
-    let job = Job {
-        places: places(&[source(server.url("d"))], &[]),
-        scratch: download.folder.path(),
-        target: &folder.path().join("archive"),
-        limits: LIMITS,
-        proxies: Proxies::default(),
-    };
-    fetch::fetch(&job, &mut |report| download.reports.push(report)).unwrap();
-    assert_eq!(fs::read(job.target).unwrap(), content());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 /// Runs the step in a fresh folder; returns its sentence and the archive.

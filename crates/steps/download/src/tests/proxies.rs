@@ -19,7 +19,7 @@ impl Download {
 }
 
 #[test]
-fn an_http_url_is_asked_of_the_proxy_in_full() {
+fn an_http_url_is_asked_through_a_tunnel() {
     let relay = Relay::start("");
     let server = Server::start(vec![
         Answer::Cut(content(), 60_000),
@@ -28,16 +28,14 @@ fn an_http_url_is_asked_of_the_proxy_in_full() {
     let url = server.url("d?e");
     let mut download = Download::with(&[("http_proxy", &relay.address.to_string())]);
     download.fetch(&[source(&url)], &[]).unwrap();
-    let line = format!("get {url} http/1.1");
+    let host = url.split('/').nth(2).unwrap();
+    let line = format!("connect {host} http/1.1");
     assert_eq!(relay.requests(), [line.clone(), line]);
     assert_eq!(server.ranges(), [None, Some(60_000)]);
-    let host = format!("host: {}\r\n", url.split('/').nth(2).unwrap());
-    assert!(
-        server.requests()[0].contains(&host),
-        "{:?}",
-        server.requests()
-    );
-    assert!(!server.requests()[0].contains("proxy-"));
+    let request = &server.requests()[0];
+    assert!(request.starts_with("get /d?e http/1.1"), "{request}");
+    assert!(request.contains(&format!("host: {host}\r\n")), "{request}");
+    assert!(!request.contains("proxy-"), "{request}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A proxy: it forwards requests that hold a whole URL, opens tunnels, and speaks SOCKS 5.
+//! A proxy: it opens tunnels and speaks SOCKS 5.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -42,28 +42,20 @@ fn serve(mut client: TcpStream, wanted: &str, seen: &Mutex<Vec<String>>) -> io::
         return socks(client, seen);
     }
     let head = head_of(&client)?;
-    let (line, fields) = head.split_once("\r\n").unwrap();
+    let line = head.lines().next().unwrap_or_default();
     seen.lock().unwrap().push(line.to_owned());
     if !head.contains(wanted) {
         return client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
     }
-    let mut words = line.split(' ');
-    let (method, target) = (words.next().unwrap(), words.next().unwrap());
-    if method == "connect" {
-        let Ok(server) = TcpStream::connect(target) else {
-            return client.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n");
-        };
-        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
-        return join(client, server);
-    }
-    let Some((host, path)) = target
-        .strip_prefix("http://")
-        .and_then(|target| target.split_once('/'))
-    else {
+    let target = line.strip_prefix("connect ");
+    let target = target.and_then(|it| it.strip_suffix(" http/1.1"));
+    let Some(target) = target else {
         return client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     };
-    let mut server = TcpStream::connect(host)?;
-    write!(server, "{method} /{path} HTTP/1.1\r\n{fields}")?;
+    let Ok(server) = TcpStream::connect(target) else {
+        return client.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n");
+    };
+    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
     join(client, server)
 }
 
