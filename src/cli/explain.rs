@@ -156,11 +156,11 @@ fn key_inputs(explanation: &Explanation) -> Vec<String> {
     for (name, value) in inputs.parameters.scalars() {
         add(name, &value.to_string());
     }
-    for (module, digest) in &inputs.basis.code {
-        add(format!("code {module}"), &digest.to_string());
+    for (name, digest) in &inputs.basis.code {
+        add(format!("code {name}"), &digest.to_string());
     }
     for (name, digest) in &inputs.basis.crates {
-        add(format!("crate {name}"), &digest.to_string());
+        add(name.clone(), &digest.to_string());
     }
     if let Some(numeric) = &inputs.basis.numeric {
         add(

@@ -23,7 +23,7 @@ pub enum Reason {
     Changed {
         #[serde(flatten)]
         change: Change,
-        /// For code, the items that differ; for crates, the versions.
+        /// For code, the files that differ; for packages, the versions.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         details: Vec<Detail>,
         /// For an input, the step that makes it.
@@ -58,9 +58,9 @@ fn changed(
 ) -> fmt::Result {
     let name = &change.name;
     match (change.part, details, from) {
-        // Versions say more than the digest of all of them.
-        (Part::Crate, [_, ..], _) => write!(formatter, "crate {name}: {}", words(details, version)),
-        (Part::Code, [_, ..], _) => write!(formatter, "{change} ({})", words(details, item)),
+        // Files and versions say more than the digest of all of them.
+        (Part::Crate, [_, ..], _) => write!(formatter, "{name}: {}", words(details, version)),
+        (Part::Code, [_, ..], _) => write!(formatter, "code {name}: {}", words(details, item)),
         (Part::Input, _, Some(from)) => write!(formatter, "{change}, made by {from}"),
         _ => write!(formatter, "{change}"),
     }
@@ -75,7 +75,7 @@ fn words(details: &[Detail], word: fn(&Detail) -> String) -> String {
     words.join(", ")
 }
 
-/// An item of a module that differs.
+/// A file that differs.
 pub fn item(detail: &Detail) -> String {
     let name = &detail.name;
     match (&detail.old, &detail.new) {
@@ -85,7 +85,7 @@ pub fn item(detail: &Detail) -> String {
     }
 }
 
-/// A crate that differs.
+/// A package that differs.
 pub fn version(detail: &Detail) -> String {
     let side = |value: &Option<String>| value.as_deref().map_or("none", shortened).to_owned();
     format!(

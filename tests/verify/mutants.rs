@@ -346,7 +346,7 @@ fn no_altered_provenance_passes() {
             what: "other code in the provenance",
             alter: |project| {
                 edit(&report(project, "provenance.json"), |text| {
-                    let at = text.find("\"nn::resnet\"").unwrap();
+                    let at = text.find("\"nn\": \"").unwrap();
                     let at = at + text[at..].find("\": \"").unwrap() + 4;
                     let digit = if text.as_bytes()[at] == b'0' {
                         '1'

@@ -29,7 +29,7 @@ pub use listing::{Detail, Listing};
 pub use parameters::Parameters;
 
 /// Version of the meaning of [`KeyInputs`]; a change invalidates every result.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// The part of the key inputs that all steps of one kind on one backend share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -30,9 +30,8 @@ pub enum Part {
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let what = match self.part {
-            Part::Parameter | Part::Numeric | Part::Schema | Part::Kind => "",
+            Part::Parameter | Part::Numeric | Part::Schema | Part::Kind | Part::Crate => "",
             Part::Code => "code ",
-            Part::Crate => "crate ",
             Part::Input => "input ",
         };
         let side = |value: &Option<String>| match value {
