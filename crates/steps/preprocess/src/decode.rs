@@ -13,6 +13,8 @@ use cifar::{CHANNELS, IMAGE, PLANE, SIDE};
 /// Bytes that a decoder may allocate: far more than 32 × 32 pixels with any metadata need.
 const ALLOCATION: u64 = 16 << 20;
 
+const CONVERT: &str = "expected PNG or JPEG, so convert it";
+
 /// Decodes a 32 × 32 image with 8 bits per channel to [`IMAGE`] bytes: planes R, G, B,
 /// row-major. Grey images get three equal channels. The size is read from the header, before any
 /// pixel.
@@ -30,10 +32,11 @@ pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
     let format = match reader.format() {
         Some(ImageFormat::Png) => "PNG",
         Some(ImageFormat::Jpeg) => "JPEG",
-        Some(other) => bail!(
-            "is a {} image: expected PNG or JPEG, so convert it",
-            name_of(other)
-        ),
+        Some(ImageFormat::WebP) => bail!("is a WebP image: {CONVERT}"),
+        Some(other) => {
+            let name = format!("{other:?}").to_uppercase();
+            bail!("is a {name} image: {CONVERT}")
+        }
         None => bail!("is no image: expected PNG or JPEG files only, so move it elsewhere"),
     };
     let damaged = || format!("is no valid {format}: it was cut short or is damaged");
@@ -68,20 +71,6 @@ pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
         }
     }
     Ok(planes)
-}
-
-/// What people call a format.
-fn name_of(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::WebP => "WebP",
-        ImageFormat::Gif => "GIF",
-        ImageFormat::Bmp => "BMP",
-        ImageFormat::Tiff => "TIFF",
-        ImageFormat::Avif => "AVIF",
-        ImageFormat::Pnm => "PNM",
-        ImageFormat::Ico => "ICO",
-        _ => "different kind of",
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Lists the files of a folder and hands them on as [`archive`] does with an archive's members.
+//! Lists the files of a folder and reads them as [`archive`] does an archive's members.
 //! A folder is its user's own: links are followed, wherever they lead, unless in a circle; what
 //! systems leave behind is passed over.
 //!
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Error, Result, anyhow, ensure};
 use walkdir::WalkDir;
 
-use crate::archive::{self, Limits};
+use crate::archive::{self, Content, Contents, Limits};
 use crate::roles::is_rubbish;
 
 /// How often progress goes out, in bytes.
@@ -129,36 +129,34 @@ pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<
     Ok(listing)
 }
 
-/// Calls `visit` with the path and content of each file that is wanted. `progress` is told bytes
-/// read and bytes in all.
+/// Reads the files that are wanted. `progress` is told bytes read and bytes in all.
 ///
 /// # Errors
-/// If a file cannot be read or is no longer as it was listed; if `visit` fails.
-pub fn read(
-    listing: &Listing,
-    visit: &mut dyn FnMut(String, Vec<u8>) -> Result<()>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<()> {
+/// If a file cannot be read or is no longer as it was listed.
+pub fn read(listing: &Listing, progress: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
     let total = listing.files.iter().map(|file| file.size).sum();
     let mut done = 0;
     let mut reported = 0;
+    let mut files = Vec::with_capacity(listing.files.len());
     for file in &listing.files {
-        let path = &file.path;
-        let content = content(file).with_context(|| format!("cannot read {path}"))?;
+        let bytes = content(file).with_context(|| format!("cannot read {}", file.path))?;
         ensure!(
-            content.len() as u64 == file.size,
-            "{path} had {} bytes and has changed since: wait until the folder is complete",
+            bytes.len() as u64 == file.size,
+            "{} had {} bytes and has changed since: wait until the folder is complete",
+            file.path,
             file.size
         );
         done += file.size;
-        visit(path.clone(), content)?;
+        let path = file.path.clone();
+        files.push(Content { path, bytes });
         if done - reported >= REPORT_EVERY {
             progress(done, total);
             reported = done;
         }
     }
     progress(total, total);
-    Ok(())
+    let folders = listing.folders.clone();
+    Ok(Contents { files, folders })
 }
 
 /// A file's content, at most one byte more than was listed.

@@ -16,15 +16,15 @@ use step::grouped;
 use step::{Context, Progress};
 
 pub mod archive;
-mod batch;
-mod collection;
+mod batches;
+mod data;
 pub mod decode;
 mod folder;
+mod image_folders;
 pub mod layout;
 mod pickle;
 mod python;
 mod roles;
-mod split_images;
 pub mod statistics;
 
 /// The files that this step writes: three files of records ([`crate::cifar`]), [`Split`],
