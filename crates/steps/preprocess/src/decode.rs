@@ -74,21 +74,10 @@ pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
-    use image::{GrayImage, Rgb, RgbImage, RgbaImage};
-
-    /// An image file whose pixels depend on `shade`.
-    pub fn file(format: ImageFormat, shade: u8) -> Vec<u8> {
-        let image = RgbImage::from_fn(32, 32, |x, y| Rgb([x as u8 * 8, y as u8 * 8, shade]));
-        encode(image.into(), format)
-    }
-
-    pub fn encode(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        image.write_to(&mut bytes, format).unwrap();
-        bytes.into_inner()
-    }
+    use crate::tests::{encode, picture};
+    use image::{GrayImage, RgbImage, RgbaImage};
 
     fn message(bytes: &[u8]) -> String {
         format!("{:#}", super::image(bytes).unwrap_err())
@@ -96,7 +85,7 @@ pub mod tests {
 
     #[test]
     fn pixels_come_out_as_planes_and_grey_three_times() {
-        let planes = super::image(&file(ImageFormat::Png, 77)).unwrap();
+        let planes = super::image(&picture(ImageFormat::Png, 77)).unwrap();
         assert_eq!(planes.len(), IMAGE);
         assert_eq!(planes[3 * SIDE + 5], 5 * 8);
         assert_eq!(planes[PLANE + 3 * SIDE + 5], 3 * 8);
@@ -144,7 +133,7 @@ pub mod tests {
     #[test]
     fn an_image_cut_short_at_any_byte_is_refused() {
         for format in [ImageFormat::Png, ImageFormat::Jpeg] {
-            let whole = file(format, 200);
+            let whole = picture(format, 200);
             super::image(&whole).unwrap();
             // A PNG is whole without its last chunk, IEND (12 bytes).
             let spare = if format == ImageFormat::Png { 12 } else { 0 };
@@ -160,7 +149,7 @@ pub mod tests {
     #[test]
     fn no_damaged_byte_makes_the_decoder_panic() {
         for format in [ImageFormat::Png, ImageFormat::Jpeg] {
-            let whole = file(format, 200);
+            let whole = picture(format, 200);
             for place in 0..whole.len() {
                 let mut damaged = whole.clone();
                 for flip in [0x01, 0x80, 0xff] {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::archive::{Content, Contents};
 use crate::data::{Data, Validation, shortened};
 use crate::decode;
-use crate::roles::{Part, Role, Split, role, split_of_folder};
+use crate::roles::{Role, Split, role, split_of_folder};
 use cifar::{CLASSES, Images};
 
 /// Image files to decode at a time: enough for every core, and what they become is soon copied.
@@ -33,23 +33,18 @@ struct Files<'a> {
 /// If a folder is there under two names, is empty, or lacks a class that another one has; if there are
 /// not ten classes; if a file is there twice or is no image of CIFAR's size, with its path.
 pub fn read(contents: &Contents, root: &str, test_alone: bool) -> Result<Data> {
-    let [mut train, mut validation, mut test] = <[Files; 3]>::default();
+    let mut parts = <[Files; 3]>::default();
     for file in &contents.files {
         match role(&file.path) {
             Role::Image { split, class } if split.root == root => {
-                let part = match split.part {
-                    Part::Train => &mut train,
-                    Part::Validation => &mut validation,
-                    Part::Test => &mut test,
-                };
-                part.push(split, class, file)?;
+                parts[split.part as usize].push(split, class, file)?;
             }
             Role::Stray(split) if split.root == root => bail!(stray(&file.path, split)),
             _ => {}
         }
     }
-    let parts = [&train, &test, &validation];
-    refuse_empty_folders(&contents.folders, root, &parts)?;
+    refuse_empty_folders(contents, root, &parts)?;
+    let [train, test, validation] = parts;
     ensure!(
         !train.files.is_empty() || test_alone,
         "holds no training images: expected train/<class>/ with PNG or JPEG files"
@@ -59,7 +54,7 @@ pub fn read(contents: &Contents, root: &str, test_alone: bool) -> Result<Data> {
         "holds no test images: expected test/<class>/ with PNG or JPEG files"
     );
     // Only the test images need to be there if they are enough, and nobody needs the last ones.
-    let parts = parts.map(|part| (part.name, part.classes()));
+    let parts = [&train, &test, &validation].map(|part| (part.name, part.classes()));
     let parts = parts.iter().filter(|(_, classes)| !classes.is_empty());
     for (name, classes) in parts.clone() {
         for (other, others) in parts.clone() {
@@ -142,19 +137,15 @@ impl<'a> Files<'a> {
 }
 
 /// Refuses folders of the data set without an image: whatever they are for, it is not used.
-fn refuse_empty_folders(folders: &[String], root: &str, parts: &[&Files]) -> Result<()> {
+fn refuse_empty_folders(contents: &Contents, root: &str, parts: &[Files]) -> Result<()> {
     let files = parts.iter().flat_map(|part| &part.files);
-    let classes = files.filter_map(|(_, file)| file.path.rsplit_once('/'));
-    let mut used: BTreeSet<&str> = classes.map(|(folder, _)| folder).collect();
-    let splits: Vec<_> = used
-        .iter()
-        .filter_map(|class| class.rsplit_once('/'))
-        .collect();
-    used.extend(splits.into_iter().map(|(split, _)| split));
-    for path in folders {
-        let split = split_of_folder(path);
+    let images: BTreeSet<&str> = files.map(|(_, file)| file.path.as_str()).collect();
+    for path in &contents.folders {
+        let is_ours = split_of_folder(path).is_some_and(|split| split.root == root);
+        let start = format!("{path}/");
+        let next = images.range(start.as_str()..).next();
         ensure!(
-            split.is_none_or(|split| split.root != root) || used.contains(path.as_str()),
+            !is_ours || next.is_some_and(|image| image.starts_with(&start)),
             "{path}/ holds no images: put PNG or JPEG files of the class there, or remove the folder"
         );
     }

@@ -64,7 +64,7 @@ fn read_any(
         return unpack(path);
     }
     let listing = folder::list(path, limits, &is_wanted)?;
-    let is_data_set = listing.files.iter().any(|file| is_data(&file.path));
+    let is_data_set = listing.files.iter().any(|(file, _)| is_data(&file.path));
     if is_data_set {
         let read = folder::read(&listing, progress);
         let read = read.and_then(|contents| images(contents, test_alone));

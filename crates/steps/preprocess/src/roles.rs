@@ -12,9 +12,9 @@ pub const EXPECTED: &str = "data_batch_<number>.bin and test_batch.bin (CIFAR-10
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Train,
+    Test,
     /// Counts only beside the other two.
     Validation,
-    Test,
 }
 
 impl Part {
