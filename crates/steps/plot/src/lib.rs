@@ -86,10 +86,17 @@ pub fn figure<'a>(
     let curves = params.panels.iter().flat_map(|panel| &panel.curves);
     let colors = palette::colors(curves.map(|curve| curve.layers));
     let draw_curve = |curve: &'a Curve| {
+        let runs = curve.seeds.iter().map(|seed| {
+            let name = format!("metrics/{}/seed{seed}", curve.model);
+            let rows = metrics(&name)?;
+            Ok((name, rows))
+        });
+        let runs: Vec<_> = runs.collect::<Result<_>>()?;
+        let points = curve::average(&runs);
         Ok(draw::Curve {
             label: &curve.label,
             color: colors[&curve.layers],
-            points: average(curve, &metrics)?,
+            points: points.with_context(|| format!("cannot draw {}", curve.label))?,
         })
     };
     let panels = params.panels.iter().map(|panel| {
@@ -114,19 +121,6 @@ pub fn figure<'a>(
         y: axis::errors(tallest),
         note: params.note.as_deref(),
     }))
-}
-
-fn average(
-    curve: &Curve,
-    metrics: &impl Fn(&str) -> Result<Vec<Metrics>>,
-) -> Result<Vec<curve::Point>> {
-    let runs = curve.seeds.iter().map(|seed| {
-        let name = format!("metrics/{}/seed{seed}", curve.model);
-        let rows = metrics(&name)?;
-        Ok((name, rows))
-    });
-    let runs: Vec<_> = runs.collect::<Result<_>>()?;
-    curve::average(&runs).with_context(|| format!("cannot draw {}", curve.label))
 }
 
 #[cfg(test)]

@@ -282,11 +282,8 @@ impl<R: Read> Read for Metered<'_, R> {
         meter.left.set(meter.left.get() - count as u64);
         meter.allowance.set(meter.allowance.get() - count as u64);
         let zeros = read.iter().rev().take_while(|&&byte| byte == 0).count();
-        meter.zeros.set(if zeros == count {
-            meter.zeros.get() + zeros as u64
-        } else {
-            zeros as u64
-        });
+        let before = if zeros == count { meter.zeros.get() } else { 0 };
+        meter.zeros.set(before + zeros as u64);
         Ok(count)
     }
 }

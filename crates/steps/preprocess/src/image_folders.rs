@@ -26,8 +26,8 @@ struct Files<'a> {
     files: Vec<(&'a str, &'a Content)>,
 }
 
-/// The images of the folders of splits in `root`, in the order of their paths.
-/// Without training images, test images are enough if `test_alone`.
+/// The images of the folders of splits in `root`, in the order of their paths. Without training images,
+/// test images are enough if `test_alone`.
 ///
 /// # Errors
 /// If a folder is there under two names, is empty, or lacks a class that another one has; if there are
@@ -37,7 +37,18 @@ pub fn read(contents: &Contents, root: &str, test_alone: bool) -> Result<Data> {
     for file in &contents.files {
         match role(&file.path) {
             Role::Image { split, class } if split.root == root => {
-                parts[split.part as usize].push(split, class, file)?;
+                let part = &mut parts[split.part as usize];
+                if part.files.is_empty() {
+                    part.name = split.name;
+                }
+                // Such as `val` beside `valid`.
+                ensure!(
+                    part.name == split.name,
+                    "holds both {}/ and {}/: expected one of them",
+                    part.name,
+                    split.name
+                );
+                part.files.push((class, file));
             }
             Role::Stray(split) if split.root == root => bail!(stray(&file.path, split)),
             _ => {}
@@ -89,28 +100,12 @@ pub fn read(contents: &Contents, root: &str, test_alone: bool) -> Result<Data> {
 }
 
 impl<'a> Files<'a> {
-    /// Takes in a file; refuses a second folder for the same part, such as `val` beside
-    /// `valid`.
-    fn push(&mut self, split: Split<'a>, class: &'a str, file: &'a Content) -> Result<()> {
-        if self.files.is_empty() {
-            self.name = split.name;
-        }
-        ensure!(
-            self.name == split.name,
-            "holds both {}/ and {}/: expected one of them",
-            self.name,
-            split.name
-        );
-        self.files.push((class, file));
-        Ok(())
-    }
-
     fn classes(&self) -> BTreeSet<&'a str> {
         self.files.iter().map(|(class, _)| *class).collect()
     }
 
-    /// Decodes the images, by path, on all cores; a class's label is its place in `classes`. The first bad file
-    /// is the one that is reported, whichever thread finds its own first.
+    /// Decodes the images, by path, on all cores; a class's label is its place in `classes`. The first
+    /// bad file is the one that is reported, whichever thread finds its own first.
     fn images(mut self, classes: &[&str]) -> Result<Images> {
         self.files.sort_by_key(|(_, file)| &file.path);
         for pair in self.files.windows(2) {
