@@ -192,7 +192,7 @@ fn ten_thousand_empty_members_are_passed_over_and_too_many_refused() {
     assert!(peak < 2 * MB, "{peak} bytes");
     let pictures = empty(10_000, &|n| format!("c/train/cat/{n}.png"), &folders());
     let pictures = gzip(&pictures);
-    // 8.1 million, and a little more where two threads look at pictures at the same moment.
+    // 5.3 million, and a little more where two threads look at pictures at the same moment.
     assert_refused(&pictures, "c/train/cat/0.png", 9 * MB);
     let batches = gzip(&empty(10_000, &|n| format!("c/data_batch_{n}"), &binary()));
     assert_refused(&batches, "c/data_batch_0 is empty", 2 * MB);

@@ -15,7 +15,7 @@ use crate::roles::{Role, Split, role, split_of_folder};
 use cifar::{CLASSES, Images};
 
 /// Image files to decode at a time: enough for every core, and what they become is soon copied.
-const BATCH: usize = 2048;
+const BATCH: usize = 1024;
 
 /// The files of one split.
 #[derive(Default)]
@@ -55,6 +55,7 @@ pub fn read(contents: &Contents, root: &str, test_alone: bool) -> Result<Data> {
         }
     }
     refuse_empty_folders(contents, root, &parts)?;
+    // In the order of `Part`.
     let [train, test, validation] = parts;
     ensure!(
         !train.files.is_empty() || test_alone,

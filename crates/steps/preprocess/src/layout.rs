@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 
-use crate::archive::{self, Contents, Limits};
+use crate::archive::{self, Content, Contents, Limits};
 use crate::data::shortened;
 use crate::roles::{EXPECTED, Part, Role, is_data, role};
 use crate::{batches, folder, image_folders};
@@ -105,9 +105,16 @@ fn images(contents: Contents, test_alone: bool) -> Result<Data> {
     // The folder that all data lie in, and a file that lies there.
     let mut root: Option<(&str, &str)> = None;
     let [mut batches, mut folders] = [false; 2];
-    for file in &contents.files {
-        let path = file.path.as_str();
-        let folder = match role(path) {
+    for Content { path, bytes } in &contents.files {
+        let role = role(path);
+        if let Role::Training { .. } | Role::Test { .. } | Role::Names { .. } = role {
+            // As it is after a full disk.
+            ensure!(
+                !bytes.is_empty(),
+                "{path} is empty: unpack or download it again"
+            );
+        }
+        let folder = match role {
             Role::Training { folder, .. } | Role::Test { folder } => {
                 batches = true;
                 folder
