@@ -216,4 +216,16 @@ mod tests {
             "{said}"
         );
     }
+
+    #[test]
+    fn where_a_moment_comes_from_is_one_word_in_json() {
+        let sources = [
+            MomentsFrom::Option,
+            MomentsFrom::Weights,
+            MomentsFrom::Data,
+            MomentsFrom::Known("a-martyn"),
+        ];
+        let json = serde_json::to_string(&sources).unwrap();
+        assert_eq!(json, r#"["option","weights","data","a-martyn"]"#);
+    }
 }
