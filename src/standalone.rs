@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::error::Invalid;
@@ -205,31 +206,27 @@ impl Request {
         let text = read_if_there(&path)?;
         if self.existing == Existing::Replace {
             // What only looks like an experiment's is someone's own.
-            let own = FILES
-                .into_iter()
-                .find(|name| self.folder.join(name).exists());
-            return match own {
-                Some(name) if text.is_none() => Err(Invalid::new(format!(
+            let mut names = FILES.into_iter();
+            if text.is_none()
+                && let Some(name) = names.find(|name| self.folder.join(name).exists())
+            {
+                bail!(Invalid::new(format!(
                     "{folder} holds {name}, but is no experiment of fig6: nothing was replaced; choose another --exp-name"
-                ))
-                .into()),
-                _ => Ok(None),
-            };
+                )));
+            }
+            return Ok(None);
         }
         let Some(text) = text else {
-            return Err(Invalid::new(format!(
+            bail!(Invalid::new(format!(
                 "{folder} holds files, but no experiment of fig6: choose another --exp-name, or write there with --force"
-            ))
-            .into());
+            )));
         };
-        let there: Value = serde_json::from_str(&text)
-            .with_context(|| format!("{} is damaged; --force starts over", path.display()))?;
+        let there: Value = parse(&path, &text)?;
         let identities = [&there["identity"], &experiment["identity"]];
         if let Some(difference) = checkpoint::difference(identities[0], identities[1]) {
-            return Err(Invalid::new(format!(
+            bail!(Invalid::new(format!(
                 "{folder} holds another experiment: {difference}; choose another --exp-name, or replace it with --force"
-            ))
-            .into());
+            )));
         }
         let finished = self.finished()?;
         if self.existing == Existing::Refuse {
@@ -238,10 +235,9 @@ impl Request {
                 (None, Some(iteration)) => format!("was interrupted after iteration {iteration}"),
                 (None, None) => "was interrupted before its first checkpoint".to_owned(),
             };
-            return Err(Invalid::new(format!(
+            bail!(Invalid::new(format!(
                 "{folder} holds this experiment already, and it {state}: go on with --resume, or start over with --force"
-            ))
-            .into());
+            )));
         }
         if finished.is_some() {
             // One that was killed at its very end has left them.
@@ -260,16 +256,16 @@ impl Request {
         if !FILES.iter().all(|name| self.folder.join(name).exists()) {
             return Ok(None);
         }
-        let read = |name: &str| read_if_there(&self.folder.join(name));
-        let (Some(training), Some(evaluation)) = (read(FINISHED)?, read("evaluation.json")?) else {
-            return Ok(None);
-        };
-        let damaged = || format!("{} is damaged; --force starts over", self.folder.display());
         Ok(Some(Finished {
-            training: serde_json::from_str(&training).with_context(damaged)?,
-            evaluation: serde_json::from_str(&evaluation).with_context(damaged)?,
+            training: self.read(FINISHED)?,
+            evaluation: self.read("evaluation.json")?,
             before: true,
         }))
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let path = self.folder.join(name);
+        parse(&path, &read_if_there(&path)?.unwrap_or_default())
     }
 
     /// Keeps a second process from training in the same folder.
@@ -279,11 +275,10 @@ impl Request {
             File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Invalid::new(format!(
+            Err(TryLockError::WouldBlock) => bail!(Invalid::new(format!(
                 "another fig6 is training in {}",
                 folder.display()
-            ))
-            .into()),
+            ))),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("cannot lock {}", folder.display()))
             }
@@ -312,28 +307,22 @@ impl Request {
 
     /// Training and test error over the iterations, as SVG.
     fn curve(&self, metrics: &[Metrics]) -> Result<String> {
-        let Params {
-            architecture,
-            seed,
-            recipe,
-        } = &self.params;
-        let layers = architecture.layers();
+        let architecture = &self.params.architecture;
+        let (layers, seed) = (architecture.layers(), self.params.seed);
         let label = match architecture.shortcut {
             Shortcut::None => format!("Plain-{layers}"),
             _ => format!("ResNet-{layers}"),
         };
-        let curve = plot::Curve {
+        let title = format!("{label}, shortcut {}, seed {seed}", architecture.shortcut);
+        let curves = vec![plot::Curve {
             model: "this".to_owned(),
-            label: label.clone(),
+            label,
             layers,
-            seeds: vec![*seed],
-        };
+            seeds: vec![seed],
+        }];
         let figure = plot::Params {
-            panels: vec![plot::Panel {
-                title: format!("{label}, shortcut {}, seed {seed}", architecture.shortcut),
-                curves: vec![curve],
-            }],
-            iterations: recipe.schedule.iterations,
+            panels: vec![plot::Panel { title, curves }],
+            iterations: self.params.recipe.schedule.iterations,
             note: None,
         };
         plot::figure(&figure, |_| Ok(metrics.to_vec()))
@@ -362,6 +351,11 @@ fn read_if_there(path: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .with_context(|| format!("{} is damaged; --force starts over", path.display()))
 }
 
 fn pretty(value: &impl serde::Serialize) -> Result<String> {

@@ -260,21 +260,21 @@ fn record(path: &Path, weights: &Weights, answer: &Answer) -> Value {
     json!({
         "file": path.display().to_string(),
         "architecture": weights.architecture,
-        "shortcut_from": weights.shortcut_from.name(),
+        "shortcut_from": weights.shortcut_from,
         "layers": weights.architecture.layers(),
         "parameters": weights.architecture.parameters(),
         "source": weights.source,
         "normalisation": {
             "mean": normalisation.statistics.mean,
-            "mean_from": normalisation.mean_from.name(),
+            "mean_from": normalisation.mean_from,
             "std": normalisation.statistics.std,
-            "std_from": normalisation.std_from.name(),
+            "std_from": normalisation.std_from,
             "offered": normalisation.offered(weights.author),
         },
         "classes": {
             "data": answer.matching.classes,
             "weights": weights.trained_on.classes,
-            "matched_by": answer.matching.by.name(),
+            "matched_by": answer.matching.by,
         },
         "evaluation": answer.evaluation,
     })

@@ -3,7 +3,7 @@
 //!
 //! Unaware of images and of files.
 
-use std::collections::BTreeSet;
+use serde::Serialize;
 
 use crate::error::Invalid;
 use cifar::{CLASS_NAMES, CLASSES};
@@ -35,7 +35,8 @@ pub struct Matching {
 }
 
 /// What the data's classes were matched by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum By {
     /// Equal names, in whatever order.
     Names,
@@ -45,18 +46,6 @@ pub enum By {
     Labels,
     /// What the user says.
     Option,
-}
-
-impl By {
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            By::Names => "names",
-            By::Synonyms => "synonyms",
-            By::Labels => "labels",
-            By::Option => "option",
-        }
-    }
 }
 
 impl Matching {
@@ -76,57 +65,42 @@ impl Matching {
         if let Some(asked) = asked {
             return Matching::asked(data, outputs, asked);
         }
-        let found: Vec<Option<usize>> = outputs
-            .iter()
-            .map(|name| data.iter().position(|known| known == name))
-            .collect();
-        if let Some(matching) = Matching::complete(data, outputs, &found, By::Names) {
-            return Ok(matching);
-        }
-        let meanings: Vec<Meaning> = outputs.iter().map(|name| Meaning::of(name)).collect();
-        let is_cifar = |at: usize| meanings.contains(&Meaning::Cifar(at));
-        if (0..CLASSES).all(is_cifar) {
-            let labels: Option<Vec<usize>> = data.iter().map(|name| number(name)).collect();
-            let found = meanings.iter().map(|meaning| match meaning {
-                Meaning::Cifar(at) => labels.as_ref()?.iter().position(|label| label == at),
-                Meaning::Other(_) => None,
+        // The one class of the data that is the same as each output.
+        let find = |same: Same| -> Vec<Option<&str>> {
+            let found = outputs.iter().map(|output| {
+                let mut found = data.iter().filter(|name| same(output, name));
+                let only = found.next().filter(|_| found.next().is_none())?;
+                Some(only.as_str())
             });
-            let found: Vec<Option<usize>> = found.collect();
-            if let Some(matching) = Matching::complete(data, outputs, &found, By::Labels) {
-                return Ok(matching);
-            }
-        }
-        let known: Vec<Meaning> = data.iter().map(|name| Meaning::of(name)).collect();
-        let found: Vec<Option<usize>> = meanings
-            .iter()
-            .map(|meaning| {
-                let mut same = (0..data.len()).filter(|&at| known[at] == *meaning);
-                same.next().filter(|_| same.next().is_none())
-            })
-            .collect();
-        Matching::complete(data, outputs, &found, By::Synonyms)
-            .ok_or_else(|| unknown(data, net, outputs, &found))
+            found.collect()
+        };
+        let ways: [(By, Same); 3] = [
+            (By::Names, |output, name| output == name),
+            (By::Labels, |output, name| {
+                number(name).is_some_and(|label| Meaning::of(output) == Meaning::Cifar(label))
+            }),
+            (By::Synonyms, SYNONYMOUS),
+        ];
+        let mut found = ways.into_iter();
+        found
+            .find_map(|(by, same)| Matching::complete(data, outputs, &find(same), by))
+            .ok_or_else(|| unknown(data, net, outputs, &find(SYNONYMOUS)))
     }
 
     /// As the user says.
     fn asked(data: &[String], net: &[String], asked: &[String]) -> Result<Matching, Invalid> {
-        let found: Vec<Option<usize>> = asked
-            .iter()
-            .map(|name| data.iter().position(|known| known == name))
-            .collect();
-        let strange = asked.iter().zip(&found).find(|(_, found)| found.is_none());
-        if let Some((strange, _)) = strange {
+        if let Some(strange) = asked.iter().find(|name| !data.contains(name)) {
             return Err(Invalid::new(format!(
                 "--classes names {strange:?}, which is no class of the data: {}",
                 data.join(", ")
             )));
         }
-        let different: BTreeSet<&String> = asked.iter().collect();
-        if let Some(missing) = data.iter().find(|name| !different.contains(name)) {
+        if let Some(missing) = data.iter().find(|name| !asked.contains(name)) {
             return Err(Invalid::new(format!(
                 "--classes does not name {missing:?}: it takes all {CLASSES} classes of the data, each once, in the order of the net's outputs"
             )));
         }
+        let found: Vec<Option<&str>> = asked.iter().map(|name| Some(name.as_str())).collect();
         Matching::complete(data, net, &found, By::Option).ok_or_else(|| {
             Invalid::new(format!(
                 "--classes names {} classes: it takes {CLASSES}, each once, in the order of the net's outputs",
@@ -139,20 +113,17 @@ impl Matching {
     fn complete(
         data: &[String],
         net: &[String],
-        found: &[Option<usize>],
+        found: &[Option<&str>],
         by: By,
     ) -> Option<Matching> {
-        let found: Vec<usize> = found.iter().copied().collect::<Option<_>>()?;
-        let outputs = (0..data.len()).map(|label| {
-            let output = found.iter().position(|&at| at == label)?;
-            u8::try_from(output).ok()
-        });
-        let outputs: Vec<u8> = outputs.collect::<Option<_>>()?;
-        (found.len() == data.len()).then(|| Matching {
-            classes: found.iter().map(|&at| data[at].clone()).collect(),
+        let classes: Vec<&str> = found.iter().copied().collect::<Option<_>>()?;
+        let output = |name: &String| classes.iter().position(|class| class == name);
+        let outputs: Vec<usize> = data.iter().map(output).collect::<Option<_>>()?;
+        (classes.len() == data.len()).then(|| Matching {
+            classes: classes.into_iter().map(str::to_owned).collect(),
             net: net.to_vec(),
             by,
-            outputs,
+            outputs: outputs.into_iter().map(|output| output as u8).collect(),
         })
     }
 
@@ -164,6 +135,11 @@ impl Matching {
             .collect()
     }
 }
+
+/// Whether an output's name and that of a class of the data are the same class.
+type Same = fn(&str, &str) -> bool;
+
+const SYNONYMOUS: Same = |output, name| Meaning::of(output) == Meaning::of(name);
 
 /// What a name means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,33 +177,29 @@ fn unknown(
     data: &[String],
     net: Option<&[String]>,
     outputs: &[String],
-    found: &[Option<usize>],
+    found: &[Option<&str>],
 ) -> Invalid {
     let whose = match net {
         Some(_) => "as its weights name them",
         None => "in CIFAR-10's order, for its weights name none",
     };
-    let numbers: Option<BTreeSet<usize>> = data.iter().map(|name| number(name)).collect();
-    let (typed, why) = match numbers {
-        Some(numbers) if numbers == (1..=CLASSES).collect() => {
-            let mut names: Vec<&String> = data.iter().collect();
-            names.sort_by_key(|name| number(name));
-            let why = "if they are the outputs, counted from 1".to_owned();
-            (names.into_iter().map(String::as_str).collect(), why)
-        }
-        _ => {
-            let left = (0..data.len()).filter(|at| !found.contains(&Some(*at)));
-            let left: Vec<&str> = left.map(|at| data[at].as_str()).collect();
-            let typed: Vec<&str> = found
-                .iter()
-                .map(|found| found.map_or("?", |at| data[at].as_str()))
-                .collect();
-            let why = match left.len() {
-                1 => format!("with {} in the place of ?, if that is right", left[0]),
-                _ => format!("with {} in the places of ?", left.join(", ")),
-            };
-            (typed, why)
-        }
+    let numbered = data.iter().map(|name| (number(name), name.as_str()));
+    let mut numbered: Vec<(Option<usize>, &str)> = numbered.collect();
+    numbered.sort_unstable();
+    let numbers = numbered.iter().map(|(number, _)| *number);
+    let (typed, why): (Vec<&str>, String) = if numbers.eq((1..=CLASSES).map(Some)) {
+        let typed = numbered.iter().map(|(_, name)| *name).collect();
+        let why = "if they are the outputs, counted from 1";
+        (typed, why.to_owned())
+    } else {
+        let left = data.iter().map(String::as_str);
+        let left: Vec<&str> = left.filter(|name| !found.contains(&Some(name))).collect();
+        let typed = found.iter().map(|name| name.unwrap_or("?")).collect();
+        let why = match left[..] {
+            [only] => format!("with {only} in the place of ?, if that is right"),
+            _ => format!("with {} in the places of ?", left.join(", ")),
+        };
+        (typed, why)
     };
     Invalid::new(format!(
         "the data's classes ({}) are not certainly the net's ({}, {whose}): say which is which by the data's classes in the order of the net's: --classes {} ({why})",

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::error::Invalid;
 use cifar::Images;
@@ -13,7 +13,9 @@ use nn::augment::Normalise;
 use nn::fit::Data;
 use nn::predict::predict;
 use nn::resnet::ResNet;
-use preprocess::{self, Split, archive::Limits, layout, statistics};
+use preprocess::archive::Limits;
+use preprocess::layout::{self, Validation};
+use preprocess::{self, Split, statistics};
 use records::{Evaluation, Statistics};
 use step::Interrupted;
 
@@ -38,45 +40,30 @@ impl Prepared {
     pub fn read(data: &Path, validation: Option<u32>) -> Result<Prepared> {
         let found = layout::read(data, Limits::default(), &mut |_, _| {})
             .with_context(|| format!("cannot use the images of {}", data.display()))?;
-        if let Some(given) = found.validation {
-            let count = given.images.len();
-            if validation.is_some_and(|asked| asked != 0 && asked as usize != count) {
-                return Err(Invalid::new(format!(
-                    "{}, in {}: leave --validation out, or remove {}/",
-                    given.remark(),
-                    data.display(),
-                    given.folder
-                ))
-                .into());
-            }
-            return Ok(Prepared {
-                remark: Some(given.remark()),
-                statistics: statistics::of(&found.train)?,
-                train: found.train,
-                validation: given.images,
-                test: found.test,
-                classes: found.classes,
-            });
+        let remark = found.validation.as_ref().map(Validation::remark);
+        if let Some(given) = &found.validation
+            && validation.is_some_and(|asked| ![0, given.images.len()].contains(&(asked as usize)))
+        {
+            bail!(Invalid::new(format!(
+                "{}, in {}: leave --validation out, or remove {}/",
+                given.remark(),
+                data.display(),
+                given.folder
+            )));
         }
         let tenth = u32::try_from(found.train.len() / 10).context("there are too many images")?;
         let params = preprocess::Params {
             validation: validation.unwrap_or(tenth),
             split_seed: 0,
         };
-        if params.validation as usize >= found.train.len() {
-            return Err(Invalid::new(format!(
-                "cannot hold out {} of {} training images: at least one must be left to train on",
-                params.validation,
-                found.train.len()
-            ))
-            .into());
-        }
-        let split = Split::draw(found.train.len(), &params)?;
+        let split = Split::of(&found, &params).map_err(|error| Invalid::new(error.to_string()))?;
+        let statistics = statistics::of(&found.train)?;
+        let (train, validation) = split.apply(found.train, found.validation);
         Ok(Prepared {
-            remark: None,
-            statistics: statistics::of(&found.train)?,
-            train: found.train.select(&split.train),
-            validation: found.train.select(&split.validation),
+            remark,
+            statistics,
+            train,
+            validation,
             test: found.test,
             classes: found.classes,
         })
@@ -145,10 +132,9 @@ impl TestImages {
         match &self.statistics {
             Some(Ok(statistics)) => Ok(statistics.clone()),
             Some(Err(error)) => Err(anyhow!("{error:#}").context(format!("in {place}"))),
-            None => Err(Invalid::new(format!(
+            None => bail!(Invalid::new(format!(
                 "{place} holds no training images, of which mean and std could be taken: give both by --mean and --std, or by --normalisation and a name"
-            ))
-            .into()),
+            ))),
         }
     }
 }

@@ -4,12 +4,17 @@
 //!
 //! Unaware of images and of networks.
 
+use serde::Serialize;
+
 use crate::error::Invalid;
 use nn::trained_on::TrainedOn;
 use records::Statistics;
 
+/// Moments with the name of who has trained with them.
+type Known = (&'static str, Statistics);
+
 /// Moments that authors of published weights have trained with, by what a person calls them.
-const KNOWN: [(&str, Statistics); 3] = [
+static KNOWN: [Known; 3] = [
     ("akamaster", IMAGENET),
     (
         "a-martyn",
@@ -39,20 +44,12 @@ pub struct AskedMoments {
 pub enum NamedMoments {
     /// Of the data's training images, whatever the weights say.
     Data,
-    /// An author's, with the place in [`KNOWN`].
-    Known(usize),
+    /// An author's.
+    Known(&'static Known),
 }
 
 impl NamedMoments {
     const DATA: &str = "data";
-
-    /// The author's moments.
-    pub fn statistics(self) -> Option<&'static Statistics> {
-        match self {
-            NamedMoments::Data => None,
-            NamedMoments::Known(at) => Some(&KNOWN[at].1),
-        }
-    }
 
     /// # Errors
     /// If nothing has this name.
@@ -60,7 +57,7 @@ impl NamedMoments {
         if name == NamedMoments::DATA {
             return Ok(NamedMoments::Data);
         }
-        let known = KNOWN.iter().position(|(known, _)| *known == name);
+        let known = KNOWN.iter().find(|(known, _)| *known == name);
         let names = KNOWN.iter().map(|(known, _)| *known);
         known.map(NamedMoments::Known).ok_or_else(|| {
             Invalid::unknown("normalisation", name, names.chain([NamedMoments::DATA]))
@@ -69,28 +66,18 @@ impl NamedMoments {
 }
 
 /// Where a moment comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MomentsFrom {
     /// `--mean` or `--std`.
     Option,
-    /// The author of this name.
-    Known(&'static str),
     /// The header of the weights.
     Weights,
     /// The data's training images.
     Data,
-}
-
-impl MomentsFrom {
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            MomentsFrom::Option => "option",
-            MomentsFrom::Known(name) => name,
-            MomentsFrom::Weights => "weights",
-            MomentsFrom::Data => "data",
-        }
-    }
+    /// The author of this name.
+    #[serde(untagged)]
+    Known(&'static str),
 }
 
 /// What images are normalised with.
@@ -117,8 +104,7 @@ impl Normalisation {
                 return Ok((given, MomentsFrom::Option));
             }
             match (asked.named, header) {
-                (Some(NamedMoments::Known(at)), _) => {
-                    let (name, statistics) = &KNOWN[at];
+                (Some(NamedMoments::Known((name, statistics))), _) => {
                     Ok((moment(statistics), MomentsFrom::Known(name)))
                 }
                 (None, Some(header)) => Ok((header, MomentsFrom::Weights)),
@@ -138,8 +124,8 @@ impl Normalisation {
     /// of that author are known.
     pub fn offered(&self, author: &str) -> Option<&'static str> {
         let guessed = [self.mean_from, self.std_from].contains(&MomentsFrom::Data);
-        let (name, _) = KNOWN.iter().find(|(name, _)| *name == author)?;
-        guessed.then_some(name)
+        let mut names = KNOWN.iter().map(|(name, _)| *name);
+        names.find(|name| guessed && *name == author)
     }
 }
 
@@ -229,5 +215,17 @@ mod tests {
             said.contains("akamaster, a-martyn, imagenet, data"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn where_a_moment_comes_from_is_one_word_in_json() {
+        let sources = [
+            MomentsFrom::Option,
+            MomentsFrom::Weights,
+            MomentsFrom::Data,
+            MomentsFrom::Known("a-martyn"),
+        ];
+        let json = serde_json::to_string(&sources).unwrap();
+        assert_eq!(json, r#"["option","weights","data","a-martyn"]"#);
     }
 }

@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use serde::Serialize;
 
-use super::AskedMoments;
+use super::{AskedMoments, NamedMoments};
 use crate::error::Invalid;
 use nn::device::Backend;
 use nn::resnet::{Architecture, ResNet, Shortcut};
@@ -29,28 +30,17 @@ pub struct Weights {
 }
 
 /// What the shortcut is known from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ShortcutFrom {
     /// The file's header.
     Header,
     /// The tensors: a learned shortcut has some.
     Tensors,
     /// A guess: the code that names its tensors so ("akamaster's names") has no other one.
-    Names(&'static str),
+    Names(#[serde(skip)] &'static str),
     /// `--shortcut`.
     Option,
-}
-
-impl ShortcutFrom {
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            ShortcutFrom::Header => "header",
-            ShortcutFrom::Tensors => "tensors",
-            ShortcutFrom::Names(_) => "names",
-            ShortcutFrom::Option => "option",
-        }
-    }
 }
 
 impl Weights {
@@ -83,14 +73,15 @@ impl Weights {
     /// # Errors
     /// If they are to be the data's, for there is none.
     pub fn set_moments(&mut self, asked: &AskedMoments) -> Result<(), Invalid> {
-        let named = asked.named.map(|named| {
-            named.statistics().ok_or_else(|| {
-                Invalid::new(
+        let named = match asked.named {
+            Some(NamedMoments::Data) => {
+                return Err(Invalid::new(
                     "--normalisation data: there are no images whose mean and std could be taken",
-                )
-            })
-        });
-        let named = named.transpose()?;
+                ));
+            }
+            Some(NamedMoments::Known((_, statistics))) => Some(statistics),
+            None => None,
+        };
         let known = &mut self.trained_on;
         known.mean = asked.mean.or(named.map(|named| named.mean)).or(known.mean);
         known.std = asked.std.or(named.map(|named| named.std)).or(known.std);
@@ -118,47 +109,33 @@ impl Weights {
 
 /// The shortcut of the net that was found, or why it cannot be told.
 fn choose(found: &Found, asked: Option<Shortcut>) -> Result<(Shortcut, ShortcutFrom), String> {
-    let list = |shortcuts: &[Shortcut]| {
+    let list = |shortcuts: &[Shortcut], between| {
         let names: Vec<&str> = shortcuts.iter().map(|shortcut| shortcut.name()).collect();
-        names.join(", ")
+        names.join(between)
     };
     let possible = &found.shortcuts;
-    let known = match found.declared {
-        true => ShortcutFrom::Header,
-        false => ShortcutFrom::Tensors,
+    let (known, why) = match found.declared {
+        true => (ShortcutFrom::Header, "its header says"),
+        false => (ShortcutFrom::Tensors, "by its tensors it has"),
     };
     match (&possible[..], asked, &found.usual[..]) {
         (&[only], None, _) => Ok((only, known)),
         (&[only], Some(asked), _) if asked == only => Ok((only, known)),
         (_, Some(asked), _) if possible.contains(&asked) => Ok((asked, ShortcutFrom::Option)),
-        (_, Some(asked), _) => {
-            let why = match found.declared {
-                true => "its header says",
-                false => "by its tensors it has",
-            };
-            Err(format!(
-                "it holds no net with shortcut {asked}: {why} {}",
-                list(possible)
-            ))
-        }
+        (_, Some(asked), _) => Err(format!(
+            "it holds no net with shortcut {asked}: {why} {}",
+            list(possible, ", ")
+        )),
         (_, None, &[usual]) => Ok((usual, ShortcutFrom::Names(found.names))),
         (_, None, usual) => {
             let hint = match usual.len() < possible.len() {
-                true => format!(
-                    "; code with {} has {}",
-                    found.names,
-                    usual
-                        .iter()
-                        .map(|kind| kind.name())
-                        .collect::<Vec<_>>()
-                        .join(" or ")
-                ),
+                true => format!("; code with {} has {}", found.names, list(usual, " or ")),
                 false => String::new(),
             };
             Err(format!(
                 "its weights ({}) cannot tell which shortcut their net has: say --shortcut {} (none is a plain net, zeropad the paper's residual one{hint})",
                 found.source,
-                list(possible)
+                list(possible, ", ")
             ))
         }
     }

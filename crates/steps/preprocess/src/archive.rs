@@ -1,4 +1,4 @@
-//! Streams the members of an untrusted tar, gzip'd or not, one after the other through memory.
+//! Reads the members of an untrusted tar, gzip'd or not, into memory.
 //! Nothing is ever unpacked to disk; even so, members that would lead out of their folder and
 //! those that are no plain files are refused, since an archive that has them is not what it
 //! should be.
@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead as _, BufReader, Read, Seek as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
@@ -37,10 +37,19 @@ impl Default for Limits {
     }
 }
 
-/// A member that is handed on, with its path.
-pub enum Member {
-    File(String, Vec<u8>),
-    Folder(String),
+/// What an archive or a folder holds that is wanted.
+#[derive(Default)]
+pub struct Contents {
+    pub files: Vec<Content>,
+    /// Paths of folders, whatever is in them.
+    pub folders: Vec<String>,
+}
+
+/// A file that was read.
+pub struct Content {
+    /// Relative, with `/` between its parts.
+    pub path: String,
+    pub bytes: Vec<u8>,
 }
 
 /// Bytes that may stand between two members: the next one's header, with any long name.
@@ -55,16 +64,9 @@ const REPORT_EVERY: u64 = 1000;
 /// # Errors
 /// If it cannot be read.
 pub fn is_one(path: &Path) -> io::Result<bool> {
-    let head = head(&mut File::open(path)?)?;
-    Ok(is_gzip(&head) || is_tar(&head))
-}
-
-/// The first bytes of a file, which is then at its beginning again.
-fn head(file: &mut File) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    file.take(512).read_to_end(&mut head)?;
-    file.rewind()?;
-    Ok(head)
+    let mut file = BufReader::new(File::open(path)?);
+    let head = file.fill_buf()?;
+    Ok(is_gzip(head) || is_tar(head))
 }
 
 fn is_gzip(head: &[u8]) -> bool {
@@ -75,35 +77,25 @@ fn is_tar(head: &[u8]) -> bool {
     head.get(257..262) == Some(b"ustar")
 }
 
-/// Calls `visit` with each folder and each file that `keep` chooses by its path, in the archive's
-/// order. Paths have no empty components and no `.`. `progress` is told bytes of the
-/// archive read and bytes in all.
+/// Reads all folders and those files that `keep` chooses by their path, in the archive's order. Paths
+/// have no empty components and no `.`. `progress` is told bytes of the archive read and bytes in all.
 ///
 /// # Errors
 /// If the file is neither a gzip'd tar nor a tar, or is cut short or damaged; if a member has an
-/// absolute path or one of more than 4 KiB, leads outside, is a link or a device; if a limit is passed; if `visit` fails.
-pub fn members(
+/// absolute path or one of more than 4 KiB, leads outside, is a link or a device; if a limit is passed.
+pub fn read(
     path: &Path,
     limits: Limits,
     keep: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(Member) -> Result<()>,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<()> {
-    let mut file = File::open(path).context("cannot open it")?;
-    let total = file.metadata().context("cannot read it")?.len();
-    let head = head(&mut file).context("cannot read it")?;
-
-    let read = Cell::new(0);
-    let packed = BufReader::with_capacity(
-        1 << 17,
-        Counted {
-            inner: file,
-            count: &read,
-        },
-    );
-    let inner: Box<dyn Read + '_> = if is_gzip(&head) {
+) -> Result<Contents> {
+    let file = File::open(path).context("cannot open it")?;
+    let size = file.metadata().context("cannot read it")?.len();
+    let mut packed = BufReader::with_capacity(1 << 17, &file);
+    let head = packed.fill_buf().context("cannot read it")?;
+    let unpacked: Box<dyn Read + '_> = if is_gzip(head) {
         Box::new(MultiGzDecoder::new(packed))
-    } else if is_tar(&head) {
+    } else if is_tar(head) {
         Box::new(packed)
     } else {
         bail!(
@@ -113,27 +105,26 @@ pub fn members(
     };
     let meter = Meter::new(limits.total);
     let mut archive = Archive::new(Metered {
-        inner,
+        inner: unpacked,
         meter: &meter,
     });
 
+    let mut contents = Contents::default();
     let mut last = String::from("its beginning");
-    let mut number = 0;
     let mut entries = archive.entries().context("cannot read it")?;
-    loop {
+    for number in 1.. {
         meter.allowance.set(HEADERS);
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(|error| meter.explain(error, &format!("beyond {last}")))?;
         meter.allowance.set(u64::MAX);
-        last = take(&mut entry, limits, keep, visit, &meter)?;
-        number += 1;
+        last = take(&mut entry, limits, keep, &mut contents, &meter)?;
         ensure!(
             number <= limits.members,
             "holds more than {} members, {last} and further: expected a data set of less",
             limits.members
         );
         if number % REPORT_EVERY == 0 {
-            progress(read.get(), total);
+            progress((&file).stream_position().context("cannot read it")?, size);
         }
     }
     // The tar reader takes the end of the file for the end of the archive; only the block of
@@ -146,16 +137,16 @@ pub fn members(
     meter.allowance.set(u64::MAX);
     io::copy(&mut archive.into_inner(), &mut io::sink())
         .map_err(|error| meter.explain(error, &format!("beyond {last}")))?;
-    progress(total, total);
-    Ok(())
+    progress(size, size);
+    Ok(contents)
 }
 
-/// Checks a member and hands it on if it is wanted; returns its path.
+/// Checks a member and takes it in if it is wanted; returns its path.
 fn take(
     entry: &mut Entry<'_, impl Read>,
     limits: Limits,
     keep: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(Member) -> Result<()>,
+    contents: &mut Contents,
     meter: &Meter,
 ) -> Result<String> {
     let kind = entry.header().entry_type();
@@ -164,38 +155,39 @@ fn take(
         EntryType::XGlobalHeader => String::from("a global header"),
         _ => safe(&entry.path_bytes())?,
     };
-    let is_file = matches!(kind, EntryType::Regular | EntryType::Continuous);
-    ensure!(
-        is_file || matches!(kind, EntryType::Directory | EntryType::XGlobalHeader),
-        "{path} is {}: expected files and folders only",
-        match kind {
-            EntryType::Symlink | EntryType::Link => "a link",
-            EntryType::Char | EntryType::Block | EntryType::Fifo => "a device",
-            _ => "of a kind that no data set needs",
-        }
-    );
+    let stranger = match kind {
+        EntryType::Regular | EntryType::Continuous => None,
+        EntryType::Directory | EntryType::XGlobalHeader => None,
+        EntryType::Symlink | EntryType::Link => Some("a link"),
+        EntryType::Char | EntryType::Block | EntryType::Fifo => Some("a device"),
+        _ => Some("of a kind that no data set needs"),
+    };
+    if let Some(stranger) = stranger {
+        bail!("{path} is {stranger}: expected files and folders only");
+    }
     let size = entry.size();
     ensure!(
         size <= limits.member,
         "{path} unpacks to {size} bytes: expected at most {} for one member",
         limits.member
     );
+    let is_file = matches!(kind, EntryType::Regular | EntryType::Continuous);
     let wanted = is_file && keep(&path);
-    let mut content = Vec::new();
-    let count = if wanted {
-        entry.read_to_end(&mut content).map(|count| count as u64)
-    } else {
-        io::copy(entry, &mut io::sink())
-    }
-    .map_err(|error| meter.explain(error, &format!("in {path}")))?;
+    let mut bytes = Vec::new();
+    let count = match wanted {
+        true => entry.read_to_end(&mut bytes).map(|count| count as u64),
+        false => io::copy(entry, &mut io::sink()),
+    };
+    let count = count.map_err(|error| meter.explain(error, &format!("in {path}")))?;
     ensure!(
         count == size,
         "{path} has {count} of its {size} bytes: the archive was cut short"
     );
     if wanted {
-        visit(Member::File(path.clone(), content))?;
+        let path = path.clone();
+        contents.files.push(Content { path, bytes });
     } else if kind == EntryType::Directory {
-        visit(Member::Folder(path.clone()))?;
+        contents.folders.push(path.clone());
     }
     Ok(path)
 }
@@ -290,24 +282,8 @@ impl<R: Read> Read for Metered<'_, R> {
         meter.left.set(meter.left.get() - count as u64);
         meter.allowance.set(meter.allowance.get() - count as u64);
         let zeros = read.iter().rev().take_while(|&&byte| byte == 0).count();
-        meter.zeros.set(if zeros == count {
-            meter.zeros.get() + zeros as u64
-        } else {
-            zeros as u64
-        });
-        Ok(count)
-    }
-}
-
-struct Counted<'a, R> {
-    inner: R,
-    count: &'a Cell<u64>,
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.count.set(self.count.get() + count as u64);
+        let before = if zeros == count { meter.zeros.get() } else { 0 };
+        meter.zeros.set(before + zeros as u64);
         Ok(count)
     }
 }

@@ -13,6 +13,8 @@ use cifar::{CHANNELS, IMAGE, PLANE, SIDE};
 /// Bytes that a decoder may allocate: far more than 32 × 32 pixels with any metadata need.
 const ALLOCATION: u64 = 16 << 20;
 
+const CONVERT: &str = "expected PNG or JPEG, so convert it";
+
 /// Decodes a 32 × 32 image with 8 bits per channel to [`IMAGE`] bytes: planes R, G, B,
 /// row-major. Grey images get three equal channels. The size is read from the header, before any
 /// pixel.
@@ -30,10 +32,11 @@ pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
     let format = match reader.format() {
         Some(ImageFormat::Png) => "PNG",
         Some(ImageFormat::Jpeg) => "JPEG",
-        Some(other) => bail!(
-            "is a {} image: expected PNG or JPEG, so convert it",
-            name_of(other)
-        ),
+        Some(ImageFormat::WebP) => bail!("is a WebP image: {CONVERT}"),
+        Some(other) => {
+            let name = format!("{other:?}").to_uppercase();
+            bail!("is a {name} image: {CONVERT}")
+        }
         None => bail!("is no image: expected PNG or JPEG files only, so move it elsewhere"),
     };
     let damaged = || format!("is no valid {format}: it was cut short or is damaged");
@@ -70,36 +73,11 @@ pub fn image(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(planes)
 }
 
-/// What people call a format.
-fn name_of(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::WebP => "WebP",
-        ImageFormat::Gif => "GIF",
-        ImageFormat::Bmp => "BMP",
-        ImageFormat::Tiff => "TIFF",
-        ImageFormat::Avif => "AVIF",
-        ImageFormat::Pnm => "PNM",
-        ImageFormat::Ico => "ICO",
-        _ => "different kind of",
-    }
-}
-
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
-    use image::{GrayImage, Rgb, RgbImage, RgbaImage};
-
-    /// An image file whose pixels depend on `shade`.
-    pub fn file(format: ImageFormat, shade: u8) -> Vec<u8> {
-        let image = RgbImage::from_fn(32, 32, |x, y| Rgb([x as u8 * 8, y as u8 * 8, shade]));
-        encode(image.into(), format)
-    }
-
-    pub fn encode(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        image.write_to(&mut bytes, format).unwrap();
-        bytes.into_inner()
-    }
+    use crate::tests::{encode, picture};
+    use image::{GrayImage, RgbImage, RgbaImage};
 
     fn message(bytes: &[u8]) -> String {
         format!("{:#}", super::image(bytes).unwrap_err())
@@ -107,7 +85,7 @@ pub mod tests {
 
     #[test]
     fn pixels_come_out_as_planes_and_grey_three_times() {
-        let planes = super::image(&file(ImageFormat::Png, 77)).unwrap();
+        let planes = super::image(&picture(ImageFormat::Png, 77)).unwrap();
         assert_eq!(planes.len(), IMAGE);
         assert_eq!(planes[3 * SIDE + 5], 5 * 8);
         assert_eq!(planes[PLANE + 3 * SIDE + 5], 3 * 8);
@@ -155,7 +133,7 @@ pub mod tests {
     #[test]
     fn an_image_cut_short_at_any_byte_is_refused() {
         for format in [ImageFormat::Png, ImageFormat::Jpeg] {
-            let whole = file(format, 200);
+            let whole = picture(format, 200);
             super::image(&whole).unwrap();
             // A PNG is whole without its last chunk, IEND (12 bytes).
             let spare = if format == ImageFormat::Png { 12 } else { 0 };
@@ -171,7 +149,7 @@ pub mod tests {
     #[test]
     fn no_damaged_byte_makes_the_decoder_panic() {
         for format in [ImageFormat::Png, ImageFormat::Jpeg] {
-            let whole = file(format, 200);
+            let whole = picture(format, 200);
             for place in 0..whole.len() {
                 let mut damaged = whole.clone();
                 for flip in [0x01, 0x80, 0xff] {

@@ -1,4 +1,4 @@
-//! Lists the files of a folder and hands them on as [`archive`] does with an archive's members.
+//! Lists the files of a folder and reads them as [`archive`] does an archive's members.
 //! A folder is its user's own: links are followed, wherever they lead, unless in a circle; what
 //! systems leave behind is passed over.
 //!
@@ -11,16 +11,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Error, Result, anyhow, ensure};
 use walkdir::WalkDir;
 
-use crate::archive::{self, Limits};
+use crate::archive::{self, Content, Contents, Limits};
 use crate::roles::is_rubbish;
 
 /// How often progress goes out, in bytes.
 const REPORT_EVERY: u64 = 4 << 20;
 
 /// What lies in a folder.
+#[derive(Default)]
 pub struct Listing {
-    /// The files that are wanted, however deep, in an order that depends on paths alone.
-    pub files: Vec<Found>,
+    /// The files that are wanted, however deep, in an order that depends on paths alone, each with its
+    /// size in bytes.
+    pub files: Vec<(Found, u64)>,
     /// Other files, and folders, directly in it.
     beside: Vec<Found>,
     /// All folders, however deep, in the same order.
@@ -33,7 +35,6 @@ pub struct Found {
     pub path: String,
     /// Where to open it.
     pub place: PathBuf,
-    size: u64,
 }
 
 impl Listing {
@@ -52,11 +53,7 @@ impl Listing {
 /// If a folder or a file cannot be looked at, a link leads nowhere or in a circle, or a limit is
 /// passed; if a file that is wanted is no plain file or has a name that is not UTF-8.
 pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<Listing> {
-    let mut listing = Listing {
-        files: Vec::new(),
-        beside: Vec::new(),
-        folders: Vec::new(),
-    };
+    let mut listing = Listing::default();
     let mut number = 0;
     let mut total = 0;
     let walk = WalkDir::new(root)
@@ -85,88 +82,77 @@ pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<
             listing.folders.push(path);
             continue;
         }
-        let wanted = keep(&path);
-        if !wanted && (entry.depth() > 1 || !kind.is_file()) {
+        if !keep(&path) {
+            if entry.depth() == 1 && kind.is_file() {
+                let place = entry.into_path();
+                listing.beside.push(Found { path, place });
+            }
             continue;
         }
         ensure!(
-            !wanted || relative.to_str().is_some(),
+            relative.to_str().is_some(),
             "{path} has a name that is not UTF-8: rename it"
         );
         ensure!(
-            !wanted || !path.contains(char::is_control),
+            !path.contains(char::is_control),
             "{path:?} has a name with control characters: rename it"
         );
-        let metadata = entry.metadata().map_err(|error| explain(error, root))?;
-        let file = Found {
-            path,
-            size: metadata.len(),
-            place: entry.into_path(),
-        };
-        if !wanted {
-            listing.beside.push(file);
-            continue;
-        }
-        let path = &file.path;
         ensure!(
             kind.is_file(),
             "{path} is a device or the like: expected a file"
         );
+        let metadata = entry.metadata().map_err(|error| explain(error, root))?;
+        let size = metadata.len();
         ensure!(
-            file.size <= limits.member,
-            "{path} has {} bytes: expected at most {} for one file",
-            file.size,
+            size <= limits.member,
+            "{path} has {size} bytes: expected at most {} for one file",
             limits.member
         );
-        total += file.size;
+        total += size;
         ensure!(
             total <= limits.total,
             "holds more than {} bytes of images, {path} and further: expected a data set of less",
             limits.total
         );
-        listing.files.push(file);
+        let place = entry.into_path();
+        listing.files.push((Found { path, place }, size));
     }
     Ok(listing)
 }
 
-/// Calls `visit` with the path and content of each file that is wanted. `progress` is told bytes
-/// read and bytes in all.
+/// Reads the files that are wanted. `progress` is told bytes read and bytes in all.
 ///
 /// # Errors
-/// If a file cannot be read or is no longer as it was listed; if `visit` fails.
-pub fn read(
-    listing: &Listing,
-    visit: &mut dyn FnMut(String, Vec<u8>) -> Result<()>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<()> {
-    let total = listing.files.iter().map(|file| file.size).sum();
+/// If a file cannot be read or is no longer as it was listed.
+pub fn read(listing: &Listing, progress: &mut dyn FnMut(u64, u64)) -> Result<Contents> {
+    let total = listing.files.iter().map(|(_, size)| size).sum();
     let mut done = 0;
     let mut reported = 0;
-    for file in &listing.files {
-        let path = &file.path;
-        let content = content(file).with_context(|| format!("cannot read {path}"))?;
+    let mut files = Vec::with_capacity(listing.files.len());
+    for (Found { path, place }, size) in &listing.files {
+        let bytes = content(place, *size).with_context(|| format!("cannot read {path}"))?;
         ensure!(
-            content.len() as u64 == file.size,
-            "{path} had {} bytes and has changed since: wait until the folder is complete",
-            file.size
+            bytes.len() as u64 == *size,
+            "{path} had {size} bytes and has changed since: wait until the folder is complete"
         );
-        done += file.size;
-        visit(path.clone(), content)?;
+        let path = path.clone();
+        files.push(Content { path, bytes });
+        done += size;
         if done - reported >= REPORT_EVERY {
             progress(done, total);
             reported = done;
         }
     }
     progress(total, total);
-    Ok(())
+    let folders = listing.folders.clone();
+    Ok(Contents { files, folders })
 }
 
 /// A file's content, at most one byte more than was listed.
-fn content(file: &Found) -> io::Result<Vec<u8>> {
-    let mut content = Vec::with_capacity(usize::try_from(file.size).unwrap_or(0));
-    let limited = &mut File::open(&file.place)?.take(file.size + 1);
-    limited.read_to_end(&mut content)?;
-    Ok(content)
+fn content(place: &Path, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    File::open(place)?.take(size + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The archives directly in the folder, among the files that are not wanted: by their names, or,
@@ -178,12 +164,12 @@ pub fn archives(listing: &Listing) -> Result<Vec<&Found>> {
     let mut found = Vec::new();
     for file in &listing.beside {
         let name = file.path.to_lowercase();
-        let is_archive = if name.contains('.') {
-            [".tar.gz", ".tgz", ".tar"]
+        let is_archive = match name.contains('.') {
+            true => [".tar.gz", ".tgz", ".tar"]
                 .iter()
-                .any(|extension| name.ends_with(extension))
-        } else {
-            archive::is_one(&file.place).with_context(|| format!("cannot read {}", file.path))?
+                .any(|end| name.ends_with(end)),
+            false => archive::is_one(&file.place)
+                .with_context(|| format!("cannot read {}", file.path))?,
         };
         if is_archive {
             found.push(file);

@@ -9,23 +9,23 @@ use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 
-use crate::archive::{self, Limits, Member};
-use crate::collection::{Collection, shortened};
-use crate::folder::{self, Listing};
-use crate::roles::{EXPECTED, Role, is_data, role};
+use crate::archive::{self, Content, Contents, Limits};
+use crate::data::shortened;
+use crate::roles::{EXPECTED, Part, Role, is_data, role};
+use crate::{batches, folder, image_folders};
 
-pub use crate::collection::{Data, Validation};
+pub use crate::data::{Data, Validation};
 
 /// Reads an archive or a folder. Either holds its images in CIFAR's binary or Python version or in
 /// image folders; a folder without any of these may hold one archive, directly. `progress` is told
 /// bytes read and bytes in all. The caller names `path` in the error.
 ///
 /// # Errors
-/// Those of [`archive::members`] and [`folder::list`]; if it is a pipe or a device; if no layout or several are found; if a
+/// Those of [`archive::read`] and [`folder::list`]; if it is a pipe or a device; if no layout or several are found; if a
 /// file is not as its layout wants it, with its path; if a batch, a class or all images of a split
 /// are missing.
 pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
-    read_into(Collection::default, path, limits, progress)
+    read_any(path, false, limits, progress)
 }
 
 /// As [`read`], of data that may be test images alone: there are none to train on then.
@@ -33,12 +33,12 @@ pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> 
 /// # Errors
 /// As [`read`].
 pub fn read_test(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
-    read_into(Collection::of_test, path, limits, progress)
+    read_any(path, true, limits, progress)
 }
 
-fn read_into(
-    empty: fn() -> Collection,
+fn read_any(
     path: &Path,
+    test_alone: bool,
     limits: Limits,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Data> {
@@ -53,19 +53,27 @@ fn read_into(
         metadata.is_dir() || metadata.is_file(),
         "it is a pipe or a device: expected an archive or a folder with the images"
     );
+    let is_wanted = |path: &str| role(path) != Role::Other;
+    let mut unpack = |path: &Path| {
+        images(
+            archive::read(path, limits, &is_wanted, progress)?,
+            test_alone,
+        )
+    };
     if !metadata.is_dir() {
-        return unpack(empty(), path, limits, progress);
+        return unpack(path);
     }
-    let listing = folder::list(path, limits, &|path| role(path) != Role::Other)?;
-    if listing.files.iter().any(|file| is_data(&file.path)) {
-        return gather(empty(), &listing, progress).map_err(|error| {
-            match folder::archives(&listing) {
-                Ok(archives) if !archives.is_empty() => error.context(format!(
-                    "in its unpacked files (without them, {} would be read)",
-                    archives[0].path
-                )),
-                _ => error,
-            }
+    let listing = folder::list(path, limits, &is_wanted)?;
+    let is_data_set = listing.files.iter().any(|(file, _)| is_data(&file.path));
+    if is_data_set {
+        let read = folder::read(&listing, progress);
+        let read = read.and_then(|contents| images(contents, test_alone));
+        return read.map_err(|error| match folder::archives(&listing).as_deref() {
+            Ok([archive, ..]) => error.context(format!(
+                "in its unpacked files (without them, {} would be read)",
+                archive.path
+            )),
+            _ => error,
         });
     }
     match &folder::archives(&listing)?[..] {
@@ -77,11 +85,12 @@ fn read_into(
                 names => format!("no images in a known layout but {}", shortened(names)),
             },
         ),
-        [] => gather(empty(), &listing, progress),
-        [archive] => unpack(empty(), &archive.place, limits, progress)
-            .with_context(|| format!("in its archive {}", archive.path)),
+        [] => images(folder::read(&listing, progress)?, test_alone),
+        [archive] => {
+            unpack(&archive.place).with_context(|| format!("in its archive {}", archive.path))
+        }
         archives => {
-            let names: Vec<String> = archives.iter().map(|file| file.path.clone()).collect();
+            let names: Vec<&String> = archives.iter().map(|file| &file.path).collect();
             bail!(
                 "holds {} archives ({}): expected one, so name the one to use by its own path",
                 names.len(),
@@ -91,42 +100,47 @@ fn read_into(
     }
 }
 
-fn unpack(
-    mut collection: Collection,
-    path: &Path,
-    limits: Limits,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Data> {
-    // `keep` and `visit` both see the members, one after the other.
-    archive::members(
-        path,
-        limits,
-        &|path| role(path) != Role::Other,
-        &mut |member| match member {
-            Member::File(path, content) => collection.add(path, content),
-            Member::Folder(path) => {
-                collection.add_folder(&path);
-                Ok(())
+/// The images of one data set in whichever layout.
+fn images(contents: Contents, test_alone: bool) -> Result<Data> {
+    // The folder that all data lie in, and a file that lies there.
+    let mut root: Option<(&str, &str)> = None;
+    let [mut batches, mut folders] = [false; 2];
+    for Content { path, bytes } in &contents.files {
+        let role = role(path);
+        if let Role::Training { .. } | Role::Test { .. } | Role::Names { .. } = role {
+            // As it is after a full disk.
+            ensure!(
+                !bytes.is_empty(),
+                "{path} is empty: unpack or download it again"
+            );
+        }
+        let folder = match role {
+            Role::Training { folder, .. } | Role::Test { folder } => {
+                batches = true;
+                folder
             }
-        },
-        progress,
-    )?;
-    collection.finish()
-}
-
-/// Reads a folder's own files.
-fn gather(
-    mut collection: Collection,
-    listing: &Listing,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Data> {
-    for path in &listing.folders {
-        collection.add_folder(path);
+            // Those for validation count only where they lie beside others.
+            Role::Image { split, .. } if split.part != Part::Validation => {
+                folders = true;
+                split.root
+            }
+            Role::Stray(split) if split.part != Part::Validation => {
+                bail!(image_folders::stray(path, split))
+            }
+            _ => continue,
+        };
+        let (known, first) = *root.get_or_insert((folder, path));
+        ensure!(
+            known == folder,
+            "{path} lies in another folder than {first}: expected one data set, so name its own folder or archive"
+        );
     }
-    folder::read(
-        listing,
-        &mut |path, content| collection.add(path, content),
-        progress,
-    )?;
-    collection.finish()
+    match root {
+        Some(_) if batches && folders => bail!(
+            "holds both CIFAR's binary files and image folders: expected one of the two layouts"
+        ),
+        Some((root, _)) if batches => batches::read(&contents.files, root, test_alone),
+        Some((root, _)) => image_folders::read(&contents, root, test_alone),
+        None => bail!("holds no images in a known layout: expected {EXPECTED}"),
+    }
 }

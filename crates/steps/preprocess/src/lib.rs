@@ -10,21 +10,21 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use crate::layout::Validation;
+use crate::layout::{Data, Validation};
+use cifar::Images;
 use records::Dataset;
-use step::grouped;
-use step::{Context, Progress};
+use step::{Context, Progress, grouped};
 
 pub mod archive;
-mod batch;
-mod collection;
+mod batches;
+mod data;
 pub mod decode;
 mod folder;
+mod image_folders;
 pub mod layout;
 mod pickle;
 mod python;
 mod roles;
-mod split_images;
 pub mod statistics;
 
 /// The files that this step writes: three files of records ([`crate::cifar`]), [`Split`],
@@ -61,11 +61,30 @@ pub struct Split {
 }
 
 impl Split {
+    /// As the archive has it, which ignores the parameters, or drawn.
+    ///
+    /// # Errors
+    /// As [`Split::draw`].
+    pub fn of(data: &Data, params: &Params) -> Result<Split> {
+        match &data.validation {
+            Some(given) => Ok(Split::given(data.train.len(), given.images.len())),
+            None => Split::draw(data.train.len(), params),
+        }
+    }
+
     /// As the archive has it: training images, and after them those for validation.
     fn given(train: usize, validation: usize) -> Split {
         Split {
             train: (0..train).collect(),
             validation: (train..train + validation).collect(),
+        }
+    }
+
+    /// The images to train on and those for validation.
+    pub fn apply(&self, train: Images, given: Option<Validation>) -> (Images, Images) {
+        match given {
+            Some(given) => (train, given.images),
+            None => (train.select(&self.train), train.select(&self.validation)),
         }
     }
 
@@ -125,29 +144,22 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
         .and_then(sha256::of_reader)
         .with_context(|| format!("cannot read {}", path.display()))?;
 
-    let images = data.train.len();
-    let (split, train, validation) = match &data.validation {
-        Some(given) => {
-            progress(Progress::Note(remark(given, params)));
-            let split = Split::given(images, given.images.len());
-            (split, data.train.to_records(), given.images.to_records())
-        }
-        None => {
-            let split = Split::draw(images, params)?;
-            let records = |indices: &[usize]| data.train.select(indices).to_records();
-            let (train, validation) = (records(&split.train), records(&split.validation));
-            (split, train, validation)
-        }
-    };
+    if let Some(given) = &data.validation {
+        progress(Progress::Note(remark(given, params)));
+    }
+    let split = Split::of(&data, params)?;
+    let folder = data.validation.as_ref().map(|given| given.folder.clone());
+    let statistics = statistics::of(&data.train)?;
+    let (train, validation) = split.apply(data.train, data.validation);
     let dataset = Dataset {
         archive_sha256,
-        train: split.train.len() as u64,
-        validation: split.validation.len() as u64,
+        train: train.len() as u64,
+        validation: validation.len() as u64,
         test: data.test.len() as u64,
     };
-    context.write_json("statistics.json", &statistics::of(&data.train)?)?;
-    context.write("train.bin", train)?;
-    context.write("validation.bin", validation)?;
+    context.write_json("statistics.json", &statistics)?;
+    context.write("train.bin", train.to_records())?;
+    context.write("validation.bin", validation.to_records())?;
     context.write("test.bin", data.test.to_records())?;
     // One line: indented, it would be one line per image.
     let indices = serde_json::to_string(&split).context("the split has no JSON form")?;
@@ -155,18 +167,14 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     context.write_json("classes.json", &data.classes)?;
     context.write_json("dataset.json", &dataset)?;
 
+    let all = grouped(dataset.train + dataset.validation);
     let [train, validation, test] = [dataset.train, dataset.validation, dataset.test].map(grouped);
-    Ok(match (&data.validation, dataset.validation) {
-        (Some(Validation { folder, .. }), _) => {
-            format!(
-                "{train} training, {validation} validation (of {folder}/) and {test} test images"
-            )
-        }
-        (None, 0) => format!("{train} training and {test} test images"),
-        (None, held_out) => format!(
-            "{} training ({validation} held out) and {test} test images",
-            grouped(dataset.train + held_out)
+    Ok(match (folder, dataset.validation) {
+        (Some(folder), _) => format!(
+            "{train} training, {validation} validation (of {folder}/) and {test} test images"
         ),
+        (None, 0) => format!("{train} training and {test} test images"),
+        (None, _) => format!("{all} training ({validation} held out) and {test} test images"),
     })
 }
 

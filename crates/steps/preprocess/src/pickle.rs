@@ -3,7 +3,8 @@
 //! arguments and the state. Memory is bounded by [`OPERATIONS`] (less than 200 MB); strings stay
 //! where they are.
 //!
-//! Unaware of numpy, of CIFAR and of what a call would do.
+//! No crate does this: those that read any pickle copy a value at each reference to it, or drop what
+//! a call to numpy was given. Unaware of numpy, of CIFAR and of what a call would do.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 const OPERATIONS: usize = 1 << 21;
 
 /// A value's place in the table.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Id(usize);
 
 #[derive(Debug)]
@@ -21,21 +22,26 @@ pub enum Value<'a> {
     None,
     /// An integer or a truth value. Negative ones come out large: no count and no label is one.
     Int(u64),
-    /// A byte string, or any string of Python 2.
+    /// A byte string, or a text's UTF-8.
     Bytes(&'a [u8]),
-    Text(&'a str),
     /// What would be imported: the module, the name.
-    Global(&'a str, &'a str),
+    Global(&'a [u8], &'a [u8]),
     /// A list or a tuple; a dictionary's keys, each before its value; a call's function and
     /// arguments, followed by the state to set in its result.
     Items(Vec<Id>),
 }
 
-/// A pickle's values.
+/// A pickle's values, and how far it was read.
 #[derive(Debug, Default)]
 pub struct Pickle<'a> {
     values: Vec<Value<'a>>,
-    root: Id,
+    /// Bytes to come.
+    rest: &'a [u8],
+    /// At the end, the value that was pickled is on top.
+    stack: Vec<Id>,
+    /// Heights of the stack.
+    marks: Vec<usize>,
+    memo: HashMap<u64, Id>,
 }
 
 impl<'a> Pickle<'a> {
@@ -50,28 +56,20 @@ impl<'a> Pickle<'a> {
             "starts with \"{}\": expected a pickle of protocol 2 to 5, as in CIFAR-10's \"python version\"",
             bytes[..bytes.len().min(8)].escape_ascii()
         );
-        let mut machine = Machine {
+        let mut pickle = Pickle {
             rest: bytes,
-            pickle: Pickle::default(),
-            stack: Vec::new(),
-            marks: Vec::new(),
-            memo: HashMap::new(),
+            ..Pickle::default()
         };
         for _ in 0..OPERATIONS {
-            let place = bytes.len() - machine.rest.len();
-            let done = machine.step().with_context(|| {
+            let place = bytes.len() - pickle.rest.len();
+            let done = pickle.step().with_context(|| {
                 format!("is no sound pickle at byte {place} of {}", bytes.len())
             })?;
             if done {
-                return Ok(machine.pickle);
+                return Ok(pickle);
             }
         }
         bail!("is a pickle of more than {OPERATIONS} operations: expected less for one data set")
-    }
-
-    /// The value that was pickled.
-    pub fn root(&self) -> Id {
-        self.root
     }
 
     pub fn get(&self, id: Id) -> &Value<'a> {
@@ -85,19 +83,12 @@ impl<'a> Pickle<'a> {
             _ => &[],
         }
     }
-}
 
-struct Machine<'a> {
-    /// Bytes to come.
-    rest: &'a [u8],
-    pickle: Pickle<'a>,
-    stack: Vec<Id>,
-    /// Heights of the stack.
-    marks: Vec<usize>,
-    memo: HashMap<u64, Id>,
-}
+    /// What is in the value that was pickled.
+    pub fn root(&self) -> &[Id] {
+        self.stack.last().map_or(&[], |&root| self.items(root))
+    }
 
-impl<'a> Machine<'a> {
     /// Does one operation; true after the last one. The codes are those of Python's
     /// `Lib/pickle.py`.
     fn step(&mut self) -> Result<bool> {
@@ -105,10 +96,7 @@ impl<'a> Machine<'a> {
             // Protocol and frame: they change no value.
             0x80 => drop(self.take(1)?),
             0x95 => drop(self.take(8)?),
-            b'.' => {
-                self.pickle.root = self.top()?;
-                return Ok(true);
-            }
+            b'.' => return self.top().map(|_| true),
             b'N' => self.push(Value::None),
             0x88 => self.push(Value::Int(1)),
             0x89 => self.push(Value::Int(0)),
@@ -119,52 +107,38 @@ impl<'a> Machine<'a> {
                 let width = self.number(1)?;
                 self.integer(width)?;
             }
-            b'U' | b'C' => self.bytes(1)?,
-            b'T' | b'B' => self.bytes(4)?,
-            0x8e | 0x96 => self.bytes(8)?,
-            0x8c => self.text(1)?,
-            b'X' => self.text(4)?,
-            0x8d => self.text(8)?,
+            b'U' | b'C' | 0x8c => self.bytes(1)?,
+            b'T' | b'B' | b'X' => self.bytes(4)?,
+            0x8d | 0x8e | 0x96 => self.bytes(8)?,
             b'c' => {
                 let [module, name] = [self.line()?, self.line()?];
                 self.push(Value::Global(module, name));
             }
-            0x93 => match self.last(2)?[..] {
-                [module, name] => match (self.pickle.get(module), self.pickle.get(name)) {
-                    (&Value::Text(module), &Value::Text(name)) => {
-                        self.push(Value::Global(module, name));
-                    }
-                    _ => bail!("a name to import is no text"),
-                },
-                _ => bail!("a name to import is missing"),
-            },
-            b')' | b']' | b'}' => self.push(Value::Items(Vec::new())),
-            code @ 0x85..=0x87 => {
-                let items = self.last(usize::from(code - 0x84))?;
-                self.push(Value::Items(items));
+            0x93 => {
+                let names = self.last(2)?;
+                let (&Value::Bytes(module), &Value::Bytes(name)) =
+                    (self.get(names[0]), self.get(names[1]))
+                else {
+                    bail!("a name to import is no text");
+                };
+                self.push(Value::Global(module, name));
             }
             b'(' => self.marks.push(self.stack.len()),
+            // Empty lists, tuples and dictionaries, tuples, and a call.
+            b')' | b']' | b'}' => self.push(Value::Items(Vec::new())),
+            0x85 => self.gather(1)?,
+            0x86 | b'R' => self.gather(2)?,
+            0x87 => self.gather(3)?,
             b't' => {
-                let items = self.marked()?;
-                self.push(Value::Items(items));
+                let count = self.marked()?;
+                self.gather(count)?;
             }
-            // A call.
-            b'R' => {
-                let items = self.last(2)?;
-                self.push(Value::Items(items));
-            }
-            // An item, or the state of a call's result.
-            b'a' | b'b' => {
-                let items = self.last(1)?;
-                self.extend(items)?;
-            }
-            b's' => {
-                let items = self.last(2)?;
-                self.extend(items)?;
-            }
+            // An item, an entry, several of them, or the state of a call's result.
+            b'a' | b'b' => self.extend(1)?,
+            b's' => self.extend(2)?,
             b'e' | b'u' => {
-                let items = self.marked()?;
-                self.extend(items)?;
+                let count = self.marked()?;
+                self.extend(count)?;
             }
             b'h' => self.recall(1)?,
             b'j' => self.recall(4)?,
@@ -183,8 +157,8 @@ impl<'a> Machine<'a> {
     }
 
     fn push(&mut self, value: Value<'a>) {
-        self.stack.push(Id(self.pickle.values.len()));
-        self.pickle.values.push(value);
+        self.stack.push(Id(self.values.len()));
+        self.values.push(value);
     }
 
     fn top(&self) -> Result<Id> {
@@ -197,16 +171,24 @@ impl<'a> Machine<'a> {
         Ok(self.stack.split_off(height.context("a value is missing")?))
     }
 
-    /// Takes the values above the last mark.
-    fn marked(&mut self) -> Result<Vec<Id>> {
+    /// The number of values above the last mark.
+    fn marked(&mut self) -> Result<usize> {
         let height = self.marks.pop().context("a mark is missing")?;
-        self.last(self.stack.len().saturating_sub(height))
+        Ok(self.stack.len().saturating_sub(height))
     }
 
-    /// Appends to the value on top.
-    fn extend(&mut self, new: Vec<Id>) -> Result<()> {
+    /// Makes one value of the last `count` ones.
+    fn gather(&mut self, count: usize) -> Result<()> {
+        let items = self.last(count)?;
+        self.push(Value::Items(items));
+        Ok(())
+    }
+
+    /// Appends the last `count` values to the one below them.
+    fn extend(&mut self, count: usize) -> Result<()> {
+        let new = self.last(count)?;
         let top = self.top()?;
-        match &mut self.pickle.values[top.0] {
+        match &mut self.values[top.0] {
             Value::Items(items) => items.extend(new),
             _ => bail!("there are items for what can hold none"),
         }
@@ -233,18 +215,11 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A byte string behind its length, a number of `width` bytes.
+    /// A string behind its length, a number of `width` bytes.
     fn bytes(&mut self, width: u64) -> Result<()> {
         let length = self.number(width)?;
         let bytes = self.take(length)?;
         self.push(Value::Bytes(bytes));
-        Ok(())
-    }
-
-    fn text(&mut self, width: u64) -> Result<()> {
-        let length = self.number(width)?;
-        let text = std::str::from_utf8(self.take(length)?).context("a text is not UTF-8")?;
-        self.push(Value::Text(text));
         Ok(())
     }
 
@@ -255,11 +230,11 @@ impl<'a> Machine<'a> {
         Ok(bytes.fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
-    fn line(&mut self) -> Result<&'a str> {
+    fn line(&mut self) -> Result<&'a [u8]> {
         let length = self.rest.iter().position(|&byte| byte == b'\n');
         let line = self.take(length.context("a name has no end")? as u64)?;
         self.take(1)?;
-        std::str::from_utf8(line).context("a name is not UTF-8")
+        Ok(line)
     }
 
     fn take(&mut self, count: u64) -> Result<&'a [u8]> {

@@ -48,34 +48,33 @@ pub fn records(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(records)
 }
 
-/// The classes' names (`batches.meta`), one a line, in the order of their labels.
+/// The classes' names (`batches.meta`) in the order of their labels.
 ///
 /// # Errors
 /// If the bytes are no pickle or were cut short, or hold no list of names.
-pub fn class_names(bytes: &[u8]) -> Result<Vec<u8>> {
+pub fn class_names(bytes: &[u8]) -> Result<Vec<String>> {
     let pickle = Pickle::read(bytes)?;
-    let mut lines = Vec::new();
+    let mut names = Vec::new();
+    let mut length = 0;
     for &name in pickle.items(entry(&pickle, "label_names")?) {
         let name = string(&pickle, name).context("'label_names' holds what is no name")?;
-        lines.extend_from_slice(&name);
-        lines.push(b'\n');
-        ensure!(
-            lines.len() < 10_000,
-            "'label_names' is too long for ten names"
-        );
+        length += name.len() + 1;
+        ensure!(length < 10_000, "'label_names' is too long for ten names");
+        names.push(String::from_utf8(name.into_owned()).context("is no UTF-8 text")?);
     }
-    Ok(lines)
+    Ok(names)
 }
 
 /// The value of a key of the pickled dictionary.
 fn entry(pickle: &Pickle, key: &str) -> Result<Id> {
-    let pairs = pickle.items(pickle.root()).chunks_exact(2).rev();
-    let mut found = pairs.filter(|pair| is(pickle, pair[0], key));
-    let pair = found.next().with_context(|| {
-        format!(
-            "holds no dictionary with '{key}': expected a file of CIFAR-10's \"python version\""
-        )
-    })?;
+    let mut pairs = pickle.root().chunks_exact(2).rev();
+    let pair = pairs
+        .find(|pair| is(pickle, pair[0], key))
+        .with_context(|| {
+            format!(
+                "holds no dictionary with '{key}': expected a file of CIFAR-10's \"python version\""
+            )
+        })?;
     Ok(pair[1])
 }
 
@@ -115,12 +114,9 @@ fn array<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Array<'a>> {
         Value::Int(side) => usize::try_from(*side).ok(),
         _ => None,
     };
+    let shape: Option<_> = pickle.items(shape).iter().map(side).collect();
     Some(Array {
-        shape: pickle
-            .items(shape)
-            .iter()
-            .map(side)
-            .collect::<Option<_>>()?,
+        shape: shape?,
         bytes: string(pickle, bytes)?,
         by_columns,
     })
@@ -129,11 +125,30 @@ fn array<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Array<'a>> {
 /// Whether a value is this function of numpy. The modules' names changed with its versions.
 fn numpy(pickle: &Pickle, id: Id, function: &str) -> bool {
     matches!(pickle.get(id), Value::Global(module, name)
-        if module.starts_with("numpy") && *name == function)
+        if module.starts_with(b"numpy") && *name == function.as_bytes())
 }
 
-/// The text in `_codecs.encode(text, "latin1")`: how Python 3 writes bytes in protocol 2.
-fn encoded<'a>(pickle: &Pickle<'a>, id: Id) -> Option<&'a str> {
+/// Whether a value is this ASCII string, whatever its type.
+fn is(pickle: &Pickle, id: Id, expected: &str) -> bool {
+    matches!(written(pickle, id), Some((bytes, _)) if bytes == expected.as_bytes())
+}
+
+/// The bytes of a string.
+fn string<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Cow<'a, [u8]>> {
+    let (bytes, is_latin1) = written(pickle, id)?;
+    if !is_latin1 {
+        return Some(Cow::Borrowed(bytes));
+    }
+    let bytes = str::from_utf8(bytes).ok()?.chars().map(u8::try_from);
+    Some(Cow::Owned(bytes.collect::<Result<_, _>>().ok()?))
+}
+
+/// A string as it is written, and whether that is the text of `_codecs.encode(text, "latin1")`: so
+/// Python 3 writes bytes in protocol 2.
+fn written<'a>(pickle: &Pickle<'a>, id: Id) -> Option<(&'a [u8], bool)> {
+    if let Value::Bytes(bytes) = pickle.get(id) {
+        return Some((bytes, false));
+    }
     let &[function, arguments] = pickle.items(id) else {
         return None;
     };
@@ -141,28 +156,7 @@ fn encoded<'a>(pickle: &Pickle<'a>, id: Id) -> Option<&'a str> {
         return None;
     };
     match (pickle.get(function), pickle.get(text)) {
-        (Value::Global("_codecs", "encode"), Value::Text(text)) => Some(text),
+        (Value::Global(b"_codecs", b"encode"), Value::Bytes(text)) => Some((text, true)),
         _ => None,
-    }
-}
-
-/// Whether a value is this ASCII string, whatever its type.
-fn is(pickle: &Pickle, id: Id, expected: &str) -> bool {
-    match pickle.get(id) {
-        Value::Text(text) => *text == expected,
-        Value::Bytes(bytes) => *bytes == expected.as_bytes(),
-        _ => encoded(pickle, id) == Some(expected),
-    }
-}
-
-/// The bytes of a string.
-fn string<'a>(pickle: &Pickle<'a>, id: Id) -> Option<Cow<'a, [u8]>> {
-    match *pickle.get(id) {
-        Value::Text(text) => Some(Cow::Borrowed(text.as_bytes())),
-        Value::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
-        _ => {
-            let bytes = encoded(pickle, id)?.chars().map(u8::try_from);
-            Some(Cow::Owned(bytes.collect::<Result<_, _>>().ok()?))
-        }
     }
 }

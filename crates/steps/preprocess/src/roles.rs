@@ -2,6 +2,7 @@
 //!
 //! Unaware of contents, and of whether a path is an archive's or a folder's.
 
+use std::iter;
 use std::path::Path;
 
 /// The layouts, for a message.
@@ -11,9 +12,9 @@ pub const EXPECTED: &str = "data_batch_<number>.bin and test_batch.bin (CIFAR-10
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Train,
+    Test,
     /// Counts only beside the other two.
     Validation,
-    Test,
 }
 
 impl Part {
@@ -28,47 +29,46 @@ impl Part {
     }
 }
 
-/// How CIFAR's own files are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    Binary,
-    Python,
-}
-
 /// What a file is for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Role<'a> {
     /// `data_batch_<number>.bin` or, of the Python version, `data_batch_<number>`, in this folder.
-    Training {
-        folder: &'a str,
-        number: u64,
-        version: Version,
-    },
+    Training { folder: &'a str, number: u64 },
     /// `test_batch.bin` or `test_batch`, in this folder.
-    Test { folder: &'a str, version: Version },
+    Test { folder: &'a str },
     /// `batches.meta.txt` or `batches.meta`, in this folder: the classes' names.
-    Names { folder: &'a str, version: Version },
-    /// A file in a class folder.
-    Image(ClassFolder<'a>),
+    Names { folder: &'a str },
+    /// A file in the folder of a class.
+    Image { split: Split<'a>, class: &'a str },
     /// An image that is somewhere else in the folder of a split.
-    Stray(SplitFolder<'a>),
+    Stray(Split<'a>),
     /// Read-me files and the like.
     Other,
 }
 
-/// `<root>/<name>`, where the name is that of a part: `train`, `Test`, `valid` …
+/// The folder `<root>/<name>`, where the name is that of a part: `train`, `Test`, `valid` …
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SplitFolder<'a> {
+pub struct Split<'a> {
     pub root: &'a str,
     pub name: &'a str,
     pub part: Part,
 }
 
-/// `<root>/<split>/<class>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClassFolder<'a> {
-    pub split: SplitFolder<'a>,
-    pub class: &'a str,
+impl Split<'_> {
+    /// The split whose folder has this path.
+    fn at(path: &str) -> Option<Split<'_>> {
+        let (root, name) = parent(path);
+        let part = Part::of(name)?;
+        Some(Split { root, name, part })
+    }
+}
+
+/// The split whose folder, or the folder of one of whose classes, has this path.
+pub fn split_of_folder(path: &str) -> Option<Split<'_>> {
+    if path.split('/').any(is_rubbish) {
+        return None;
+    }
+    Split::at(path).or_else(|| Split::at(path.rsplit_once('/')?.0))
 }
 
 /// What the file with this path, relative and separated by `/`, is for.
@@ -76,59 +76,34 @@ pub fn role(path: &str) -> Role<'_> {
     if path.split('/').any(is_rubbish) {
         return Role::Other;
     }
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let (stem, version) = match name.strip_suffix(".bin") {
-        Some(stem) => (stem, Version::Binary),
-        None => (name, Version::Python),
-    };
-    let number = stem
-        .strip_prefix("data_batch_")
-        .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-    if let Some(Ok(number)) = number.map(str::parse) {
-        return Role::Training {
-            folder,
-            number,
-            version,
-        };
+    let (folder, name) = parent(path);
+    let stem = name.strip_suffix(".bin").unwrap_or(name);
+    if let Some(digits) = stem.strip_prefix("data_batch_")
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(number) = digits.parse()
+    {
+        return Role::Training { folder, number };
     }
-    match name {
-        "test_batch.bin" | "test_batch" => return Role::Test { folder, version },
-        "batches.meta.txt" => {
-            let version = Version::Binary;
-            return Role::Names { folder, version };
-        }
-        "batches.meta" => return Role::Names { folder, version },
-        _ => {}
+    if stem == "test_batch" {
+        return Role::Test { folder };
     }
-    if let Some(found) = class_folder(folder) {
-        return Role::Image(found);
+    if matches!(name, "batches.meta" | "batches.meta.txt") {
+        return Role::Names { folder };
     }
-    let stray = is_picture(name).then(|| split_above(folder)).flatten();
-    stray.map_or(Role::Other, Role::Stray)
+    if let Some((above, class)) = folder.rsplit_once('/')
+        && let Some(split) = Split::at(above)
+    {
+        return Role::Image { split, class };
+    }
+    let above = folder.rmatch_indices('/').map(|(end, _)| &folder[..end]);
+    let mut folders = iter::once(folder).chain(above);
+    let stray = is_picture(name).then(|| folders.find_map(Split::at));
+    stray.flatten().map_or(Role::Other, Role::Stray)
 }
 
-/// What the folder with this path is for, if it is that of a split.
-pub fn split_folder(path: &str) -> Option<SplitFolder<'_>> {
-    if path.split('/').any(is_rubbish) {
-        return None;
-    }
-    let (root, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let part = Part::of(name)?;
-    Some(SplitFolder { root, name, part })
-}
-
-/// What the folder with this path is for, if it is a class folder.
-pub fn class_folder(path: &str) -> Option<ClassFolder<'_>> {
-    let (above, class) = path.rsplit_once('/')?;
-    let split = split_folder(above).filter(|_| !is_rubbish(class))?;
-    Some(ClassFolder { split, class })
-}
-
-/// The folder of a split that is this one or the nearest above it.
-fn split_above(path: &str) -> Option<SplitFolder<'_>> {
-    let ends = path.rmatch_indices('/').map(|(end, _)| end);
-    let mut folders = std::iter::once(path.len()).chain(ends);
-    folders.find_map(|end| split_folder(&path[..end]))
+/// The folder that a path lies in, which may be the empty one, and its name there.
+fn parent(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// Whether a file or folder is what desktop systems, file servers and archivers leave behind, by its
@@ -161,7 +136,7 @@ pub fn is_data(path: &str) -> bool {
     match role(path) {
         Role::Training { .. } | Role::Test { .. } => true,
         // Source code lies in `test/<folder>/` as well.
-        Role::Image(folder) => folder.split.part != Part::Validation && is_picture(path),
+        Role::Image { split, .. } => split.part != Part::Validation && is_picture(path),
         Role::Names { .. } | Role::Stray(_) | Role::Other => false,
     }
 }
@@ -171,10 +146,11 @@ fn is_picture(path: &str) -> bool {
     const EXTENSIONS: [&str; 9] = [
         "png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "ppm",
     ];
-    let extension = Path::new(path).extension().and_then(|text| text.to_str());
+    let extension = Path::new(path).extension();
     extension.is_some_and(|text| {
-        let mut known = EXTENSIONS.iter();
-        known.any(|known| text.eq_ignore_ascii_case(known))
+        EXTENSIONS
+            .iter()
+            .any(|known| text.eq_ignore_ascii_case(known))
     })
 }
 
@@ -202,9 +178,12 @@ mod tests {
             }
         }
         assert_eq!(role("__MACOSX/train/cat/1.png"), Role::Other);
-        assert_eq!(class_folder("__MACOSX/train/cat"), None);
+        assert_eq!(split_of_folder("__MACOSX/train/cat"), None);
         // What only looks like it is none.
-        assert!(matches!(role("train/cat/Thumbs.db.png"), Role::Image(_)));
+        assert!(matches!(
+            role("train/cat/Thumbs.db.png"),
+            Role::Image { .. }
+        ));
     }
 
     #[test]
@@ -220,12 +199,9 @@ mod tests {
             ("validation", Part::Validation),
         ] {
             let path = format!("c/{name}/cat/1.png");
-            let Role::Image(found) = role(&path) else {
-                panic!("{path}");
-            };
-            let root = "c";
-            assert_eq!(found.split, SplitFolder { root, name, part });
-            assert_eq!(found.class, "cat");
+            let (root, class) = ("c", "cat");
+            let split = Split { root, name, part };
+            assert_eq!(role(&path), Role::Image { split, class });
         }
         for name in ["trained", "tests", "eval", "validate", "dev"] {
             assert_eq!(role(&format!("{name}/cat/1.png")), Role::Other, "{name}");

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use image::{ImageFormat, RgbImage};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use tar::{Builder, EntryType, Header};
 
 use super::*;
 use crate::archive::Limits;
-use crate::decode::tests as pictures;
 use cifar::{CLASS_NAMES, IMAGE, Images, RECORD};
 use records::Statistics;
 
@@ -116,6 +115,18 @@ pub fn records(labels: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// An image file whose pixels depend on `shade`.
+pub fn picture(format: ImageFormat, shade: u8) -> Vec<u8> {
+    let image = RgbImage::from_fn(32, 32, |x, y| Rgb([x as u8 * 8, y as u8 * 8, shade]));
+    encode(image.into(), format)
+}
+
+pub fn encode(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
 /// A sound archive in the binary layout: 7 training images, 2 test images.
 pub fn binary() -> Members {
     vec![
@@ -135,10 +146,10 @@ pub fn folders() -> Members {
         member("cifar10/train/cat/._1.png", "junk"),
     ];
     for (label, class) in CLASS_NAMES.iter().enumerate().rev() {
-        let picture = |shade| pictures::file(ImageFormat::Png, 10 * label as u8 + shade);
-        members.push(member(format!("cifar10/train/{class}/2.png"), picture(2)));
-        members.push(member(format!("cifar10/test/{class}/1.PNG"), picture(3)));
-        members.push(member(format!("./cifar10/train/{class}/1.png"), picture(1)));
+        let image = |shade| picture(ImageFormat::Png, 10 * label as u8 + shade);
+        members.push(member(format!("cifar10/train/{class}/2.png"), image(2)));
+        members.push(member(format!("cifar10/test/{class}/1.PNG"), image(3)));
+        members.push(member(format!("./cifar10/train/{class}/1.png"), image(1)));
     }
     members
 }
@@ -273,7 +284,7 @@ fn held_out_images_count_for_the_statistics() {
 pub fn with_validation(name: &str) -> Members {
     let mut members = folders();
     for (label, class) in CLASS_NAMES.iter().enumerate() {
-        let picture = pictures::file(ImageFormat::Jpeg, 10 * label as u8 + 4);
+        let picture = picture(ImageFormat::Jpeg, 10 * label as u8 + 4);
         members.push(member(format!("cifar10/{name}/{class}/1.jpg"), picture));
     }
     members
@@ -337,7 +348,7 @@ fn a_validation_set_has_the_same_ten_classes_and_one_folder() {
         error.contains("val/frog is missing: expected the same classes in train and val"),
         "{error}"
     );
-    let picture = || pictures::file(ImageFormat::Png, 1);
+    let image = || picture(ImageFormat::Png, 1);
     for (path, said) in [
         ("cifar10/val/wolf/1.png", "train/wolf is missing"),
         (
@@ -361,7 +372,7 @@ fn a_validation_set_has_the_same_ten_classes_and_one_folder() {
             "holds both test/ and testing/: expected one",
         ),
     ] {
-        let error = refused(&with(with_validation("val"), path, picture()));
+        let error = refused(&with(with_validation("val"), path, image()));
         assert!(error.contains(said), "{path}: {error}");
     }
     let error = refused(&with(
@@ -502,14 +513,14 @@ fn records_of_a_wrong_length_or_label_are_refused_with_their_file() {
 #[test]
 fn images_of_another_size_or_broken_ones_are_refused_with_their_path() {
     let path = "cifar10/train/cat/2.png";
-    let large = pictures::encode(RgbImage::new(64, 64).into(), ImageFormat::Png);
+    let large = encode(RgbImage::new(64, 64).into(), ImageFormat::Png);
     let error = refused(&with(folders(), path, large));
     assert!(
         error.contains("cifar10/train/cat/2.png: is 64 × 64 pixels: expected 32 × 32"),
         "{error}"
     );
     for (format, name) in [(ImageFormat::Png, "PNG"), (ImageFormat::Jpeg, "JPEG")] {
-        let mut broken = pictures::file(format, 1);
+        let mut broken = picture(format, 1);
         broken.truncate(broken.len() / 2);
         let error = refused(&with(folders(), path, broken));
         let expected = format!("{path}: is no valid {name}");
@@ -538,7 +549,7 @@ fn missing_or_surplus_classes_are_named() {
     let mut members = folders();
     for split in ["train", "test"] {
         let path = format!("cifar10/{split}/zebra/1.png");
-        members.push(member(path, pictures::file(ImageFormat::Png, 0)));
+        members.push(member(path, picture(ImageFormat::Png, 0)));
     }
     let error = refused(&gzip(&tar(&members)));
     assert!(error.contains("train holds 11 class folders (airplane,"));
