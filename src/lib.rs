@@ -73,7 +73,8 @@
 //! 6. What is missing never passes: a verification is green only if something was shown, and all of it.
 //! 7. The library never prints; only [`cli`] does, and only it knows clap. An exit code does not depend on
 //!    who reads, and no text from outside reaches a terminal, a table or a figure unescaped.
-//! 8. Only [`nn`] names burn, only `nn::device` and `nn::kernels` name backends.
+//! 8. Only [`nn`] names burn, only `nn::device` and `nn::kernels` name backends, only the plot names
+//!    plotters.
 //! 9. Imports go one way; `tests/architecture.rs` holds the `use crate::` lines against a table.
 
 mod any_path;

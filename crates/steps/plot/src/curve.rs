@@ -2,7 +2,7 @@
 //!
 //! Unaware of colours, labels and drawing.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use records::Metrics;
 use summary::Spread;
@@ -36,23 +36,26 @@ pub type Vertex = (f64, f64);
 /// If there is no run, a run has no rows, or the runs were measured at different iterations.
 pub fn average(runs: &[(String, Vec<Metrics>)]) -> Result<Vec<Point>> {
     let Some((first_name, first)) = runs.first() else {
-        bail!("it has no seeds; give it at least one");
+        anyhow::bail!("it has no seeds; give it at least one");
     };
     ensure!(!first.is_empty(), "input {first_name} has no rows");
-    let at = |rows: &[Metrics], row: usize| rows.get(row).map(|line| line.iteration);
     for (name, rows) in runs {
-        let mut lines = 0..first.len().max(rows.len());
-        if let Some(row) = lines.find(|&row| at(first, row) != at(rows, row)) {
-            let said = |iteration: Option<u64>| match iteration {
-                Some(iteration) => format!("iteration {iteration}"),
-                None => "nothing".to_owned(),
+        let differs = (0..first.len().max(rows.len())).find(|&row| {
+            first.get(row).map(|line| line.iteration) != rows.get(row).map(|line| line.iteration)
+        });
+        if let Some(row) = differs {
+            let at = |rows: &[Metrics]| {
+                rows.get(row).map_or_else(
+                    || "nothing".to_owned(),
+                    |line| format!("iteration {}", line.iteration),
+                )
             };
-            bail!(
+            anyhow::bail!(
                 "line {} has {} in {first_name} and {} in {name}; \
                  seeds that are averaged must be measured at the same iterations",
                 row + 1,
-                said(at(first, row)),
-                said(at(rows, row)),
+                at(first),
+                at(rows),
             );
         }
     }

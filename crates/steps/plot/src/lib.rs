@@ -1,7 +1,7 @@
 //! Draws Fig. 6: training and test error over the iterations, one panel beside the other.
 //!
 //! This file reads and checks; `curve` averages over seeds, `axis` chooses ranges and ticks,
-//! `palette` the colours, `draw` is the layout and `canvas` alone knows how SVG is written. None
+//! `palette` the colours, `draw` is the layout and `canvas` alone knows the drawing library. None
 //! of them knows which networks exist, what was published, or for which profile the figure is.
 
 use anyhow::{Context as _, Result, ensure};
@@ -75,52 +75,64 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn figure<'a>(
-    params: &'a Params,
-    metrics: impl Fn(&str) -> Result<Vec<Metrics>>,
-) -> Result<String> {
+pub fn figure(params: &Params, metrics: impl Fn(&str) -> Result<Vec<Metrics>>) -> Result<String> {
     ensure!(
         !params.panels.is_empty(),
         "the figure has no panels; give it at least one"
     );
-    let curves = params.panels.iter().flat_map(|panel| &panel.curves);
-    let colors = palette::colors(curves.map(|curve| curve.layers));
-    let draw_curve = |curve: &'a Curve| {
-        let runs = curve.seeds.iter().map(|seed| {
-            let name = format!("metrics/{}/seed{seed}", curve.model);
-            let rows = metrics(&name)?;
-            Ok((name, rows))
+    let colors = palette::colors(
+        params
+            .panels
+            .iter()
+            .flat_map(|panel| &panel.curves)
+            .map(|curve| curve.layers),
+    );
+    let mut panels = Vec::with_capacity(params.panels.len());
+    for panel in &params.panels {
+        let mut curves = Vec::with_capacity(panel.curves.len());
+        for curve in &panel.curves {
+            curves.push(draw::Curve {
+                label: curve.label.clone(),
+                color: colors[&curve.layers],
+                points: average(curve, &metrics)?,
+            });
+        }
+        panels.push(draw::Panel {
+            title: panel.title.clone(),
+            curves,
         });
-        let runs: Vec<_> = runs.collect::<Result<_>>()?;
-        let points = curve::average(&runs);
-        Ok(draw::Curve {
-            label: &curve.label,
-            color: colors[&curve.layers],
-            points: points.with_context(|| format!("cannot draw {}", curve.label))?,
-        })
+    }
+    let points = || {
+        panels
+            .iter()
+            .flat_map(|panel| &panel.curves)
+            .flat_map(|curve| &curve.points)
     };
-    let panels = params.panels.iter().map(|panel| {
-        Ok(draw::Panel {
-            title: &panel.title,
-            curves: panel.curves.iter().map(draw_curve).collect::<Result<_>>()?,
-        })
-    });
-    let panels: Vec<draw::Panel> = panels.collect::<Result<_>>()?;
-    let curves = panels.iter().flat_map(|panel| &panel.curves);
-    let points: Vec<&curve::Point> = curves.flat_map(|curve| &curve.points).collect();
-    let last = points.iter().map(|point| point.iteration).max();
-    let iterations = params.iterations.max(last.unwrap_or(0)).max(1);
-    let tallest = points
-        .iter()
+    let last = points().map(|point| point.iteration).max().unwrap_or(0);
+    let iterations = params.iterations.max(last).max(1);
+    let tallest = points()
         .filter(|point| axis::must_be_seen(point.iteration, iterations))
-        .map(|point| point.tallest())
+        .map(curve::Point::tallest)
         .fold(0.0, f64::max);
-    Ok(draw::figure(&draw::Figure {
+    draw::figure(&draw::Figure {
         panels,
         x: axis::iterations(iterations),
         y: axis::errors(tallest),
-        note: params.note.as_deref(),
-    }))
+        note: params.note.clone(),
+    })
+}
+
+fn average(
+    curve: &Curve,
+    metrics: &impl Fn(&str) -> Result<Vec<Metrics>>,
+) -> Result<Vec<curve::Point>> {
+    let mut runs = Vec::with_capacity(curve.seeds.len());
+    for seed in &curve.seeds {
+        let name = format!("metrics/{}/seed{seed}", curve.model);
+        let rows = metrics(&name)?;
+        runs.push((name, rows));
+    }
+    curve::average(&runs).with_context(|| format!("cannot draw {}", curve.label))
 }
 
 #[cfg(test)]

@@ -4,32 +4,32 @@
 
 use std::collections::BTreeMap;
 
-/// As SVG writes it.
-pub type Color = &'static str;
+/// Red, green, blue.
+pub type Rgb = (u8, u8, u8);
 
 /// The hues of Fig. 6, those of olive and cyan darkened so that thin lines and small letters
 /// stand out on white.
-const PAPER: [(u32, Color); 6] = [
-    (20, "#8F8F00"),
-    (32, "#009CB0"),
-    (44, "#0B842C"),
-    (56, "#DC1E1E"),
-    (110, "#111111"),
-    (1202, "#B800B8"),
+const PAPER: [(u32, Rgb); 6] = [
+    (20, (0x8f, 0x8f, 0x00)),
+    (32, (0x00, 0x9c, 0xb0)),
+    (44, (0x0b, 0x84, 0x2c)),
+    (56, (0xdc, 0x1e, 0x1e)),
+    (110, (0x11, 0x11, 0x11)),
+    (1202, (0xb8, 0x00, 0xb8)),
 ];
 
 /// For depths that are not in the paper, in the order of their first appearance.
-const OTHERS: [Color; 5] = [
-    "#1F5FD6", // blue
-    "#D96A00", // orange
-    "#7A4A2B", // brown
-    "#6A3DC8", // violet
-    "#5B6675", // slate
+const OTHERS: [Rgb; 5] = [
+    (0x1f, 0x5f, 0xd6), // blue
+    (0xd9, 0x6a, 0x00), // orange
+    (0x7a, 0x4a, 0x2b), // brown
+    (0x6a, 0x3d, 0xc8), // violet
+    (0x5b, 0x66, 0x75), // slate
 ];
 
 /// A colour for each of the depths; only after five depths that are not in the paper do colours
 /// repeat.
-pub fn colors(depths: impl IntoIterator<Item = u32>) -> BTreeMap<u32, Color> {
+pub fn colors(depths: impl IntoIterator<Item = u32>) -> BTreeMap<u32, Rgb> {
     let mut colors = BTreeMap::from(PAPER);
     let mut others = OTHERS.iter().copied().cycle();
     for depth in depths {
