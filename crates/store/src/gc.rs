@@ -42,7 +42,7 @@ pub struct Needs {
 
 /// How much is to be kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct GcLimits {
     /// How many of the last runs.
     pub runs: usize,
     /// Bytes of contents at most, as far as runs under way allow.
@@ -53,10 +53,10 @@ pub struct Limits {
     pub set_aside: bool,
 }
 
-/// Why a result is kept.
+/// WhyKept a result is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum WhyKept {
     /// A run under way uses it.
     Live,
     Pipeline,
@@ -75,7 +75,7 @@ pub enum Fate {
     Unneeded,
     /// It is needed, but there is no room for it.
     Evicted,
-    Kept(Why),
+    Kept(WhyKept),
 }
 
 /// A result.
@@ -103,7 +103,7 @@ pub struct Artifact {
 
 /// What an interrupted run has left for the next one.
 #[derive(Clone, Debug, Serialize)]
-pub struct Interrupted {
+pub struct InterruptedWork {
     pub key: Digest,
     /// The step's name, as far as it can be made out.
     pub step: String,
@@ -126,7 +126,7 @@ pub struct Survey {
     pub bytes: u64,
     /// Bytes of those that stay.
     pub bytes_kept: u64,
-    pub interrupted: Vec<Interrupted>,
+    pub interrupted: Vec<InterruptedWork>,
     /// Number of steps that are computed right now.
     pub under_way: usize,
     /// Number and bytes of damaged files that were set aside.
@@ -155,7 +155,7 @@ impl Survey {
     }
 
     /// How many results stay, by the reason.
-    pub fn kept(&self) -> BTreeMap<Why, usize> {
+    pub fn kept(&self) -> BTreeMap<WhyKept, usize> {
         let mut kept = BTreeMap::new();
         for artifact in &self.artifacts {
             if let Fate::Kept(why) = artifact.fate {
@@ -177,7 +177,7 @@ impl Store {
     ///
     /// # Errors
     /// If a folder cannot be read, or the list of a run under way is damaged.
-    pub fn survey(&self, needs: &Needs, limits: &Limits) -> Result<Survey> {
+    pub fn survey(&self, needs: &Needs, limits: &GcLimits) -> Result<Survey> {
         let mut sizes: BTreeMap<Digest, u64> = BTreeMap::new();
         let mut rubbish = Vec::new();
         for object in self.list_objects()? {
@@ -299,7 +299,7 @@ impl Store {
 
     /// What interrupted runs have left for the next one; working folders that go; and keys that are
     /// computed now.
-    fn survey_work(&self, goes: bool) -> Result<(Vec<Interrupted>, Vec<Digest>, Vec<Digest>)> {
+    fn survey_work(&self, goes: bool) -> Result<(Vec<InterruptedWork>, Vec<Digest>, Vec<Digest>)> {
         let (mut interrupted, mut work, mut under_way) = (Vec::new(), Vec::new(), Vec::new());
         let found = self.list("work")?;
         let keys: BTreeSet<Digest> = found
@@ -316,7 +316,7 @@ impl Store {
             let scratch = self.scratch_path(&key);
             let left = files_below(&scratch)?;
             if !left.is_empty() {
-                interrupted.push(Interrupted {
+                interrupted.push(InterruptedWork {
                     key,
                     step: step_of_task(&folder),
                     bytes: left.iter().map(Found::bytes).sum(),

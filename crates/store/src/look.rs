@@ -18,10 +18,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use rustix::io::Errno;
 
-/// What a look at a file shows.
+use super::disk;
+
+/// What a look at a file, or into it, shows.
 #[derive(Debug)]
-pub(super) enum Look {
-    Seen(Metadata),
+pub(super) enum Look<T = Metadata> {
+    Seen(T),
     Absent,
     /// It is there and cannot be used: why.
     Damaged(String),
@@ -221,6 +223,17 @@ pub(super) fn look_at(root: &Path, path: &Path) -> Result<Look> {
     }
 }
 
+/// Reads a file of the store at `root`, but nothing that only has its name.
+///
+/// # Errors
+/// As of [`look_at`].
+pub(super) fn read_at(root: &Path, path: &Path) -> Result<Look<Vec<u8>>> {
+    match disk::read(path) {
+        Ok(bytes) => Ok(Look::Seen(bytes)),
+        Err(error) => explained(root, path, error),
+    }
+}
+
 /// Looks at a file outside the store, through links.
 ///
 /// # Errors
@@ -229,8 +242,8 @@ pub(super) fn look_outside(path: &Path) -> Result<Look> {
     look_at(above(path), path)
 }
 
-/// What it means that a file could not be looked at.
-fn explained(root: &Path, path: &Path, error: io::Error) -> Result<Look> {
+/// What it means that a file could not be looked at or read.
+fn explained<T>(root: &Path, path: &Path, error: io::Error) -> Result<Look<T>> {
     let folder = above(path);
     match place(root, folder)? {
         Place::Folder => {}
@@ -250,7 +263,7 @@ fn explained(root: &Path, path: &Path, error: io::Error) -> Result<Look> {
         ErrorKind::NotFound if is_link => Ok(Look::Damaged("is a link to nothing".to_owned())),
         ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Look::Absent),
         _ if is_damage(&error) => Ok(Look::Damaged(error.to_string())),
-        _ => Err(error).with_context(|| format!("cannot look at {}", path.display())),
+        _ => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 

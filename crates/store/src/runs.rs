@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::index::Stat;
+use super::stat::Stat;
 use super::{Store, disk, lock, look};
 use crate::key::Digest;
 

@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{Fate, Survey};
 use crate::key::Digest;
-use crate::tree::{key_in, list};
-use crate::{Claimed, Lock, SHOWN, Store, disk};
+use crate::tree::list;
+use crate::views::{SHOWN, key_behind};
+use crate::{Claimed, Lock, Store, disk};
 
 impl Survey {
     /// Removes what goes. The survey must have been made of this store under this lock, which keeps
@@ -60,8 +61,7 @@ impl Survey {
 /// Removes links of a folder and of all below it that lead to nothing or show a result that is gone,
 /// what killed processes have left, and then folders without anything; returns whether this one is.
 fn clear_views(folder: &Path, kept: &HashSet<Digest>, logs: &HashSet<Digest>) -> Result<bool> {
-    let key = |link: &Path| key_in(&fs::read_link(link).ok()?);
-    let shown = key(&folder.join(SHOWN));
+    let shown = key_behind(&folder.join(SHOWN));
     let gone = shown.is_some_and(|key| !kept.contains(&key));
     let mut empty = true;
     for found in list(folder)? {
@@ -70,7 +70,9 @@ fn clear_views(folder: &Path, kept: &HashSet<Digest>, logs: &HashSet<Digest>) ->
             (true, _) => !clear_views(&found.path, kept, logs)?,
             // Nothing of ours.
             (_, false) => true,
-            _ if found.name() == "log" => key(&found.path).is_some_and(|key| logs.contains(&key)),
+            _ if found.name() == "log" => {
+                key_behind(&found.path).is_some_and(|key| logs.contains(&key))
+            }
             _ => !gone && found.path.exists(),
         };
         if !stays {
