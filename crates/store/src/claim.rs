@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::manifest::Output;
 use super::running::{Announcement, TrainingProgress};
@@ -145,12 +145,11 @@ impl Claim {
         }
         for entry in fs::read_dir(self.output())? {
             let name = entry?.file_name();
-            if !declared.iter().any(|&declared| name == *declared) {
-                bail!(
-                    "the step wrote {}, which it does not declare",
-                    name.display()
-                );
-            }
+            ensure!(
+                declared.iter().any(|&declared| name == *declared),
+                "the step wrote {}, which it does not declare",
+                name.display()
+            );
         }
         Ok(outputs)
     }

@@ -4,7 +4,12 @@
 //! A cache only, in one file: it can be deleted at any time, a torn one is not used at all, and an
 //! entry counts only while its file looks exactly as it did. So it is as right on another machine,
 //! or after a copy that gave every file a new time stamp, where it merely says nothing.
-
+//!
+//! All of it is read on first use, as maps; only the entries of results stay encoded until one is asked
+//! for. Per result there are about five facts. On one 2-core machine, in milliseconds:
+//!
+//! | results | bytes | read, ask for 55 results | read, ask for all | save |
+//! |---|---|---|---|---|
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

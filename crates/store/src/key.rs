@@ -75,6 +75,11 @@ pub struct KeyInputs {
 }
 
 impl Basis {
+    /// The digests of all listings that it refers to.
+    pub fn listings(&self) -> impl Iterator<Item = Digest> {
+        self.code.values().chain(self.crates.values()).copied()
+    }
+
     /// The hash of the record's type and version and of the basis, to go on from: a graph has many
     /// steps on few bases.
     pub fn hasher(&self) -> blake3::Hasher {

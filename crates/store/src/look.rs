@@ -53,16 +53,11 @@ pub struct Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let Unreadable {
-            path,
-            cause,
-            advice,
-            option,
-        } = self;
+        let path = self.path.display();
+        let (cause, advice, option) = (&self.cause, self.advice, self.option);
         write!(
             formatter,
-            "cannot use the folder {}: {cause}; {advice}, or name another one with {option}",
-            path.display()
+            "cannot use the folder {path}: {cause}; {advice}, or name another one with {option}",
         )
     }
 }
@@ -76,18 +71,22 @@ impl Unreadable {
         Unreadable { option, ..self }
     }
 
+    fn new(path: &Path, cause: String, advice: &'static str) -> Unreadable {
+        Unreadable {
+            path: path.to_owned(),
+            cause,
+            advice,
+            option: STORE,
+        }
+    }
+
     /// A folder that the system does not let us look into.
     pub fn refused(path: &Path, error: &io::Error) -> Unreadable {
         let advice = match error.kind() {
             ErrorKind::PermissionDenied => "get the permission to read and search it",
             _ => "see what is wrong with its disk",
         };
-        Unreadable {
-            path: path.to_owned(),
-            cause: error.to_string(),
-            advice,
-            option: STORE,
-        }
+        Unreadable::new(path, error.to_string(), advice)
     }
 
     /// A link that leads to no folder.
@@ -112,12 +111,7 @@ impl Unreadable {
                 "mend or remove the link",
             ),
         };
-        Unreadable {
-            path: path.to_owned(),
-            cause,
-            advice,
-            option: STORE,
-        }
+        Unreadable::new(path, cause, advice)
     }
 
     /// Something that is no folder.
@@ -126,12 +120,7 @@ impl Unreadable {
             Ok(found) if found.is_file() => "it is a file",
             _ => "it is a device, a pipe or a socket",
         };
-        Unreadable {
-            path: path.to_owned(),
-            cause: cause.to_owned(),
-            advice: "move it away",
-            option: STORE,
-        }
+        Unreadable::new(path, cause.to_owned(), "move it away")
     }
 }
 

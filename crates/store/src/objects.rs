@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -20,18 +20,20 @@ pub struct Watched(Vec<(String, Digest, Stat)>);
 impl Store {
     /// What is wrong with an output's content, if anything.
     pub(super) fn check(&self, output: &Output) -> Result<Option<String>> {
-        let (digest, bytes) = (&output.digest, Some(output.bytes));
-        Ok(match self.seen(digest, bytes)? {
-            Ok(_) => None,
-            Err(problem) => {
-                self.index.forget_object(digest);
-                Some(problem)
-            }
-        })
+        let seen = self.seen(&output.digest, Some(output.bytes))?;
+        Ok(seen.err())
     }
 
-    /// How an object looks that is intact, or what is wrong with it.
+    /// How an object looks that is intact, or what is wrong with it; it is then not trusted any more.
     fn seen(&self, digest: &Digest, bytes: Option<u64>) -> Result<Result<Stat, String>> {
+        let seen = self.inspect(digest, bytes)?;
+        if seen.is_err() {
+            self.index.forget_object(digest);
+        }
+        Ok(seen)
+    }
+
+    fn inspect(&self, digest: &Digest, bytes: Option<u64>) -> Result<Result<Stat, String>> {
         let path = self.object_path(digest);
         let metadata = match look_at(&self.root, &path)? {
             Look::Seen(metadata) => metadata,
@@ -72,10 +74,7 @@ impl Store {
         for (name, digest) in contents {
             match self.seen(digest, None)? {
                 Ok(stat) => watched.push((name.clone(), *digest, stat)),
-                Err(problem) => {
-                    self.index.forget_object(digest);
-                    bail!("input {name} {problem}; run the command again to rebuild it");
-                }
+                Err(what) => bail!("input {name} {what}; run the command again to rebuild it"),
             }
         }
         Ok(Watched(watched))
@@ -88,14 +87,13 @@ impl Store {
     pub fn expect_intact(&self, watched: &Watched) -> Result<()> {
         for (name, digest, _) in &watched.0 {
             let path = self.object_path(digest);
-            if Digest::of_file(&path).is_ok_and(|found| found == *digest) {
-                continue;
+            if !holds(&path, digest) {
+                self.index.forget_object(digest);
+                bail!(
+                    "input {name} ({}) was altered; run the command again to rebuild it",
+                    path.display()
+                );
             }
-            self.index.forget_object(digest);
-            bail!(
-                "input {name} ({}) was altered; run the command again to rebuild it",
-                path.display()
-            );
         }
         Ok(())
     }
@@ -107,15 +105,11 @@ impl Store {
     pub fn expect_unchanged(&self, watched: &Watched) -> Result<()> {
         for (name, digest, before) in &watched.0 {
             let path = self.object_path(digest);
-            let now = fs::metadata(&path).map(|metadata| Stat::of(&metadata));
-            let unchanged = match &now {
-                Ok(now) if now == before => true,
+            let unchanged = fs::metadata(&path).is_ok_and(|metadata| {
+                let now = Stat::of(&metadata);
                 // A new link to it, or other permissions: it is the content that counts.
-                Ok(now) if now.same_writes(before) => {
-                    Digest::of_file(&path).is_ok_and(|found| found == *digest)
-                }
-                _ => false,
-            };
+                now == *before || now.same_writes(before) && holds(&path, digest)
+            });
             ensure!(
                 unchanged,
                 "input {name} ({}) changed while the step ran, so that its result is not used; \
@@ -133,9 +127,8 @@ impl Store {
     pub fn read(&self, output: &Output) -> Result<Vec<u8>> {
         let path = self.object_path(&output.digest);
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let intact = Digest::of(&bytes) == output.digest;
         ensure!(
-            intact,
+            Digest::of(&bytes) == output.digest,
             "{} was altered; run the command again to rebuild it",
             path.display()
         );
@@ -153,4 +146,9 @@ impl Store {
             Look::Absent => None,
         })
     }
+}
+
+/// Whether a file's content is the one with this digest.
+pub(super) fn holds(path: &Path, digest: &Digest) -> bool {
+    Digest::of_file(path).is_ok_and(|found| found == *digest)
 }

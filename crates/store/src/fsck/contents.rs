@@ -150,13 +150,9 @@ impl Check<'_> {
                 None => drop(whole.insert(digest)),
             }
         }
-        let bases = self
-            .manifests
-            .values()
-            .map(|manifest| &manifest.key_inputs.basis);
-        let named: BTreeSet<Digest> = bases
-            .flat_map(|basis| basis.code.values().chain(basis.crates.values()).copied())
-            .collect();
+        let manifests = self.manifests.values();
+        let named = manifests.flat_map(|manifest| manifest.key_inputs.basis.listings());
+        let named: BTreeSet<Digest> = named.collect();
         for digest in named {
             let path = self.store.listing_path(&digest);
             if !whole.contains(&digest) && path.symlink_metadata().is_err() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::{Cure, Finding, Harm, Mended};
-use crate::key::Digest;
+use crate::objects::holds;
 use crate::stat::Stat;
 use crate::tree::digest_in;
 use crate::{Lock, Lookup, Store, disk};
@@ -62,7 +62,7 @@ impl Store {
         let found = path.symlink_metadata();
         if let Some(digest) = self.object_at(path) {
             let is_file = found.is_ok_and(|found| found.is_file());
-            return !is_file || !Digest::of_file(path).is_ok_and(|found| found == digest);
+            return !is_file || !holds(path, &digest);
         }
         if let Some(key) = digest_in(path, ".json") {
             return !matches!(self.lookup(&key), Ok(Lookup::Found(_)));

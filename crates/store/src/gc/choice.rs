@@ -69,7 +69,7 @@ pub(super) fn evict(artifacts: &mut [Artifact], sizes: &BTreeMap<Digest, u64>, m
     let size = |digest: &Digest| sizes.get(digest).copied().unwrap_or(0);
     let mut users: HashMap<Digest, usize> = HashMap::new();
     for artifact in artifacts.iter() {
-        if matches!(artifact.fate, Fate::Kept(_)) {
+        if artifact.stays() {
             for content in &artifact.contents {
                 *users.entry(*content).or_default() += 1;
             }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Fate, Survey};
+use super::Survey;
 use crate::key::Digest;
 use crate::tree::list;
 use crate::views::{SHOWN, key_behind};
@@ -25,8 +25,7 @@ impl Survey {
             alone.is_held(),
             "nothing is removed without the store's lock"
         );
-        let kept = self.artifacts.iter();
-        let kept = kept.filter(|artifact| matches!(artifact.fate, Fate::Kept(_)));
+        let kept = self.artifacts.iter().filter(|artifact| artifact.stays());
         let kept: HashSet<Digest> = kept.map(|artifact| artifact.key).collect();
         // No link leads to nothing, at any moment.
         clear_views(&store.root.join("by-step"), &kept, &self.logs)?;

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::Store;
 use crate::tests::{claim, commit, found, inputs, store};
 
 const KEEP_NOTHING: GcLimits = GcLimits {
