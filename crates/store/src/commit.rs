@@ -67,7 +67,7 @@ impl Store {
         manifest.write(&claim.folder().join("manifest.partial"), &path)?;
         let entry = Arc::new(Entry::from(manifest));
         let stat = Stat::of_new(&fs::metadata(&path)?);
-        self.index.note_result(stat, &entry);
+        self.index.note_result(stat, entry.clone());
         self.discard(claim)?;
         Ok(entry)
     }

@@ -159,7 +159,7 @@ impl Store {
         checkup.findings.extend(lock);
         // Also where nothing is to be mended: size and time stamps must not vouch for it any more.
         for digest in &checkup.altered {
-            self.index.forget_object(digest);
+            self.index.forget(digest);
         }
         if mend {
             self.mend(&mut checkup.findings, &alone);

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::key::Digest;
 use super::look::{Look, look_at, read_at};
+use super::manifest::strange_name;
 use super::stat::Stat;
 use super::{Entry, Manifest, Store};
 
@@ -46,13 +47,13 @@ impl Store {
     /// Remembers a result whose manifest looks like this.
     pub(super) fn note(&self, stat: Stat, manifest: &Manifest) -> Arc<Entry> {
         let entry = Arc::new(Entry::from(manifest));
-        self.index.note_result(stat, &entry);
+        self.index.note_result(stat, entry.clone());
         entry
     }
 
     /// A result, if all its outputs are there and intact.
     fn checked(&self, entry: Arc<Entry>) -> Result<Lookup> {
-        if let Some(name) = entry.strange_name() {
+        if let Some(name) = strange_name(&entry.outputs) {
             return Ok(Lookup::Damaged(format!("{name:?} is no output's name")));
         }
         for (name, output) in &entry.outputs {

@@ -28,7 +28,7 @@ impl Store {
     fn seen(&self, digest: &Digest, bytes: Option<u64>) -> Result<Result<Stat, String>> {
         let seen = self.inspect(digest, bytes)?;
         if seen.is_err() {
-            self.index.forget_object(digest);
+            self.index.forget(digest);
         }
         Ok(seen)
     }
@@ -88,7 +88,7 @@ impl Store {
         for (name, digest, _) in &watched.0 {
             let path = self.object_path(digest);
             if !holds(&path, digest) {
-                self.index.forget_object(digest);
+                self.index.forget(digest);
                 bail!(
                     "input {name} ({}) was altered; run the command again to rebuild it",
                     path.display()

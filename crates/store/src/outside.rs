@@ -1,4 +1,4 @@
-//! Files outside the store that steps read: what they hold, read again only if they look other than
+//! Files outside the store, data and reports: what they hold, read again only if they look other than
 //! they did.
 
 use std::path::{Path, PathBuf};

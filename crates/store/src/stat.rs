@@ -4,8 +4,6 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
-
 /// A file that changed less than this before it was read may have changed again since without looking
 /// different, because time stamps have a grain; it is not remembered. Nor is one of our own making
 /// that is younger when the index is saved.
@@ -13,11 +11,10 @@ const GRAIN: Duration = Duration::from_millis(50);
 
 /// Size, inode, and seconds and nanoseconds of a file's last change of content and of status, the
 /// second of which no program can set back.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct Stat {
     numbers: [i64; 6],
     /// Whether nobody can have changed the file since without its looking different.
-    #[serde(skip, default = "always")]
     certain: bool,
 }
 
@@ -56,6 +53,15 @@ impl Stat {
         self.numbers[..4] == other.numbers[..4]
     }
 
+    /// The form in a file.
+    pub fn to_bytes(self) -> [u8; 48] {
+        let mut bytes = [0; 48];
+        for (bytes, number) in bytes.as_chunks_mut().0.iter_mut().zip(self.numbers) {
+            *bytes = number.to_le_bytes();
+        }
+        bytes
+    }
+
     /// Whether another process may rely on it.
     pub fn lasts(&self) -> bool {
         self.certain && self.is_settled()
@@ -69,8 +75,4 @@ impl Stat {
         let [.., modified, modified_nanos, changed, changed_nanos] = self.numbers;
         (modified, modified_nanos).max((changed, changed_nanos)) < now
     }
-}
-
-fn always() -> bool {
-    true
 }

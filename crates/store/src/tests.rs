@@ -285,6 +285,21 @@ fn what_the_index_knows_is_not_read_again() {
 }
 
 #[test]
+fn of_steps_that_share_a_result_each_is_known_to_show_it() {
+    let folder = testing::folder();
+    let first = store(folder.path());
+    let key = commit(&first, 0, "curve");
+    first.show("train/b/seed0", &found(&first, &key)).unwrap();
+    settle();
+    first.save_index().unwrap();
+    let second = Store::at(folder.path(), false);
+    for step in ["train/a/seed0", "train/b/seed0"] {
+        let looks = Stat::of(&fs::metadata(folder.path().join("by-step").join(step)).unwrap());
+        assert_eq!(second.index.noted(step, looks), Some(key), "{step}");
+    }
+}
+
+#[test]
 fn files_that_changed_just_before_they_were_read_or_the_index_was_saved_are_not_remembered() {
     let folder = testing::folder();
     let first = store(folder.path());
@@ -304,7 +319,7 @@ fn files_that_changed_just_before_they_were_read_or_the_index_was_saved_are_not_
     touch(SystemTime::now() + Duration::from_secs(3600));
     let store = Store::at(folder.path(), false);
     let entry = found(&store, &key);
-    store.index.note_result(looks(), &entry);
+    store.index.note_result(looks(), entry);
     store.save_index().unwrap();
     assert!(!remembered());
 

@@ -41,7 +41,7 @@ impl Store {
         let manifest = self.manifest_path(&entry.key);
         // The link that tells which result is shown goes first and comes last.
         let link = folder.join(SHOWN);
-        let other = fs::read_link(&link).is_ok_and(|to| to != self.from_view(step, &manifest));
+        let other = fs::read_link(&link).is_ok_and(|to| to != self.link_to(step, &manifest));
         if other {
             disk::remove_file(&link)?;
         }
@@ -72,11 +72,11 @@ impl Store {
         if found.is_ok_and(|found| !found.is_symlink()) {
             self.set_aside(&link)?;
         }
-        disk::link(&self.from_view(step, path), &link)
+        disk::link(&self.link_to(step, path), &link)
     }
 
     /// A path of the store as a link in a step's folder gives it.
-    pub(super) fn from_view(&self, step: &str, path: &Path) -> PathBuf {
+    pub(super) fn link_to(&self, step: &str, path: &Path) -> PathBuf {
         let up = "../".repeat(step.split('/').count() + 1);
         Path::new(&up).join(self.relative(path))
     }

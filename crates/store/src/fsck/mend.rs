@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::{Cure, Finding, Harm, Mended};
+use crate::index::name_of;
 use crate::objects::holds;
 use crate::stat::Stat;
 use crate::tree::digest_in;
@@ -33,10 +34,10 @@ impl Store {
             Cure::Nothing => Mended::Nothing,
             Cure::SetAside => {
                 if let Some(digest) = self.object_at(path) {
-                    self.index.forget_object(&digest);
+                    self.index.forget(&digest);
                 }
                 if let Some(key) = digest_in(path, ".json") {
-                    self.index.forget_result(&key);
+                    self.index.forget(&key);
                 }
                 self.set_aside(path)?;
                 Mended::SetAside
@@ -46,7 +47,7 @@ impl Store {
                 Mended::Removed
             }
             Cure::Show(step, entry) => {
-                self.index.forget(step);
+                self.index.forget(&name_of(step));
                 self.show(step, entry)?;
                 Mended::Linked
             }

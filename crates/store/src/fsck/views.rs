@@ -59,7 +59,7 @@ impl Check<'_> {
         };
         let mut wrong = Vec::new();
         for (name, output) in &manifest.outputs {
-            let right = (self.store).from_view(step, &self.store.object_path(&output.digest));
+            let right = (self.store).link_to(step, &self.store.object_path(&output.digest));
             if !fs::read_link(folder.join(name)).is_ok_and(|found| found == right) {
                 wrong.push(name.as_str());
             }

@@ -32,7 +32,7 @@ impl Survey {
         // No result may be found any more whose contents are going to be missing.
         for artifact in self.removed() {
             remove(&store.manifest_path(&artifact.key))?;
-            store.index.forget_result(&artifact.key);
+            store.index.forget(&artifact.key);
         }
         disk::sync_folder(&store.root.join("manifests"))?;
         for path in &self.rubbish {
@@ -43,7 +43,7 @@ impl Survey {
             remove(&path)?;
             // Only if it is empty.
             let _ = path.parent().map(fs::remove_dir);
-            store.index.forget_object(digest);
+            store.index.forget(digest);
         }
         for key in &self.work {
             // Nobody can have claimed it since; dropped, the claim removes its own file.
