@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::out::Out;
 use super::terminal::{Paint, paint};
-use super::view::{running_in_words, shortened_list};
+use super::view::{REASONS_SHOWN, running_in_words, shortened_list};
 use super::{Where, needed};
 use crate::error::Invalid;
 use crate::plan::{Cause, Compared, Explanation, explain};
@@ -95,16 +95,7 @@ fn in_words(explanation: &Explanation) -> String {
 }
 
 fn cause(cause: &Cause) -> Vec<String> {
-    let mut steps = cause
-        .steps
-        .iter()
-        .take(STEPS_SHOWN)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if cause.steps.len() > STEPS_SHOWN {
-        steps += &format!(" and {} more", cause.steps.len() - STEPS_SHOWN);
-    }
+    let steps = shortened_list(&cause.steps, STEPS_SHOWN);
     let what = match cause.state {
         "changed" => "made other bytes than before",
         "unknown" => {
@@ -136,7 +127,7 @@ fn compared(earlier: &Compared, state: &str) -> String {
     let by = backend
         .as_ref()
         .map_or_else(String::new, |backend| format!(" by {backend}"));
-    let because = match shortened_list(&run.because) {
+    let because = match shortened_list(&run.because, REASONS_SHOWN) {
         because if because.is_empty() => because,
         because => format!(", because: {because}"),
     };

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::out::Out;
 use super::terminal::{Paint, paint};
+use super::view::shortened_list;
 use nn::checkpoint::{self, Checkpoint};
 use store::{Checkup, Finding, Harm, Mended, Store};
 
@@ -118,13 +119,8 @@ fn show(checkup: &Checkup, out: &mut Out) {
 /// A finding in one line.
 fn in_words(finding: &Finding) -> String {
     let mut line = format!("{} {}", finding.path.display(), finding.what);
-    let (shown, more) = finding.steps.split_at(STEPS_SHOWN.min(finding.steps.len()));
-    if !shown.is_empty() {
-        line += &format!(" (of {}", shown.join(", "));
-        if !more.is_empty() {
-            line += &format!(" and {} more", more.len());
-        }
-        line += ")";
+    if !finding.steps.is_empty() {
+        line += &format!(" (of {})", shortened_list(&finding.steps, STEPS_SHOWN));
     }
     match &finding.mended {
         Mended::Nothing if finding.harm == Harm::Note => line += &format!("; {}", finding.advice),

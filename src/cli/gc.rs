@@ -19,7 +19,7 @@ use crate::steps::Params;
 use nn::checkpoint;
 use nn::device::Request;
 use store::key::Listing;
-use store::{Artifact, Fate, Interrupted, Limits, Needs, Store, Survey, Why};
+use store::{Artifact, Fate, GcLimits, InterruptedWork, Needs, Store, Survey, WhyKept};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
     let pipeline = Pipeline::load(&arguments.pipeline)?;
     let artifacts = &arguments.artifacts;
     let store = Store::at(artifacts, false);
-    let limits = Limits {
+    let limits = GcLimits {
         runs: arguments.keep_runs,
         max_bytes: arguments.max_size.map(|size| size.as_u64()),
         interrupted: arguments.interrupted,
@@ -195,18 +195,18 @@ fn table(survey: &Survey) -> String {
     table.trim_fmt()
 }
 
-fn in_words(why: Why) -> &'static str {
+fn in_words(why: WhyKept) -> &'static str {
     match why {
-        Why::Live => "used by a run under way",
-        Why::Pipeline => "needed by the pipeline",
-        Why::Report => "led to a report",
-        Why::Run => "used by one of the last runs",
-        Why::Damaged => "with a damaged manifest (see fig6 fsck)",
+        WhyKept::Live => "used by a run under way",
+        WhyKept::Pipeline => "needed by the pipeline",
+        WhyKept::Report => "led to a report",
+        WhyKept::Run => "used by one of the last runs",
+        WhyKept::Damaged => "with a damaged manifest (see fig6 fsck)",
     }
 }
 
 /// What an interrupted run has left, and what becomes of it.
-fn interrupted(left: &Interrupted, arguments: &Arguments) -> String {
+fn interrupted(left: &InterruptedWork, arguments: &Arguments) -> String {
     let what = match checkpoint::newest_iteration(&left.scratch) {
         Some(iteration) => format!("checkpoint after iteration {iteration}"),
         None if left.goes && !arguments.dry_run => "what an interrupted run had left".to_owned(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::out::Out;
 use super::terminal::{Paint, paint};
-use super::view::{forecast_in_words, line_of, running_in_words, shortened_list};
+use super::view::{REASONS_SHOWN, forecast_in_words, line_of, running_in_words, shortened_list};
 use super::{Forecast, Outlook, Project, Where, needed};
 use crate::error::Invalid;
 use crate::plan::{Assessment, Format, Graph, State, Step, draw};
@@ -79,8 +79,14 @@ pub fn show(
                     line_of(entry, project.backend.name()),
                 )
             }
-            State::MustRun(reasons) => (paint(Paint::Yellow, "must run"), shortened_list(reasons)),
-            State::MayRun(reasons) => (paint(Paint::Cyan, "may run"), shortened_list(reasons)),
+            State::MustRun(reasons) => (
+                paint(Paint::Yellow, "must run"),
+                shortened_list(reasons, REASONS_SHOWN),
+            ),
+            State::MayRun(reasons) => (
+                paint(Paint::Cyan, "may run"),
+                shortened_list(reasons, REASONS_SHOWN),
+            ),
         };
         let state = match &outlook.running {
             Some(running) => {

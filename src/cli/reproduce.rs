@@ -12,7 +12,7 @@ use serde_json::json;
 use signal_hook::iterator::Signals;
 
 use super::out::Out;
-use super::view::{View, forecast_in_words};
+use super::view::{View, forecast_in_words, shortened_list};
 use super::{INTERRUPTED, Project, Where, environment, heeded_signals, inspect, needed};
 use crate::pipeline::{Experiment, Hole};
 use crate::plan::{self, Graph};
@@ -328,11 +328,10 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
 
 /// What running again to the same bytes has saved.
 fn cutoff(outcome: &Outcome) -> Option<String> {
-    let again = match &outcome.same_bytes[..] {
-        [] => return None,
-        [step] => step.clone(),
-        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
-    };
+    if outcome.same_bytes.is_empty() {
+        return None;
+    }
+    let again = shortened_list(&outcome.same_bytes, 1);
     let valid = outcome.stay_valid;
     let stay = if valid == 1 {
         "step stays"

@@ -15,7 +15,7 @@ use step::Progress;
 use store::{Entry, Running, TrainingProgress};
 
 /// Reasons that are spelt out; more are only counted.
-const REASONS_SHOWN: usize = 2;
+pub const REASONS_SHOWN: usize = 2;
 
 /// What shows the events of one run.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl View {
                     &format!(
                         "{} {step}: {}",
                         paint(Paint::Dim, "start"),
-                        shortened_list(reasons)
+                        shortened_list(reasons, REASONS_SHOWN)
                     ),
                 );
                 self.open_line(step);
@@ -229,14 +229,10 @@ fn in_words(progress: &Progress) -> Option<(u64, u64, String)> {
 }
 
 /// The first of several texts; the others are only counted.
-pub fn shortened_list<T: ToString>(texts: &[T]) -> String {
-    let shown: Vec<String> = texts
-        .iter()
-        .take(REASONS_SHOWN)
-        .map(ToString::to_string)
-        .collect();
+pub fn shortened_list<T: ToString>(texts: &[T], most: usize) -> String {
+    let shown: Vec<String> = texts.iter().take(most).map(T::to_string).collect();
     let shown = shown.join(", ");
-    match texts.len().saturating_sub(REASONS_SHOWN) {
+    match texts.len().saturating_sub(most) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::graph::{Graph, Step, StepId};
 use super::keys::{self, Bases};
 use super::reason::Reason;
-use store::key::{Change, Digest, KeyInputs, Listing, Part, key};
+use store::key::{Change, Digest, KeyInputs, KeyPart, Listing, key};
 use store::{Earlier, Entry, Lookup, Manifest, Store};
 
 /// From this number of steps on it pays to share the work among threads.
@@ -295,7 +295,7 @@ fn certain_changes(
             Some(&digest) => drop(inputs.insert(name.to_owned(), digest)),
             // An input that the earlier result did not have is a change, whatever it will be.
             None => unheard_of.push(Change {
-                part: Part::Input,
+                part: KeyPart::Input,
                 name: name.to_owned(),
                 old: None,
                 new: Some("still to be made".to_owned()),
@@ -332,13 +332,13 @@ pub fn explained(
         .into_iter()
         .map(|change| {
             let details = match change.part {
-                Part::Code | Part::Crate => listing(&change.old)?.zip(listing(&change.new)?),
+                KeyPart::Code | KeyPart::Crate => listing(&change.old)?.zip(listing(&change.new)?),
                 _ => None,
             };
             let input = step
                 .inputs
                 .iter()
-                .find(|input| change.part == Part::Input && input.name == change.name);
+                .find(|input| change.part == KeyPart::Input && input.name == change.name);
             Ok(Reason::Changed {
                 details: details.map_or_else(Vec::new, |(old, new)| old.changes(&new)),
                 from: input.map(|input| graph.step(input.producer).name.clone()),

@@ -11,7 +11,7 @@ use super::assess::{Assessment, Inputs, State, closest_of, explained};
 use super::graph::{Graph, StepId};
 use super::keys::Bases;
 use super::reason::Reason;
-use store::key::{Change, Digest, KeyInputs, Part};
+use store::key::{Change, Digest, KeyInputs, KeyPart};
 use store::{Earlier, Entry, Manifest, RunRecord, Running, Store};
 
 /// Why one step runs or does not.
@@ -179,7 +179,7 @@ impl Upstream<'_> {
                 Reason::Changed {
                     change:
                         Change {
-                            part: Part::Input,
+                            part: KeyPart::Input,
                             old,
                             ..
                         },

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use store::key::{Change, Detail, Part, shortened};
+use store::key::{Change, Detail, KeyPart, shortened};
 
 /// Entries of a listing that are spelt out; more are only counted.
 const DETAILS_SHOWN: usize = 3;
@@ -59,9 +59,9 @@ fn changed(
     let name = &change.name;
     match (change.part, details, from) {
         // Files and versions say more than the digest of all of them.
-        (Part::Crate, [_, ..], _) => write!(formatter, "{name}: {}", words(details, version)),
-        (Part::Code, [_, ..], _) => write!(formatter, "code {name}: {}", words(details, item)),
-        (Part::Input, _, Some(from)) => write!(formatter, "{change}, made by {from}"),
+        (KeyPart::Crate, [_, ..], _) => write!(formatter, "{name}: {}", words(details, version)),
+        (KeyPart::Code, [_, ..], _) => write!(formatter, "code {name}: {}", words(details, item)),
+        (KeyPart::Input, _, Some(from)) => write!(formatter, "{change}, made by {from}"),
         _ => write!(formatter, "{change}"),
     }
 }

@@ -1,20 +1,18 @@
-//! The right to compute one key: a lock that the kernel releases when its holder dies, the folder
-//! to work in, and the only way to commit a result.
+//! The right to compute one key: a lock that the kernel releases when its holder dies, and the folder
+//! to work in. Only who has it can commit a result.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-use super::index::Stat;
-use super::look::{self, Place};
-use super::manifest::{Entry, Manifest, Output};
+use super::manifest::Output;
 use super::running::{Announcement, TrainingProgress};
-use super::{Lookup, Store, disk};
-use crate::key::{Digest, Listing};
+use super::{Store, disk};
+use crate::key::Digest;
 
 /// The file whose lock says that a process works in a folder.
 const MARK: &str = "running";
@@ -31,7 +29,7 @@ pub enum Claimed {
 /// The exclusive right to compute a key. Dropping it gives the right back.
 #[derive(Debug)]
 pub struct Claim {
-    key: Digest,
+    pub(super) key: Digest,
     folder: PathBuf,
     lock_path: PathBuf,
     _lock: File,
@@ -73,199 +71,6 @@ impl Store {
         }
         Ok(Claimed::Ours(claim))
     }
-
-    /// Prepares the work of the step of this name: an empty output folder and a fresh log.
-    ///
-    /// # Errors
-    /// If folder or log cannot be written.
-    pub fn begin(&self, claim: &Claim, step: &str) -> Result<()> {
-        self.clear_for_folder(&claim.scratch())?;
-        disk::create_folder(&claim.scratch())?;
-        // Whatever an earlier run has left but what it can go on from.
-        let entries = fs::read_dir(&claim.folder);
-        let cannot = || format!("cannot read {}", claim.folder.display());
-        for entry in entries.with_context(cannot)? {
-            let path = entry.with_context(cannot)?.path();
-            if path != claim.scratch() {
-                disk::remove_folder(&path)?;
-            }
-        }
-        disk::create_folder(&claim.output())?;
-        let log = claim.log();
-        File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        self.show_log(step, &format!("work/{}/log", claim.key))
-            .map(drop)
-    }
-
-    /// Adds a finished result: outputs first, the manifest last.
-    ///
-    /// # Errors
-    /// If anything cannot be written; the store is then as before.
-    pub fn commit(&self, claim: &Claim, manifest: &Manifest) -> Result<Arc<Entry>> {
-        ensure!(
-            manifest.key == claim.key,
-            "a claim is good for its own key only"
-        );
-        for (name, output) in &manifest.outputs {
-            let object = self.object_path(&output.digest);
-            if object.symlink_metadata().is_ok() {
-                if self.check(output)?.is_none() {
-                    continue;
-                }
-                self.copy_aside(&object)?;
-            }
-            self.clear_for_folder(&object.with_file_name(""))?;
-            disk::publish(&claim.output().join(name), &object)?;
-            let stat = Stat::of(&fs::metadata(&object)?);
-            self.index.note_new_object(output.digest, stat);
-        }
-        let log = self.log_path(&claim.key);
-        self.clear_for_file(&log)?;
-        disk::publish(&claim.log(), &log)?;
-        let path = self.manifest_path(&claim.key);
-        if !matches!(self.read_manifest(&claim.key)?, None | Some(Ok(_))) {
-            self.set_aside(&path)?;
-        }
-        manifest.write(&claim.folder.join("manifest.partial"), &path)?;
-        let entry = Arc::new(Entry::from(manifest));
-        let stat = Stat::of(&fs::metadata(&path)?);
-        self.index.note_new_result(stat, entry.clone());
-        self.discard(claim)?;
-        Ok(entry)
-    }
-
-    /// Keeps a listing that the basis of results refers to.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn keep_listing(&self, text: &str) -> Result<()> {
-        let digest = Listing::digest(text);
-        if self.listing(&digest)?.is_some() {
-            return Ok(());
-        }
-        let path = self.listing_path(&digest);
-        if path.symlink_metadata().is_ok() {
-            self.set_aside(&path)?;
-        }
-        disk::write_whole(&path, text.as_bytes())
-    }
-
-    /// Drops what a step under way has written.
-    ///
-    /// # Errors
-    /// If it cannot be removed.
-    pub fn discard(&self, claim: &Claim) -> Result<()> {
-        // Some file systems (NFS) keep the folder of a file that is open.
-        claim.announcement().take();
-        // Without its log a folder is known to be of no more use; see `tidy`.
-        if claim.log().exists() {
-            disk::remove_file(&claim.log())?;
-        }
-        disk::remove_folder(&claim.folder)
-    }
-
-    /// Keeps outputs that are not to be added where a person can look at them; says where.
-    ///
-    /// # Errors
-    /// If they cannot be moved.
-    pub fn keep_aside(&self, claim: &Claim) -> Result<PathBuf> {
-        self.set_aside(&claim.output())
-    }
-
-    /// Removes what processes have left that were killed amid a write, or between adding a result and
-    /// tidying up after it: folders of keys that nobody works on and that have their result, and locks.
-    /// What an interrupted step can go on from stays, also one that was to run again; and so does the log
-    /// of a failed one without a result.
-    pub fn tidy(&self) {
-        disk::sweep(&self.root);
-        disk::sweep(&self.root.join("listings"));
-        let entries = fs::read_dir(self.root.join("work"));
-        for entry in entries.into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let key = name.to_str().and_then(|name| {
-                let key = name.strip_suffix(".lock").unwrap_or(name);
-                key.parse::<Digest>().ok()
-            });
-            let Some(key) = key else { continue };
-            // Claimed only if there is something to do: another run might take it for work.
-            let folder = self.work_path(&key);
-            let finished = || matches!(self.lookup(&key), Ok(Lookup::Found(_)));
-            // Whatever fails here is tried again by the next run.
-            if (!folder.exists() || finished())
-                && let Ok(Claimed::Ours(claim)) = self.claim(&key)
-                && finished()
-                && !(claim.log().exists() && is_filled(&claim.scratch()))
-            {
-                let _ = self.discard(&claim);
-            }
-        }
-    }
-
-    /// As [`Store::set_aside`], for what is about to be replaced: a file keeps its name until then, for
-    /// another process may have put a whole one there meanwhile.
-    fn copy_aside(&self, path: &Path) -> Result<()> {
-        let metadata = path.symlink_metadata();
-        if metadata.is_ok_and(|metadata| metadata.is_file()) {
-            let kept = self.place_aside(path)?;
-            // Some file systems have no second names; then nobody can look at it.
-            let _ = fs::hard_link(path, kept);
-            return Ok(());
-        }
-        self.set_aside(path).map(drop)
-    }
-
-    /// Moves a damaged file out of the way, where a person can look at it; says where.
-    pub(super) fn set_aside(&self, path: &Path) -> Result<PathBuf> {
-        let kept = self.place_aside(path)?;
-        match fs::rename(path, &kept) {
-            // Another process was faster.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            moved => {
-                moved.with_context(|| format!("cannot set {} aside", path.display()))?;
-            }
-        }
-        Ok(kept)
-    }
-
-    /// A free name for what is set aside.
-    fn place_aside(&self, path: &Path) -> Result<PathBuf> {
-        let folder = self.root.join("set-aside");
-        let is_there = folder.symlink_metadata().is_ok();
-        if is_there && !folder.is_dir() {
-            let away = self.root.join("set-aside.file");
-            fs::rename(&folder, &away)
-                .with_context(|| format!("cannot move {} away", folder.display()))?;
-        }
-        disk::create_folder(&folder)?;
-        let relative = path.strip_prefix(&self.root).unwrap_or(path);
-        let flat = relative.to_string_lossy().replace('/', "-");
-        let kept = folder.join(flat);
-        // A rename replaces a file that was set aside before, but neither a folder nor by a folder.
-        if kept.symlink_metadata().is_ok() {
-            disk::remove_folder(&kept)?;
-        }
-        Ok(kept)
-    }
-
-    /// Sets aside what lies in the place of a file and is none.
-    pub(super) fn clear_for_file(&self, path: &Path) -> Result<()> {
-        match fs::symlink_metadata(path) {
-            Ok(metadata) if !metadata.is_file() => self.set_aside(path).map(drop),
-            _ => Ok(()),
-        }
-    }
-
-    /// Sets aside what lies in the place of a folder of the store, or of one above it, and is none. A folder
-    /// that merely cannot be used is left where it is, for it may hold results.
-    pub(super) fn clear_for_folder(&self, path: &Path) -> Result<()> {
-        if path.is_dir() {
-            return Ok(());
-        }
-        while let Place::Other(other) = look::place(&self.root, path)? {
-            self.set_aside(&other)?;
-        }
-        Ok(())
-    }
 }
 
 impl Claim {
@@ -282,7 +87,7 @@ impl Claim {
         }
     }
 
-    fn announcement(&self) -> MutexGuard<'_, Option<Announcement>> {
+    pub(super) fn announcement(&self) -> MutexGuard<'_, Option<Announcement>> {
         // Nothing depends on it.
         self.announcement
             .lock()
@@ -335,22 +140,16 @@ impl Claim {
             ensure!(metadata.is_file(), "output {name} is no plain file");
             let digest = Digest::of_file(&path)
                 .with_context(|| format!("cannot read output {}", path.display()))?;
-            outputs.insert(
-                name.to_owned(),
-                Output {
-                    digest,
-                    bytes: metadata.len(),
-                },
-            );
+            let bytes = metadata.len();
+            outputs.insert(name.to_owned(), Output { digest, bytes });
         }
         for entry in fs::read_dir(self.output())? {
             let name = entry?.file_name();
-            if !declared.iter().any(|&declared| name == *declared) {
-                bail!(
-                    "the step wrote {}, which it does not declare",
-                    name.display()
-                );
-            }
+            ensure!(
+                declared.iter().any(|&declared| name == *declared),
+                "the step wrote {}, which it does not declare",
+                name.display()
+            );
         }
         Ok(outputs)
     }
@@ -368,11 +167,6 @@ pub fn wait(lock_path: &Path) -> Result<()> {
         Err(error) => Err(error),
     };
     waited.with_context(|| format!("cannot wait for {}", lock_path.display()))
-}
-
-/// Whether there is anything in a folder.
-fn is_filled(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Marks a working folder as one in which a process works, until the mark is dropped or the process

@@ -7,19 +7,24 @@
 //! knows it.
 
 mod check;
+mod contents;
 mod mend;
 mod views;
+mod work;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::index::Stat;
+use super::look::is_folder;
+use super::stat::Stat;
+use super::tree::{Found, list};
 use super::{Entry, Store};
 use crate::key::Digest;
+use check::Check;
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -144,12 +149,17 @@ impl Store {
             Err(_) if !mend => self.share()?,
             Err(error) => return Err(error),
         };
-        check.check_names(check_left)?;
+        check.runs()?;
+        check.work(check_left)?;
+        check.views(&self.root.join("by-step"), "")?;
+        let set_aside = list(&self.root.join("set-aside")).unwrap_or_default();
+        let bytes = set_aside.iter().map(Found::bytes).sum();
+        check.checkup.set_aside = (set_aside.len(), bytes);
         let mut checkup = check.checkup;
         checkup.findings.extend(lock);
         // Also where nothing is to be mended: size and time stamps must not vouch for it any more.
         for digest in &checkup.altered {
-            self.index.forget_object(digest);
+            self.index.forget(digest);
         }
         if mend {
             self.mend(&mut checkup.findings, &alone);
@@ -162,6 +172,27 @@ impl Store {
             .findings
             .sort_by(|a, b| (a.harm, &a.path).cmp(&(b.harm, &b.path)));
         Ok(checkup)
+    }
+
+    /// Reads all contents. Whoever holds the store's lock shared may go on adding to it meanwhile.
+    ///
+    /// # Errors
+    /// If there is no store, or one of its folders is there and cannot be used: what lies in it would be
+    /// taken for missing.
+    fn check_contents(&self, watch: &(dyn Fn(u64, u64) + Sync)) -> Result<Check<'_>> {
+        ensure!(
+            is_folder(&self.root, "--artifacts")?,
+            "there is no folder of artifacts {}; name it with --artifacts",
+            self.root.display()
+        );
+        let mut check = Check::of(self);
+        check.top()?;
+        check.manifests()?;
+        check.objects(watch)?;
+        check.outputs();
+        check.listings()?;
+        check.logs()?;
+        Ok(check)
     }
 }
 

@@ -2,15 +2,14 @@
 //! again, and how long it took.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::ErrorKind;
 use std::sync::{Arc, PoisonError};
 
 use anyhow::{Context as _, Result};
 
-use super::index::Stat;
-use super::look::{self, Look, is_damage, look_at};
-use super::{Entry, Manifest, SHOWN, Store};
+use super::look::{self, Look, look_at};
+use super::stat::Stat;
+use super::tree::digest_in;
+use super::{Entry, Manifest, Store};
 use crate::key::Digest;
 
 /// How many earlier results a rerun is compared with.
@@ -137,9 +136,7 @@ impl Store {
             .flatten()
         {
             let file = file.with_context(|| format!("cannot read {}", folder.display()))?;
-            let name = file.file_name();
-            let key = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            let Some(key) = key.and_then(|key| key.parse::<Digest>().ok()) else {
+            let Some(key) = digest_in(&file.path(), ".json") else {
                 continue;
             };
             if let Some(entry) = self.index.remembered(&key) {
@@ -151,30 +148,9 @@ impl Store {
             };
             let stat = Stat::of(&metadata);
             if let Some(manifest) = self.manifest(&key)? {
-                let entry = Arc::new(Entry::from(&manifest));
-                self.index.note_result(stat, entry.clone());
-                entries.push(entry);
+                entries.push(self.note(stat, &manifest));
             }
         }
         Ok(entries)
-    }
-
-    /// The key of the result that the step's folder shows.
-    fn shown_by(&self, step: &str) -> Result<Option<Digest>> {
-        let link = self.step_folder(step).join(SHOWN);
-        let target = match fs::read_link(&link) {
-            Ok(target) => target,
-            Err(error) => {
-                // Where the folder is in order the link is missing or something else; it is for people.
-                look_at(&self.root, &link)?;
-                return match error.kind() {
-                    ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(None),
-                    _ if is_damage(&error) => Ok(None),
-                    _ => Err(error).with_context(|| format!("cannot read {}", link.display())),
-                };
-            }
-        };
-        let name = target.file_stem().and_then(|name| name.to_str());
-        Ok(name.and_then(|name| name.parse().ok()))
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use change::differences;
-pub use change::{Change, Part, shortened};
+pub use change::{Change, KeyPart, shortened};
 pub use digest::Digest;
 pub use listing::{Detail, Listing};
 pub use parameters::Parameters;
@@ -75,6 +75,11 @@ pub struct KeyInputs {
 }
 
 impl Basis {
+    /// The digests of all listings that it refers to.
+    pub fn listings(&self) -> impl Iterator<Item = Digest> {
+        self.code.values().chain(self.crates.values()).copied()
+    }
+
     /// The hash of the record's type and version and of the basis, to go on from: a graph has many
     /// steps on few bases.
     pub fn hasher(&self) -> blake3::Hasher {
@@ -109,24 +114,28 @@ impl KeyInputs {
         let (one, two) = (&self.basis, &new.basis);
         [
             (
-                Part::Schema,
+                KeyPart::Schema,
                 single("schema", one.schema),
                 single("schema", two.schema),
             ),
             (
-                Part::Kind,
+                KeyPart::Kind,
                 single("kind", &one.kind),
                 single("kind", &two.kind),
             ),
             (
-                Part::Parameter,
+                KeyPart::Parameter,
                 texts(&self.parameters.scalars()),
                 texts(&new.parameters.scalars()),
             ),
-            (Part::Code, texts(&one.code), texts(&two.code)),
-            (Part::Crate, texts(&one.crates), texts(&two.crates)),
-            (Part::Numeric, numeric(&one.numeric), numeric(&two.numeric)),
-            (Part::Input, texts(&self.inputs), texts(&new.inputs)),
+            (KeyPart::Code, texts(&one.code), texts(&two.code)),
+            (KeyPart::Crate, texts(&one.crates), texts(&two.crates)),
+            (
+                KeyPart::Numeric,
+                numeric(&one.numeric),
+                numeric(&two.numeric),
+            ),
+            (KeyPart::Input, texts(&self.inputs), texts(&new.inputs)),
         ]
         .into_iter()
         .flat_map(|(part, old, new)| {

@@ -18,10 +18,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use rustix::io::Errno;
 
-/// What a look at a file shows.
+use super::disk;
+
+/// What a look at a file, or into it, shows.
 #[derive(Debug)]
-pub(super) enum Look {
-    Seen(Metadata),
+pub(super) enum Look<T = Metadata> {
+    Seen(T),
     Absent,
     /// It is there and cannot be used: why.
     Damaged(String),
@@ -51,16 +53,11 @@ pub struct Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let Unreadable {
-            path,
-            cause,
-            advice,
-            option,
-        } = self;
+        let path = self.path.display();
+        let (cause, advice, option) = (&self.cause, self.advice, self.option);
         write!(
             formatter,
-            "cannot use the folder {}: {cause}; {advice}, or name another one with {option}",
-            path.display()
+            "cannot use the folder {path}: {cause}; {advice}, or name another one with {option}",
         )
     }
 }
@@ -74,18 +71,22 @@ impl Unreadable {
         Unreadable { option, ..self }
     }
 
+    fn new(path: &Path, cause: String, advice: &'static str) -> Unreadable {
+        Unreadable {
+            path: path.to_owned(),
+            cause,
+            advice,
+            option: STORE,
+        }
+    }
+
     /// A folder that the system does not let us look into.
     pub fn refused(path: &Path, error: &io::Error) -> Unreadable {
         let advice = match error.kind() {
             ErrorKind::PermissionDenied => "get the permission to read and search it",
             _ => "see what is wrong with its disk",
         };
-        Unreadable {
-            path: path.to_owned(),
-            cause: error.to_string(),
-            advice,
-            option: STORE,
-        }
+        Unreadable::new(path, error.to_string(), advice)
     }
 
     /// A link that leads to no folder.
@@ -110,12 +111,7 @@ impl Unreadable {
                 "mend or remove the link",
             ),
         };
-        Unreadable {
-            path: path.to_owned(),
-            cause,
-            advice,
-            option: STORE,
-        }
+        Unreadable::new(path, cause, advice)
     }
 
     /// Something that is no folder.
@@ -124,12 +120,7 @@ impl Unreadable {
             Ok(found) if found.is_file() => "it is a file",
             _ => "it is a device, a pipe or a socket",
         };
-        Unreadable {
-            path: path.to_owned(),
-            cause: cause.to_owned(),
-            advice: "move it away",
-            option: STORE,
-        }
+        Unreadable::new(path, cause.to_owned(), "move it away")
     }
 }
 
@@ -221,6 +212,17 @@ pub(super) fn look_at(root: &Path, path: &Path) -> Result<Look> {
     }
 }
 
+/// Reads a file of the store at `root`, but nothing that only has its name.
+///
+/// # Errors
+/// As of [`look_at`].
+pub(super) fn read_at(root: &Path, path: &Path) -> Result<Look<Vec<u8>>> {
+    match disk::read(path) {
+        Ok(bytes) => Ok(Look::Seen(bytes)),
+        Err(error) => explained(root, path, error),
+    }
+}
+
 /// Looks at a file outside the store, through links.
 ///
 /// # Errors
@@ -229,8 +231,8 @@ pub(super) fn look_outside(path: &Path) -> Result<Look> {
     look_at(above(path), path)
 }
 
-/// What it means that a file could not be looked at.
-fn explained(root: &Path, path: &Path, error: io::Error) -> Result<Look> {
+/// What it means that a file could not be looked at or read.
+fn explained<T>(root: &Path, path: &Path, error: io::Error) -> Result<Look<T>> {
     let folder = above(path);
     match place(root, folder)? {
         Place::Folder => {}
@@ -250,7 +252,7 @@ fn explained(root: &Path, path: &Path, error: io::Error) -> Result<Look> {
         ErrorKind::NotFound if is_link => Ok(Look::Damaged("is a link to nothing".to_owned())),
         ErrorKind::NotFound | ErrorKind::NotADirectory => Ok(Look::Absent),
         _ if is_damage(&error) => Ok(Look::Damaged(error.to_string())),
-        _ => Err(error).with_context(|| format!("cannot look at {}", path.display())),
+        _ => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 

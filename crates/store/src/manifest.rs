@@ -80,18 +80,10 @@ pub struct Entry {
     pub host: String,
 }
 
-impl Entry {
-    /// An output's name that would lead out of the step's folder, if there is one.
-    pub(super) fn strange_name(&self) -> Option<&str> {
-        let mut names = self.outputs.keys().map(String::as_str);
-        names.find(|name| !is_plain(name))
-    }
-}
-
-/// Whether a name is that of a file in a folder, and nothing else.
-fn is_plain(name: &str) -> bool {
-    let leads = name.bytes().any(|byte| matches!(byte, b'/' | 0));
-    !leads && !matches!(name, "" | "." | "..")
+/// An output's name that would lead out of the step's folder, if there is one.
+pub(super) fn strange_name(outputs: &BTreeMap<String, Output>) -> Option<&str> {
+    let mut names = outputs.keys().map(String::as_str);
+    names.find(|name| matches!(*name, "" | "." | "..") || name.contains(['/', '\0']))
 }
 
 impl From<&Manifest> for Entry {
@@ -140,20 +132,15 @@ impl Manifest {
 
     /// Parses a manifest's file and holds it against its checksum, its own key and today's schema.
     pub(super) fn parse(bytes: &[u8], key: &Digest) -> Result<Manifest> {
-        let Sealed { checksum, manifest } = match serde_json::from_slice(bytes) {
-            Ok(sealed) => sealed,
-            Err(error) => match schema(bytes) {
-                Some(found) if found != u64::from(SCHEMA) => {
-                    bail!("it has schema version {found}, and this fig6 reads {SCHEMA}")
-                }
-                _ => return Err(error).context("it is cut short or altered"),
-            },
+        let sealed: Result<Sealed, _> = serde_json::from_slice(bytes);
+        let found = match &sealed {
+            Ok(sealed) => Some(sealed.manifest.key_inputs.basis.schema.into()),
+            Err(_) => schema(bytes),
         };
-        let found = manifest.key_inputs.basis.schema;
-        ensure!(
-            found == SCHEMA,
-            "it has schema version {found}, and this fig6 reads {SCHEMA}"
-        );
+        if let Some(found) = found.filter(|found| *found != u64::from(SCHEMA)) {
+            bail!("it has schema version {found}, and this fig6 reads {SCHEMA}");
+        }
+        let Sealed { checksum, manifest } = sealed.context("it is cut short or altered")?;
         ensure!(
             manifest.checksum()? == checksum,
             "its checksum does not match"
@@ -162,12 +149,9 @@ impl Manifest {
             manifest.key == *key && manifest.key_inputs.key() == *key,
             "it belongs to another key"
         );
-        let strange = manifest.outputs.keys().find(|name| !is_plain(name));
-        ensure!(
-            strange.is_none(),
-            "{:?} is no output's name",
-            strange.map_or("", String::as_str)
-        );
+        if let Some(name) = strange_name(&manifest.outputs) {
+            bail!("{name:?} is no output's name");
+        }
         Ok(manifest)
     }
 

@@ -5,22 +5,19 @@
 //! this lock, never the claim's own: a run that starts at that moment would take the key for taken.
 //! Nothing depends on what the file says, so whatever fails here is let pass.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::Store;
 use super::look::{Look, look_at};
+use super::{Store, disk, lock};
 use crate::key::Digest;
 
 /// The file's name in a working folder.
 pub(super) const FILE: &str = "progress.json";
-
-/// More than the file ever has, in bytes.
-const LONGEST: usize = 4096;
 
 /// A computation under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,21 +93,15 @@ impl Store {
     pub fn running(&self, key: &Digest) -> Result<Option<Running>> {
         let path = self.work_path(key).join(FILE);
         match look_at(&self.root, &path)? {
-            Look::Seen(found) if found.is_file() => Ok(read(&path)),
+            Look::Seen(_) if lock::is_locked(&path).unwrap_or(false) => Ok(read(&path)),
             _ => Ok(None),
         }
     }
 }
 
-/// What the file says, if a process holds it.
 fn read(path: &Path) -> Option<Running> {
-    let file = File::open(path).ok()?;
-    let Err(TryLockError::WouldBlock) = file.try_lock_shared() else {
-        return None;
-    };
-    let mut bytes = [0; LONGEST];
-    let length = file.read_at(&mut bytes, 0).ok()?;
-    let line = bytes[..length].split(|byte| *byte == b'\n').next()?;
+    let bytes = disk::read(path).ok()?;
+    let line = bytes.split(|byte| *byte == b'\n').next()?;
     serde_json::from_slice(line).ok()
 }
 

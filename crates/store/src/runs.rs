@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::index::Stat;
+use super::stat::Stat;
 use super::{Store, disk, lock, look};
 use crate::key::Digest;
 
@@ -111,20 +111,16 @@ impl Store {
             // Another machine may have a process of the same number.
             for attempt in 0.. {
                 let path = folder.join(format!("{name}{}.{OPEN}", "a".repeat(attempt)));
-                // Between the file's creation and its lock nobody looks, for the store's lock is held.
-                match File::options().write(true).create_new(true).open(&path) {
+                match List::create(&path) {
                     Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                     file => {
                         let file = file?;
-                        file.lock().map_err(disk::without_locks)?;
-                        let looks = Some(Stat::of(&file.metadata()?));
-                        let text = String::new();
                         return Ok(List {
+                            looks: Some(Stat::of(&file.metadata()?)),
+                            text: String::new(),
                             file,
                             path,
                             keys,
-                            text,
-                            looks,
                         });
                     }
                 }
@@ -205,7 +201,7 @@ impl Store {
         let mut paths = Vec::new();
         for entry in look::entries(&self.root, &folder)?.into_iter().flatten() {
             let path = entry.with_context(cannot)?.path();
-            if is_open(&path) || is_ended(&path) {
+            if is_called(&path, OPEN) || is_called(&path, ENDED) {
                 paths.push(path);
             }
         }
@@ -222,12 +218,8 @@ impl Store {
     }
 }
 
-fn is_open(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == OPEN)
-}
-
-fn is_ended(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == ENDED)
+fn is_called(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
 }
 
 impl List {
@@ -261,14 +253,15 @@ impl List {
             fs::create_dir_all(folder)?;
         }
         let _ = fs::remove_file(&self.path);
-        let file = File::options()
-            .write(true)
-            .create_new(true)
-            .open(&self.path)?;
+        self.file = List::create(&self.path)?;
+        self.file.write_all_at(self.text.as_bytes(), 0)
+    }
+
+    /// Creates a list's file and locks it. Nobody looks in between, for the store's lock is held.
+    fn create(path: &Path) -> io::Result<File> {
+        let file = File::options().write(true).create_new(true).open(path)?;
         file.lock().map_err(disk::without_locks)?;
-        file.write_all_at(self.text.as_bytes(), 0)?;
-        self.file = file;
-        Ok(())
+        Ok(file)
     }
 }
 
@@ -295,20 +288,15 @@ impl Run {
     fn read(path: PathBuf) -> Run {
         let mut run = Run::default();
         // What has ended is not under way, whatever it looks like.
-        let locked = match is_open(&path) {
-            true => lock::is_locked(&path),
-            false => Ok(false),
-        };
-        match locked {
-            Ok(live) => run.live = live,
-            // As far as anybody knows it may be under way.
-            Err(error) => {
-                run.live = true;
+        let ended = is_called(&path, ENDED);
+        run.live = !ended
+            && lock::is_locked(&path).unwrap_or_else(|error| {
                 run.damage = Some(format!("{error:#}"));
-            }
-        }
+                // As far as anybody knows.
+                true
+            });
         match disk::read(&path) {
-            Ok(bytes) => run.take(&bytes, is_ended(&path)),
+            Ok(bytes) => run.take(&bytes, ended),
             Err(error) => run.damage = Some(format!("cannot be read: {error}")),
         }
         run.path = path;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
-use crate::key::{Basis, KeyInputs, SCHEMA};
+use crate::key::{Basis, Digest, KeyInputs, Listing, SCHEMA};
+use crate::stat::Stat;
 
 pub(super) fn inputs(seed: u32) -> KeyInputs {
     KeyInputs {
@@ -210,8 +211,8 @@ fn a_paranoid_store_sees_what_sizes_and_time_stamps_do_not_tell() {
     let object = store.object_path(&digest);
     overwrite(&object, "curvy");
     // As if the file looked just as it did when it was right: a disk that lost a bit.
-    let looks = Stat::of(&fs::metadata(&object).unwrap());
-    store.index.note_new_object(digest, looks);
+    let looks = Stat::of_new(&fs::metadata(&object).unwrap());
+    store.index.note_object(digest, looks);
     settle();
     store.save_index().unwrap();
     found(&Store::at(folder.path(), false), &key);
@@ -284,12 +285,27 @@ fn what_the_index_knows_is_not_read_again() {
 }
 
 #[test]
+fn of_steps_that_share_a_result_each_is_known_to_show_it() {
+    let folder = testing::folder();
+    let first = store(folder.path());
+    let key = commit(&first, 0, "curve");
+    first.show("train/b/seed0", &found(&first, &key)).unwrap();
+    settle();
+    first.save_index().unwrap();
+    let second = Store::at(folder.path(), false);
+    for step in ["train/a/seed0", "train/b/seed0"] {
+        let looks = Stat::of(&fs::metadata(folder.path().join("by-step").join(step)).unwrap());
+        assert_eq!(second.index.noted(step, looks), Some(key), "{step}");
+    }
+}
+
+#[test]
 fn files_that_changed_just_before_they_were_read_or_the_index_was_saved_are_not_remembered() {
     let folder = testing::folder();
     let first = store(folder.path());
     let key = commit(&first, 0, "curve");
     let path = first.manifest_path(&key);
-    let looks = || Stat::of(&fs::metadata(&path).unwrap());
+    let looks = || Stat::of_new(&fs::metadata(&path).unwrap());
     let remembered = || {
         let store = Store::at(folder.path(), false);
         store.index.result(&key, looks()).is_some()
@@ -303,7 +319,7 @@ fn files_that_changed_just_before_they_were_read_or_the_index_was_saved_are_not_
     touch(SystemTime::now() + Duration::from_secs(3600));
     let store = Store::at(folder.path(), false);
     let entry = found(&store, &key);
-    store.index.note_new_result(looks(), entry);
+    store.index.note_result(looks(), entry);
     store.save_index().unwrap();
     assert!(!remembered());
 

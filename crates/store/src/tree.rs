@@ -30,7 +30,7 @@ impl Found {
 
     /// The digest that its name is, before this ending.
     pub fn digest(&self, ending: &str) -> Option<Digest> {
-        self.name().strip_suffix(ending)?.parse().ok()
+        digest_in(&self.path, ending)
     }
 
     /// Bytes of a file, or of all files in a folder.
@@ -72,14 +72,10 @@ impl Store {
     }
 }
 
-/// The key of the manifest or log that a link of a step's folder leads to.
-pub(super) fn key_in(target: &Path) -> Option<Digest> {
-    // The log of a step under way lies in its working folder, which has the key's name.
-    let named = match target.ends_with("log") {
-        true => target.parent()?.file_name()?,
-        false => target.file_stem()?,
-    };
-    named.to_str()?.parse().ok()
+/// The digest that a file's name is, before this ending.
+pub(super) fn digest_in(path: &Path, ending: &str) -> Option<Digest> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_suffix(ending)?.parse().ok()
 }
 
 /// What lies in a folder, by name; nothing if it is not there.

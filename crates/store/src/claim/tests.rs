@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::stat::Stat;
 use crate::tests::{claim, commit, damage, found, inputs, settle, store};
 
 fn is_busy(store: &Store, key: &Digest) -> bool {
@@ -87,8 +88,8 @@ fn contents_that_rot_under_the_same_looks_are_not_trusted_once_that_was_seen() {
     fs::remove_file(&object).unwrap();
     fs::write(&object, "curvy").unwrap();
     // As if the disk had lost a bit.
-    let looks = Stat::of(&fs::metadata(&object).unwrap());
-    first.index.note_new_object(digest, looks);
+    let looks = Stat::of_new(&fs::metadata(&object).unwrap());
+    first.index.note_object(digest, looks);
     settle();
     first.save_index().unwrap();
     let [second, third] = [(); 2].map(|()| Store::at(folder.path(), false));
@@ -102,7 +103,7 @@ fn contents_that_rot_under_the_same_looks_are_not_trusted_once_that_was_seen() {
     assert!(damage(&second, &key).contains("was altered"));
     second.save_index().unwrap();
     // Another process that has read the index before does not bring it back.
-    third.index.note_content(folder.path(), looks, digest);
+    third.index.note(folder.path(), looks, digest);
     third.save_index().unwrap();
     assert!(damage(&Store::at(folder.path(), false), &key).contains("was altered"));
 }

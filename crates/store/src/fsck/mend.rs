@@ -6,8 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::{Cure, Finding, Harm, Mended};
-use crate::index::Stat;
-use crate::key::Digest;
+use crate::index::name_of;
+use crate::objects::holds;
+use crate::stat::Stat;
+use crate::tree::digest_in;
 use crate::{Lock, Lookup, Store, disk};
 
 impl Store {
@@ -32,10 +34,10 @@ impl Store {
             Cure::Nothing => Mended::Nothing,
             Cure::SetAside => {
                 if let Some(digest) = self.object_at(path) {
-                    self.index.forget_object(&digest);
+                    self.index.forget(&digest);
                 }
-                if let Some(key) = key_of(path) {
-                    self.index.forget_result(&key);
+                if let Some(key) = digest_in(path, ".json") {
+                    self.index.forget(&key);
                 }
                 self.set_aside(path)?;
                 Mended::SetAside
@@ -45,7 +47,7 @@ impl Store {
                 Mended::Removed
             }
             Cure::Show(step, entry) => {
-                self.index.forget_result(&entry.key);
+                self.index.forget(&name_of(step));
                 self.show(step, entry)?;
                 Mended::Linked
             }
@@ -61,9 +63,9 @@ impl Store {
         let found = path.symlink_metadata();
         if let Some(digest) = self.object_at(path) {
             let is_file = found.is_ok_and(|found| found.is_file());
-            return !is_file || !Digest::of_file(path).is_ok_and(|found| found == digest);
+            return !is_file || !holds(path, &digest);
         }
-        if let Some(key) = key_of(path) {
+        if let Some(key) = digest_in(path, ".json") {
             return !matches!(self.lookup(&key), Ok(Lookup::Found(_)));
         }
         found.ok().map(|found| Stat::of(&found)) == finding.looks
@@ -88,15 +90,6 @@ impl Store {
             looks: None,
         }))
     }
-}
-
-/// The key of the result whose manifest lies here.
-fn key_of(path: &Path) -> Option<Digest> {
-    path.file_name()?
-        .to_str()?
-        .strip_suffix(".json")?
-        .parse()
-        .ok()
 }
 
 /// Removes the links of a step's folder, and the folder if nothing else is in it.

@@ -205,8 +205,8 @@ fn a_content_that_looks_as_ever_is_not_trusted_after_a_dry_run_either() {
     fs::remove_file(&object).unwrap();
     fs::write(&object, "curvy").unwrap();
     // As if the file looked just as it did when it was right: a disk that lost a bit.
-    let looks = Stat::of(&fs::metadata(&object).unwrap());
-    first.index.note_new_object(digest, looks);
+    let looks = Stat::of_new(&fs::metadata(&object).unwrap());
+    first.index.note_object(digest, looks);
     std::thread::sleep(std::time::Duration::from_millis(60));
     first.save_index().unwrap();
     found(&Store::at(folder.path(), false), &key);

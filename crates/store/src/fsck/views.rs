@@ -1,17 +1,15 @@
 //! Holds the links that show results to people against the results.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::check::{Check, LINK, LOOK};
+use super::check::{Check, LINK};
 use super::{Cure, Harm};
-use crate::key::Digest;
-use crate::tree::{key_in, list};
-use crate::{Entry, SHOWN};
+use crate::Entry;
+use crate::views::{SHOWN, key_behind, step_below};
 
 impl Check<'_> {
     /// Whether the links in a folder, which is that of this step, and below it show what they should.
@@ -31,8 +29,7 @@ impl Check<'_> {
         }
         self.checkup.views += 1;
         let steps = vec![step.to_owned()];
-        let shown = fs::read_link(folder.join(SHOWN)).ok();
-        let key = shown.as_deref().and_then(key_in);
+        let key = key_behind(&folder.join(SHOWN));
         // Results may have been added since the others were read.
         let manifest = key.and_then(|key| match self.manifests.get(&key) {
             Some(manifest) => Some(manifest.clone()),
@@ -60,22 +57,15 @@ impl Check<'_> {
             }
             return Ok(());
         };
-        let up = "../".repeat(step.split('/').count() + 1);
         let mut wrong = Vec::new();
         for (name, output) in &manifest.outputs {
-            let object = self.store.object_path(&output.digest);
-            let object = object
-                .strip_prefix(&self.store.root)
-                .unwrap_or(&object)
-                .to_owned();
-            let found = fs::read_link(folder.join(name)).ok();
-            if found != Some(Path::new(&up).join(object)) {
-                wrong.push(name.clone());
+            let right = (self.store).link_to(step, &self.store.object_path(&output.digest));
+            if !fs::read_link(folder.join(name)).is_ok_and(|found| found == right) {
+                wrong.push(name.as_str());
             }
         }
-        let log = fs::read_link(folder.join("log")).ok();
-        if log.as_deref().and_then(key_in).is_none() {
-            wrong.push("log".to_owned());
+        if key_behind(&folder.join("log")).is_none() {
+            wrong.push("log");
         }
         if !wrong.is_empty() {
             let what = format!("{} does not lead where it should", wrong.join(", "));
@@ -86,30 +76,9 @@ impl Check<'_> {
         for file in files {
             let name = file.name();
             if name != "log" && name != SHOWN && !manifest.outputs.contains_key(name) {
-                self.note(&file.path, "does not belong here", LOOK);
+                self.stray(&file.path);
             }
         }
         Ok(())
-    }
-}
-
-/// Adds the steps whose folders lie in this one, which is that of `step`, by the keys that they show.
-pub(super) fn steps_by_key(folder: &Path, step: &str, steps: &mut HashMap<Digest, String>) {
-    let shown = fs::read_link(folder.join(SHOWN)).ok();
-    if let Some(key) = shown.as_deref().and_then(key_in) {
-        steps.insert(key, step.to_owned());
-    }
-    for below in list(folder).unwrap_or_default() {
-        if below.metadata.is_dir() {
-            steps_by_key(&below.path, &step_below(step, below.name()), steps);
-        }
-    }
-}
-
-/// The step or group of steps whose folder has this name in that of another.
-fn step_below(step: &str, name: &str) -> String {
-    match step {
-        "" => name.to_owned(),
-        step => format!("{step}/{name}"),
     }
 }

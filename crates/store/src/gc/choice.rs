@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Artifact, Fate, Needs, Why};
+use super::{Artifact, Fate, Needs, WhyKept};
 use crate::key::Digest;
 
 /// Decides what is kept and why, as if there were room for everything.
@@ -15,16 +15,16 @@ pub(super) fn keep(
     for artifact in &mut *artifacts {
         let key = &artifact.key;
         artifact.fate = match () {
-            () if live.contains(key) => Fate::Kept(Why::Live),
-            () if needs.keys.contains(key) => Fate::Kept(Why::Pipeline),
-            () if artifact.damaged => Fate::Kept(Why::Damaged),
+            () if live.contains(key) => Fate::Kept(WhyKept::Live),
+            () if needs.keys.contains(key) => Fate::Kept(WhyKept::Pipeline),
+            () if artifact.damaged => Fate::Kept(WhyKept::Damaged),
             () => Fate::Unneeded,
         };
     }
     keep_what_led_to(artifacts, &needs.contents);
     for artifact in artifacts {
         if artifact.fate == Fate::Unneeded && last.contains(&artifact.key) {
-            artifact.fate = Fate::Kept(Why::Run);
+            artifact.fate = Fate::Kept(WhyKept::Run);
         }
     }
 }
@@ -56,7 +56,7 @@ fn keep_what_led_to(artifacts: &mut [Artifact], contents: &BTreeSet<Digest>) {
         let Some(&best) = best else { continue };
         let artifact = &mut artifacts[best];
         if artifact.fate == Fate::Unneeded {
-            artifact.fate = Fate::Kept(Why::Report);
+            artifact.fate = Fate::Kept(WhyKept::Report);
         }
         open.extend(&artifact.inputs);
     }
@@ -69,7 +69,7 @@ pub(super) fn evict(artifacts: &mut [Artifact], sizes: &BTreeMap<Digest, u64>, m
     let size = |digest: &Digest| sizes.get(digest).copied().unwrap_or(0);
     let mut users: HashMap<Digest, usize> = HashMap::new();
     for artifact in artifacts.iter() {
-        if matches!(artifact.fate, Fate::Kept(_)) {
+        if artifact.stays() {
             for content in &artifact.contents {
                 *users.entry(*content).or_default() += 1;
             }
@@ -79,7 +79,7 @@ pub(super) fn evict(artifacts: &mut [Artifact], sizes: &BTreeMap<Digest, u64>, m
     let may_go = |artifact: &Artifact| {
         matches!(
             artifact.fate,
-            Fate::Kept(Why::Pipeline | Why::Report | Why::Run)
+            Fate::Kept(WhyKept::Pipeline | WhyKept::Report | WhyKept::Run)
         )
     };
     let mut candidates: Vec<usize> = (0..artifacts.len())

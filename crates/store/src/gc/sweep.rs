@@ -8,10 +8,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Fate, Survey};
+use super::Survey;
 use crate::key::Digest;
-use crate::tree::{key_in, list};
-use crate::{Claimed, Lock, SHOWN, Store, disk};
+use crate::tree::list;
+use crate::views::{SHOWN, key_behind};
+use crate::{Claimed, Lock, Store, disk};
 
 impl Survey {
     /// Removes what goes. The survey must have been made of this store under this lock, which keeps
@@ -24,15 +25,14 @@ impl Survey {
             alone.is_held(),
             "nothing is removed without the store's lock"
         );
-        let kept = self.artifacts.iter();
-        let kept = kept.filter(|artifact| matches!(artifact.fate, Fate::Kept(_)));
+        let kept = self.artifacts.iter().filter(|artifact| artifact.stays());
         let kept: HashSet<Digest> = kept.map(|artifact| artifact.key).collect();
         // No link leads to nothing, at any moment.
         clear_views(&store.root.join("by-step"), &kept, &self.logs)?;
         // No result may be found any more whose contents are going to be missing.
         for artifact in self.removed() {
             remove(&store.manifest_path(&artifact.key))?;
-            store.index.forget_result(&artifact.key);
+            store.index.forget(&artifact.key);
         }
         disk::sync_folder(&store.root.join("manifests"))?;
         for path in &self.rubbish {
@@ -43,7 +43,7 @@ impl Survey {
             remove(&path)?;
             // Only if it is empty.
             let _ = path.parent().map(fs::remove_dir);
-            store.index.forget_object(digest);
+            store.index.forget(digest);
         }
         for key in &self.work {
             // Nobody can have claimed it since; dropped, the claim removes its own file.
@@ -60,8 +60,7 @@ impl Survey {
 /// Removes links of a folder and of all below it that lead to nothing or show a result that is gone,
 /// what killed processes have left, and then folders without anything; returns whether this one is.
 fn clear_views(folder: &Path, kept: &HashSet<Digest>, logs: &HashSet<Digest>) -> Result<bool> {
-    let key = |link: &Path| key_in(&fs::read_link(link).ok()?);
-    let shown = key(&folder.join(SHOWN));
+    let shown = key_behind(&folder.join(SHOWN));
     let gone = shown.is_some_and(|key| !kept.contains(&key));
     let mut empty = true;
     for found in list(folder)? {
@@ -70,7 +69,9 @@ fn clear_views(folder: &Path, kept: &HashSet<Digest>, logs: &HashSet<Digest>) ->
             (true, _) => !clear_views(&found.path, kept, logs)?,
             // Nothing of ours.
             (_, false) => true,
-            _ if found.name() == "log" => key(&found.path).is_some_and(|key| logs.contains(&key)),
+            _ if found.name() == "log" => {
+                key_behind(&found.path).is_some_and(|key| logs.contains(&key))
+            }
             _ => !gone && found.path.exists(),
         };
         if !stays {

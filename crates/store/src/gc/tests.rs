@@ -2,9 +2,10 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::Store;
 use crate::tests::{claim, commit, found, inputs, store};
 
-const KEEP_NOTHING: Limits = Limits {
+const KEEP_NOTHING: GcLimits = GcLimits {
     runs: 0,
     max_bytes: None,
     interrupted: false,
@@ -19,7 +20,7 @@ fn needs(keys: &[Digest]) -> Needs {
 }
 
 /// Removes what these needs and limits leave over, as another process would.
-fn collect(folder: &Path, needs: &Needs, limits: Limits) -> Survey {
+fn collect(folder: &Path, needs: &Needs, limits: GcLimits) -> Survey {
     let store = Store::at(folder, false);
     let alone = store
         .exclude(&mut || panic!("somebody uses the store"))
@@ -96,7 +97,7 @@ fn what_led_to_a_content_in_a_report_is_kept_and_only_the_newest_of_several() {
         ..Needs::default()
     };
     choice::keep(&mut artifacts, &needs, &HashSet::new(), &HashSet::new());
-    let report = Fate::Kept(Why::Report);
+    let report = Fate::Kept(WhyKept::Report);
     let fates = artifacts.clone().map(|artifact| artifact.fate);
     let unneeded = Fate::Unneeded;
     assert_eq!(fates, [unneeded, unneeded, report, report, unneeded]);
@@ -107,13 +108,13 @@ fn what_led_to_a_content_in_a_report_is_kept_and_only_the_newest_of_several() {
     };
     choice::keep(&mut artifacts, &needs, &HashSet::new(), &HashSet::new());
     let fates = artifacts.map(|artifact| artifact.fate);
-    let pipeline = Fate::Kept(Why::Pipeline);
+    let pipeline = Fate::Kept(WhyKept::Pipeline);
     assert_eq!(fates, [report, pipeline, unneeded, report, unneeded]);
 }
 
 #[test]
 fn to_make_room_the_cheapest_results_go_and_no_more_than_needed() {
-    let artifact = |key: u8, seconds: f64, content: u8, fate: Why| Artifact {
+    let artifact = |key: u8, seconds: f64, content: u8, fate: WhyKept| Artifact {
         key: Digest::of(&[key]),
         step: key.to_string(),
         started: String::new(),
@@ -137,12 +138,12 @@ fn to_make_room_the_cheapest_results_go_and_no_more_than_needed() {
             .filter(|artifact| artifact.fate == Fate::Evicted);
         gone.map(|artifact| artifact.step).collect()
     };
-    let run = Why::Run;
+    let run = WhyKept::Run;
     let separate = [
         artifact(0, 3.0, 0, run),
-        artifact(1, 1.0, 1, Why::Pipeline),
-        artifact(2, 2.0, 2, Why::Report),
-        artifact(3, 0.5, 3, Why::Live),
+        artifact(1, 1.0, 1, WhyKept::Pipeline),
+        artifact(2, 2.0, 2, WhyKept::Report),
+        artifact(3, 0.5, 3, WhyKept::Live),
         artifact(4, 0.1, 6, run),
     ];
     assert!(evicted(401, &separate).is_empty());
@@ -178,14 +179,14 @@ fn what_runs_under_way_and_the_last_ones_use_is_kept() {
     }
     first.begin_run("live", []).unwrap();
     first.may_rely_on(vec![keys[2]]).unwrap();
-    let limits = Limits {
+    let limits = GcLimits {
         runs: 1,
         ..KEEP_NOTHING
     };
     let survey = collect(folder.path(), &Needs::default(), limits);
     assert_eq!(
         survey.kept(),
-        BTreeMap::from([(Why::Run, 1), (Why::Live, 1)])
+        BTreeMap::from([(WhyKept::Run, 1), (WhyKept::Live, 1)])
     );
     assert_eq!(keys_in(folder.path()), BTreeSet::from([keys[1], keys[2]]));
     assert_eq!(first.runs().unwrap().len(), 2);
@@ -194,7 +195,7 @@ fn what_runs_under_way_and_the_last_ones_use_is_kept() {
     collect(
         folder.path(),
         &Needs::default(),
-        Limits { runs: 2, ..limits },
+        GcLimits { runs: 2, ..limits },
     );
     assert_eq!(keys_in(folder.path()), BTreeSet::from([keys[1]]));
     collect(folder.path(), &Needs::default(), KEEP_NOTHING);
@@ -228,7 +229,7 @@ fn work_under_way_stays_and_a_checkpoint_goes_only_when_that_is_asked_for() {
         [true, true, false]
     );
     assert!(paths[1].join("log").exists());
-    let limits = Limits {
+    let limits = GcLimits {
         interrupted: true,
         ..KEEP_NOTHING
     };
@@ -249,7 +250,7 @@ fn contents_that_a_damaged_manifest_mentions_are_kept() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("\"threads\": 1", "\"threads\": 2")).unwrap();
     let survey = collect(folder.path(), &Needs::default(), KEEP_NOTHING);
-    assert_eq!(survey.kept(), BTreeMap::from([(Why::Damaged, 1)]));
+    assert_eq!(survey.kept(), BTreeMap::from([(WhyKept::Damaged, 1)]));
     assert_eq!(objects_in(folder.path()), 1);
     // One of another version is in order; nobody needs it.
     fs::write(&path, text.replace("\"schema\": 2", "\"schema\": 1")).unwrap();

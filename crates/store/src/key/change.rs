@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// One difference between two [`KeyInputs`]; `None` on the side that lacks it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    pub part: Part,
+    pub part: KeyPart,
     pub name: String,
     pub old: Option<String>,
     pub new: Option<String>,
@@ -17,7 +17,7 @@ pub struct Change {
 /// Which part of the key inputs differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum KeyPart {
     Schema,
     Kind,
     Parameter,
@@ -30,12 +30,16 @@ pub enum Part {
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let what = match self.part {
-            Part::Parameter | Part::Numeric | Part::Schema | Part::Kind | Part::Crate => "",
-            Part::Code => "code ",
-            Part::Input => "input ",
+            KeyPart::Parameter
+            | KeyPart::Numeric
+            | KeyPart::Schema
+            | KeyPart::Kind
+            | KeyPart::Crate => "",
+            KeyPart::Code => "code ",
+            KeyPart::Input => "input ",
         };
         let side = |value: &Option<String>| match value {
-            Some(value) if self.part != Part::Parameter => shortened(value).to_owned(),
+            Some(value) if self.part != KeyPart::Parameter => shortened(value).to_owned(),
             Some(value) => value.clone(),
             None => "none".to_owned(),
         };

@@ -38,6 +38,14 @@ impl Digest {
     /// # Errors
     /// If the file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Digest> {
+        Digest::of_file_watched(path, &|_| {})
+    }
+
+    /// As [`Digest::of_file`]; `watch` is told how many bytes were read since it was told last.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn of_file_watched(path: &Path, watch: &dyn Fn(usize)) -> io::Result<Digest> {
         let mut file = File::open(path)?;
         let mut hasher = blake3::Hasher::new();
         let mut piece = next_piece(&mut file, Vec::new())?;
@@ -48,9 +56,11 @@ impl Digest {
                 || hasher.update_rayon(&piece).count(),
                 || next_piece(&mut file, buffer),
             );
+            watch(piece.len());
             spare = std::mem::replace(&mut piece, read?);
         }
         hasher.update_rayon(&piece);
+        watch(piece.len());
         Ok(Digest(*hasher.finalize().as_bytes()))
     }
 

@@ -67,21 +67,14 @@ fn join_versions(details: Vec<Detail>) -> Vec<Detail> {
             }
         };
         match joined.last_mut() {
+            // Of the two, one is gone and one is new.
             Some(last)
                 if last.name == name
-                    && last.old.is_some()
-                    && last.new.is_none()
-                    && come.is_some() =>
+                    && last.old.is_some() != last.new.is_some()
+                    && last.old.is_some() == come.is_some() =>
             {
-                last.new = come
-            }
-            Some(last)
-                if last.name == name
-                    && last.old.is_none()
-                    && last.new.is_some()
-                    && gone.is_some() =>
-            {
-                last.old = gone
+                last.old = last.old.take().or(gone);
+                last.new = last.new.take().or(come);
             }
             _ => joined.push(Detail {
                 name,

@@ -130,7 +130,7 @@ fn the_list_of_a_run_under_way_that_is_damaged_or_removed_is_written_anew() {
     assert!(store.runs().unwrap()[0].damage.is_some());
     // As long as it cannot be told what the run uses, nothing is removed.
     let needs = crate::Needs::default();
-    let limits = crate::Limits {
+    let limits = crate::GcLimits {
         runs: 0,
         max_bytes: None,
         interrupted: false,

@@ -1,0 +1,136 @@
+//! A claimed step's way into the store: its working folder is prepared, its result added, and what it
+//! leaves is tidied up.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::key::Digest;
+use super::look::entries_if_folder;
+use super::stat::Stat;
+use super::{Claim, Claimed, Entry, Lookup, Manifest, Store, disk, tree};
+
+impl Store {
+    /// Prepares the work of the step of this name: an empty output folder and a fresh log.
+    ///
+    /// # Errors
+    /// If folder or log cannot be written.
+    pub fn begin(&self, claim: &Claim, step: &str) -> Result<()> {
+        self.clear_for_folder(&claim.scratch())?;
+        disk::create_folder(&claim.scratch())?;
+        // Whatever an earlier run has left but what it can go on from.
+        let entries = fs::read_dir(claim.folder());
+        let cannot = || format!("cannot read {}", claim.folder().display());
+        for entry in entries.with_context(cannot)? {
+            let path = entry.with_context(cannot)?.path();
+            if path != claim.scratch() {
+                disk::remove_folder(&path)?;
+            }
+        }
+        disk::create_folder(&claim.output())?;
+        let log = claim.log();
+        File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        self.show_log(step, &log).map(drop)
+    }
+
+    /// Adds a finished result: outputs first, the manifest last.
+    ///
+    /// # Errors
+    /// If anything cannot be written; the store is then as before.
+    pub fn commit(&self, claim: &Claim, manifest: &Manifest) -> Result<Arc<Entry>> {
+        ensure!(
+            manifest.key == claim.key,
+            "a claim is good for its own key only"
+        );
+        for (name, output) in &manifest.outputs {
+            let object = self.object_path(&output.digest);
+            if object.symlink_metadata().is_ok() {
+                if self.check(output)?.is_none() {
+                    continue;
+                }
+                self.copy_aside(&object)?;
+            }
+            self.clear_for_folder(&object.with_file_name(""))?;
+            disk::publish(&claim.output().join(name), &object)?;
+            let stat = Stat::of_new(&fs::metadata(&object)?);
+            self.index.note_object(output.digest, stat);
+        }
+        let log = self.log_path(&claim.key);
+        self.clear_for_file(&log)?;
+        disk::publish(&claim.log(), &log)?;
+        let path = self.manifest_path(&claim.key);
+        if !matches!(self.read_manifest(&claim.key)?, None | Some(Ok(_))) {
+            self.set_aside(&path)?;
+        }
+        manifest.write(&claim.folder().join("manifest.partial"), &path)?;
+        let entry = Arc::new(Entry::from(manifest));
+        let stat = Stat::of_new(&fs::metadata(&path)?);
+        self.index.note_result(stat, entry.clone());
+        self.discard(claim)?;
+        Ok(entry)
+    }
+
+    /// Drops what a step under way has written.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn discard(&self, claim: &Claim) -> Result<()> {
+        // Some file systems (NFS) keep the folder of a file that is open.
+        claim.announcement().take();
+        // Without its log a folder is known to be of no more use; see `tidy`.
+        if claim.log().exists() {
+            disk::remove_file(&claim.log())?;
+        }
+        disk::remove_folder(claim.folder())
+    }
+
+    /// Keeps outputs that are not to be added where a person can look at them; says where.
+    ///
+    /// # Errors
+    /// If they cannot be moved.
+    pub fn keep_aside(&self, claim: &Claim) -> Result<PathBuf> {
+        self.set_aside(&claim.output())
+    }
+
+    /// Removes what processes have left that were killed amid a write, or between adding a result and
+    /// tidying up after it: folders of keys that nobody works on and that have their result, and locks.
+    /// What an interrupted step can go on from stays, also one that was to run again; and so does the log
+    /// of a failed one without a result.
+    pub fn tidy(&self) {
+        disk::sweep(&self.root);
+        disk::sweep(&self.root.join("listings"));
+        let entries = fs::read_dir(self.root.join("work"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let path = entry.path();
+            let key = tree::digest_in(&path, "").or_else(|| tree::digest_in(&path, ".lock"));
+            let Some(key) = key else { continue };
+            // Claimed only if there is something to do: another run might take it for work.
+            let folder = self.work_path(&key);
+            let finished = || matches!(self.lookup(&key), Ok(Lookup::Found(_)));
+            // Whatever fails here is tried again by the next run.
+            if (!folder.exists() || finished())
+                && let Ok(Claimed::Ours(claim)) = self.claim(&key)
+                && finished()
+                && !(claim.log().exists() && is_filled(&claim.scratch()))
+            {
+                let _ = self.discard(&claim);
+            }
+        }
+    }
+
+    /// The folder that an interrupted computation of a key has left for the next one, if it has.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn left_by(&self, key: &Digest) -> Result<Option<PathBuf>> {
+        let scratch = self.scratch_path(key);
+        Ok(entries_if_folder(&self.root, &scratch)?.map(|_| scratch))
+    }
+}
+
+/// Whether there is anything in a folder.
+fn is_filled(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
