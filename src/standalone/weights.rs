@@ -8,8 +8,9 @@ use anyhow::Result;
 
 use super::AskedMoments;
 use crate::error::Invalid;
+use nn::architecture::{Architecture, Shortcut};
 use nn::device::Backend;
-use nn::resnet::{Architecture, ResNet, Shortcut};
+use nn::resnet::ResNet;
 use nn::trained_on::TrainedOn;
 use nn::weights::{self, State};
 use weight_files::{Found, Scheme};

@@ -68,9 +68,9 @@ fn convolve(x: Tensor<4>, weights: Tensor<4>, stride: usize) -> Tensor<4> {
 }
 
 fn finish(map: Tensor<4>, epilogue: Epilogue) -> Tensor<4> {
-    match epilogue {
-        Epilogue::Identity => map,
-        Epilogue::Relu => relu(map),
-        Epilogue::AddRelu(skip) => relu(map + skip),
+    match epilogue.parts() {
+        (Some(skip), _) => relu(map + skip),
+        (None, true) => relu(map),
+        (None, false) => map,
     }
 }
