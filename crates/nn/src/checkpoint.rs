@@ -58,7 +58,7 @@ pub struct Checkpoint {
     pub trained_on: TrainedOn,
     /// Weights and running statistics.
     pub weights: State,
-    /// Velocities by the parameters' names, flattened.
+    /// Momentum buffers by the parameters' names, flattened.
     pub momentum_buffers: State,
 }
 
@@ -207,8 +207,8 @@ impl Checkpoint {
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut tensors = self.weights.clone();
-        for (name, velocity) in &self.momentum_buffers {
-            tensors.insert(format!("{MOMENTUM}{name}"), velocity.clone());
+        for (name, buffer) in &self.momentum_buffers {
+            tensors.insert(format!("{MOMENTUM}{name}"), buffer.clone());
         }
         ensure_finite(
             &tensors,
@@ -267,10 +267,10 @@ impl Checkpoint {
 
     /// Refuses what no training has written, whatever its digest says.
     fn check(&self) -> Result<()> {
-        for (name, velocity) in &self.momentum_buffers {
+        for (name, buffer) in &self.momentum_buffers {
             let weights = self.weights.get(name).map(|tensor| tensor.values.len());
             ensure!(
-                weights == Some(velocity.values.len()),
+                weights == Some(buffer.values.len()),
                 "altered: its momentum of {name} does not fit its weights"
             );
         }

@@ -18,7 +18,7 @@ use cifar::{CHANNELS, CLASSES, Images, SIDE};
 /// does enter the artifacts through it.
 const BATCH: usize = 200;
 
-/// The class that the network, which is on a device without autodiff, finds likeliest for each
+/// The class that the network, which is on a device without autodiff, finds likeliest (argmax) for each
 /// image, the first of equals; nothing once `stop` is set.
 ///
 /// # Errors
