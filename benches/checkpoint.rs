@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use nn::checkpoint::{Checkpoint, Checkpoints, Progress};
+use nn::architecture::{Architecture, Shortcut};
+use nn::checkpoint::{Checkpoint, Checkpoints, TrainProgress};
 use nn::device::Backend;
-use nn::resnet::{Architecture, Shortcut};
+use nn::resnet::ResNet;
 use nn::trained_on::TrainedOn;
 use nn::weights;
 use serde_json::json;
@@ -25,22 +26,22 @@ fn main() {
             n,
             shortcut: Shortcut::Zeropad,
         };
-        let network = architecture.init(0, &device);
+        let network = ResNet::new(&architecture, 0, &device);
         let mut times: Vec<Duration> = (1..=7)
             .map(|iteration| {
                 let started = Instant::now();
                 let weights = weights::state(&network).expect("the weights");
-                let mut velocities = weights.clone();
-                velocities.retain(|name, _| !name.contains("running_"));
+                let mut momentum_buffers = weights.clone();
+                momentum_buffers.retain(|name, _| !name.contains("running_"));
                 let checkpoint = Checkpoint {
                     identity: json!({ "architecture": architecture }),
-                    progress: Progress {
+                    progress: TrainProgress {
                         iteration,
-                        ..Progress::default()
+                        ..TrainProgress::default()
                     },
                     trained_on: TrainedOn::default(),
                     weights,
-                    velocities,
+                    momentum_buffers,
                 };
                 checkpoints.write(&checkpoint).expect("a checkpoint");
                 started.elapsed()

@@ -16,10 +16,10 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::Instant;
 
+use nn::architecture::{Architecture, Shortcut};
 use nn::device::{self, Backend};
 use nn::recipe::Recipe;
-use nn::resnet::{Architecture, Shortcut};
-use nn::speed::{Layer, Treadmill};
+use nn::speed::{LayerBenchmark, TrainBenchmark};
 use pulp::{Arch, Simd, WithSimd};
 use serde_json::{Value, json};
 
@@ -144,15 +144,15 @@ fn one(backend: &str, n: u32, batch: u32, steps: u32) {
     let mut recipe = Recipe::paper(architecture.layers(), 64_000, 0.1);
     recipe.batch_size = batch;
     let backend: Backend = backend.parse().unwrap();
-    let mut treadmill = Treadmill::new(backend, &architecture, &recipe).unwrap();
-    treadmill.steps(2).unwrap();
+    let mut benchmark = TrainBenchmark::new(backend, &architecture, &recipe).unwrap();
+    benchmark.steps(2).unwrap();
     let start = Instant::now();
-    let loading = treadmill.steps(steps as usize).unwrap().as_secs_f64();
+    let loading = benchmark.steps(steps as usize).unwrap().as_secs_f64();
     let train = start.elapsed().as_secs_f64();
     let size = peak();
-    treadmill.evaluate(1).unwrap();
+    benchmark.evaluate(1).unwrap();
     let start = Instant::now();
-    black_box(treadmill.evaluate(steps as usize).unwrap());
+    black_box(benchmark.evaluate(steps as usize).unwrap());
     let evaluate = start.elapsed().as_secs_f64();
     let images = f64::from(batch * steps);
     println!(
@@ -237,7 +237,7 @@ fn layers(rounds: usize) {
         .filter(|b| b.is_cpu() && b.compiled_in());
     let backends: Vec<Backend> = backends.collect();
     for (channels, side, filters, stride) in kinds {
-        let layer = Layer {
+        let layer = LayerBenchmark {
             images: 128,
             channels,
             side,

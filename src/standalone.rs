@@ -24,10 +24,10 @@ use serde_json::{Value, json};
 
 use crate::error::Invalid;
 use crate::fingerprint;
+use nn::architecture::Shortcut;
 use nn::checkpoint::{self, Checkpoints};
 use nn::device::Backend;
-use nn::fit::{self, Sight, Subject, Surroundings, fit};
-use nn::resnet::Shortcut;
+use nn::fit::{self, TrainEnv, TrainEvent, fit};
 use records::{Evaluation, Metrics, Training};
 use store::key::Digest;
 use store::{is_folder, write_by};
@@ -100,9 +100,9 @@ impl Request {
     ///
     /// # Errors
     /// [`Invalid`] if the request makes no sense or the folder holds something else: nothing is
-    /// touched then. [`fit::Interrupted`] once `stop` is set. Otherwise if data cannot be read,
+    /// touched then. [`fit::InterruptedTraining`] once `stop` is set. Otherwise if data cannot be read,
     /// training fails, or a file cannot be written.
-    pub fn run(&self, stop: &AtomicBool, observe: &mut dyn FnMut(Sight)) -> Result<Finished> {
+    pub fn run(&self, stop: &AtomicBool, observe: &mut dyn FnMut(TrainEvent)) -> Result<Finished> {
         let params = &self.params;
         let invalid = |error: anyhow::Error| Invalid::new(format!("{error:#}"));
         params.architecture.check().map_err(invalid)?;
@@ -110,7 +110,7 @@ impl Request {
         self.backend.usable()?;
         let prepared = Prepared::read(&self.data, self.validation)?;
         if let Some(remark) = &prepared.remark {
-            observe(Sight::Note(remark.clone()));
+            observe(TrainEvent::Note(remark.clone()));
         }
         let images = prepared.train.len();
         if params.recipe.batch_size as usize > images {
@@ -120,12 +120,7 @@ impl Request {
             );
             return Err(Invalid::new(said).into());
         }
-        let subject = Subject {
-            architecture: &params.architecture,
-            recipe: &params.recipe,
-            seed: params.seed,
-        };
-        let identity = fit::identity(subject, prepared.data(), self.backend);
+        let identity = fit::identity(params, prepared.data(), self.backend);
         let experiment = json!({
             "fig6": env!("CARGO_PKG_VERSION"),
             "code": code(self.backend).to_string(),
@@ -141,7 +136,7 @@ impl Request {
         }
         if stop.load(Ordering::Relaxed) {
             let (iteration, kept) = (0, false);
-            return Err(fit::Interrupted { iteration, kept }.into());
+            return Err(fit::InterruptedTraining { iteration, kept }.into());
         }
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("cannot create the folder {}", self.folder.display()))?;
@@ -158,9 +153,9 @@ impl Request {
             every: self.checkpoint_every,
         };
         let trained = fit(
-            subject,
+            params,
             prepared.data(),
-            &mut Surroundings {
+            &mut TrainEnv {
                 backend: self.backend,
                 checkpoints: Some(&checkpoints),
                 stop,
@@ -188,7 +183,7 @@ impl Request {
     fn admit(
         &self,
         experiment: &Value,
-        observe: &mut dyn FnMut(Sight),
+        observe: &mut dyn FnMut(TrainEvent),
     ) -> Result<Option<Finished>> {
         let folder = self.folder.display();
         let there = match fs::read_dir(&self.folder) {
@@ -243,7 +238,7 @@ impl Request {
             // One that was killed at its very end has left them.
             checkpoint::clear(&self.folder)?;
         } else if there["code"] != experiment["code"] {
-            observe(Sight::Note(
+            observe(TrainEvent::Note(
                 "fig6's code for trainings has changed since this experiment began: its result may be neither version's"
                     .to_owned(),
             ));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use nn::architecture::Architecture;
 use nn::checkpoint;
-use nn::resnet::Architecture;
 use serde::{Deserialize, Serialize};
 use step::Context;
 

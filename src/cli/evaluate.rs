@@ -16,7 +16,7 @@ use crate::error::Invalid;
 use crate::standalone::{
     Answer, By, MomentsFrom, ShortcutFrom, TestImages, Weights, are_logits, are_predictions,
 };
-use nn::resnet::Shortcut;
+use nn::architecture::Shortcut;
 
 #[derive(Args, Debug)]
 pub struct Arguments {

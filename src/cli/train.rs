@@ -18,9 +18,9 @@ use super::view::{Line, by_class, duration, in_points};
 use super::{INTERRUPTED, device, environment, heeded_signals};
 use crate::error::Invalid;
 use crate::standalone::{Existing, Finished, Request};
-use nn::fit::{Interrupted, Sight};
+use nn::architecture::{Architecture, Shortcut};
+use nn::fit::{InterruptedTraining, TrainEvent};
 use nn::recipe::Recipe;
-use nn::resnet::{Architecture, Shortcut};
 use records::Metrics;
 use train::Params;
 
@@ -173,14 +173,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let name = arguments.exp_name.to_string_lossy();
     let line = Line::new(&name, out.is_quiet() || arguments.json);
     let result = request.run(&stop, &mut |sight| match (sight, arguments.json) {
-        (Sight::Progress(seen), _) => line.update(&train::progress_of(seen)),
-        (Sight::Note(note), false) => line.suspend(|| out.remark(&note)),
-        (Sight::Note(note), true) => out.json_line(&json!({ "event": "note", "note": note })),
-        (Sight::Metrics(metrics), false) => {
+        (TrainEvent::Progress(seen), _) => line.update(&train::progress_of(seen)),
+        (TrainEvent::Note(note), false) => line.suspend(|| out.remark(&note)),
+        (TrainEvent::Note(note), true) => out.json_line(&json!({ "event": "note", "note": note })),
+        (TrainEvent::Metrics(metrics), false) => {
             let iterations = arguments.iterations;
             line.suspend(|| out.remark(&measured(&metrics, iterations)));
         }
-        (Sight::Metrics(metrics), true) => {
+        (TrainEvent::Metrics(metrics), true) => {
             out.json_line(&json!({ "event": "metrics", "metrics": metrics }));
         }
     });
@@ -189,7 +189,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let finished = match result {
         Ok(finished) => finished,
         Err(error) => {
-            let Some(interrupted) = error.downcast_ref::<Interrupted>() else {
+            let Some(interrupted) = error.downcast_ref::<InterruptedTraining>() else {
                 return Err(error);
             };
             let said = format!("{interrupted}; the same command with --resume goes on");

@@ -13,7 +13,7 @@ use super::locate::{Segment, place};
 use super::resolve::experiment;
 use super::{Pipeline, claim, text};
 use crate::error::nearest;
-use nn::resnet::{Architecture, Shortcut};
+use nn::architecture::{Architecture, Shortcut};
 use nn::schedule::WarmUp;
 
 /// A value, or what is wrong and where.

@@ -22,8 +22,8 @@ use anyhow::{Context as _, Result};
 
 use crate::error::Invalid;
 use download::Source;
+use nn::architecture::Architecture;
 use nn::recipe::Recipe;
-use nn::resnet::Architecture;
 
 use claim::Written;
 pub use claim::{Applies, Claim, Claims};

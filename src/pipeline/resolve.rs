@@ -9,10 +9,10 @@ use super::check::{
 use super::file::{self, File};
 use super::locate::{Segment, place};
 use super::{Data, Experiment, Model, Origin, Panel, PublishedBy};
+use nn::architecture::Shortcut;
 use nn::augment::Augmentation;
 use nn::recipe::Recipe;
-use nn::resnet::Shortcut;
-use nn::schedule::{Schedule, WarmUp};
+use nn::schedule::{LrSchedule, WarmUp};
 use step::grouped;
 
 /// One profile with its overrides applied.
@@ -158,7 +158,7 @@ fn model(file: &File, name: &str, recipe: &file::Recipe, shorten: u64) -> Checke
                 pad: recipe.pad,
                 flip: recipe.flip,
             },
-            schedule: Schedule {
+            schedule: LrSchedule {
                 learning_rate: recipe.learning_rate,
                 milestones: recipe
                     .divide_at

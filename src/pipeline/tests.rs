@@ -1,5 +1,5 @@
 use super::*;
-use nn::resnet::Shortcut;
+use nn::architecture::Shortcut;
 use nn::schedule::WarmUp;
 
 /// The repository's own file, on which the edits below are made.

@@ -15,7 +15,7 @@ use super::task::Task;
 use super::{Event, Executor, Finished, Options, Outcome, reproduce, stop_channel};
 use crate::plan::{Bases, Graph, Input, State, Step, StepId, assess};
 use crate::steps::Params;
-use nn::resnet::{Architecture, Shortcut};
+use nn::architecture::{Architecture, Shortcut};
 use step::Progress;
 use store::Store;
 use store::key::{Basis, Digest, SCHEMA};

@@ -11,8 +11,9 @@ use anyhow::{Context as _, Result};
 use super::{AskedMoments, Matching, Normalisation, TestImages, Weights};
 use cifar::CLASSES;
 use nn::augment::Normalise;
+use nn::classification::argmax_rows;
 use nn::device::Backend;
-use nn::predict::{likeliest_of, logits};
+use nn::predict::logits;
 use nn::weights::{self, State, Values};
 use records::Evaluation;
 use step::Interrupted;
@@ -51,10 +52,7 @@ impl Answer {
         let network = weights.network(backend)?;
         let logits = logits(&network, &test.images, &normalise, &AtomicBool::new(false))?;
         let logits = logits.context(Interrupted)?;
-        let (labels, predictions) = (
-            matching.outputs(test.images.labels()),
-            likeliest_of(&logits),
-        );
+        let (labels, predictions) = (matching.outputs(test.images.labels()), argmax_rows(&logits));
         Ok(Answer {
             evaluation: evaluate::evaluate(&matching.classes, &labels, &predictions),
             normalisation,

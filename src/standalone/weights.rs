@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::{AskedMoments, NamedMoments};
 use crate::error::Invalid;
+use nn::architecture::{Architecture, Shortcut};
 use nn::device::Backend;
-use nn::resnet::{Architecture, ResNet, Shortcut};
+use nn::resnet::ResNet;
 use nn::trained_on::TrainedOn;
 use nn::weights::{self, State};
 use weight_files::{Found, Scheme};

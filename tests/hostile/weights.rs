@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use nn::architecture::{Architecture, Shortcut};
 use nn::checkpoint::{Checkpoint, Checkpoints};
 use nn::device::Backend;
-use nn::resnet::{Architecture, Shortcut};
 use nn::trained_on::TrainedOn;
 use nn::weights::{self, State, Values};
 use serde_json::json;
@@ -59,7 +59,7 @@ fn checkpoint() -> Vec<u8> {
             ("conv1.weight".to_owned(), values(&[1.5, -0.0, 1e-40])),
             ("bn1.running_var".to_owned(), values(&[1.0])),
         ]),
-        velocities: State::from([("conv1.weight".to_owned(), values(&[0.1, 0.2, 0.3]))]),
+        momentum_buffers: State::from([("conv1.weight".to_owned(), values(&[0.1, 0.2, 0.3]))]),
     };
     let folder = folder();
     let checkpoints = Checkpoints {

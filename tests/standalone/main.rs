@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use common::{Answer, answer, pictures, shared_data};
 use fig6::standalone::{Existing, Prepared, Request, Weights};
+use nn::architecture::{Architecture, Shortcut};
 use nn::augment::Normalise;
 use nn::checkpoint::newest_iteration;
 use nn::device::Backend;
-use nn::fit::Interrupted;
+use nn::fit::InterruptedTraining;
 use nn::predict::logits;
 use nn::recipe::Recipe;
-use nn::resnet::{Architecture, Shortcut};
 use records::Statistics;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -377,7 +377,7 @@ fn force_replaces_experiments_and_nothing_else_and_not_once_it_was_asked_to_stop
         existing: Existing::Replace,
     };
     let stopped = request.run(&AtomicBool::new(true), &mut |_| {});
-    assert!(stopped.unwrap_err().is::<Interrupted>());
+    assert!(stopped.unwrap_err().is::<InterruptedTraining>());
     assert!(place.everything() == before);
     // What is missing is made again, to the same bytes.
     fs::remove_file(place.path("experiments/a/weights.safetensors")).unwrap();

@@ -1,4 +1,4 @@
-//! The way back through ReLU, skip, batch normalisation and convolution, over a batch. Unaware of
+//! The backward pass through ReLU, skip, batch normalisation and convolution, over a batch. Unaware of
 //! graphs.
 
 use pulp::{Arch, Simd, WithSimd};
@@ -6,12 +6,13 @@ use rayon::prelude::*;
 
 use crate::buffers;
 use crate::geometry::Geometry;
-use crate::norm::{Descend, Descent, Norm, Slopes, descend_row};
+use crate::norm::Norm;
+use crate::norm_backward::{NormBackward, NormGradients, ReluBackward, norm_backward_row};
 use crate::pass::Pass;
 use crate::tile::Convolve;
 use crate::weight_gradient::{GROUP, Plan};
 
-/// What the way forward left; maps are `[images, height, width, channels]`.
+/// What the forward pass left; maps are `[images, height, width, channels]`.
 pub struct Saved<'a> {
     pub x: &'a [f32],
     /// `[filters, channels, size, size]`
@@ -24,7 +25,7 @@ pub struct Saved<'a> {
     pub norm: &'a Norm,
 }
 
-/// What the way back finds.
+/// What the backward pass finds.
 pub struct Gradients {
     /// `[images, height, width, channels]`, if it was asked for.
     pub x: Option<Vec<f32>>,
@@ -44,24 +45,24 @@ pub fn backward(
     with_x: bool,
 ) -> Gradients {
     let output = geometry.output();
-    let mut slopes: Vec<Option<Slopes>> = vec![None; geometry.images];
+    let mut norm_gradients: Vec<Option<NormGradients>> = vec![None; geometry.images];
     gradient
         .par_chunks_exact_mut(output)
         .zip(saved.map.par_chunks_exact(output))
-        .zip(&mut slopes)
+        .zip(&mut norm_gradients)
         .enumerate()
-        .for_each(|(image, ((gradient, map), slopes))| {
+        .for_each(|(image, ((gradient, map), norm_gradients))| {
             let out = saved.out.map(|out| &out[image * output..][..output]);
             let norm = saved.norm;
-            *slopes = Some(arch.dispatch(Descend {
+            *norm_gradients = Some(arch.dispatch(ReluBackward {
                 norm,
                 map,
                 out,
                 gradient,
             }));
         });
-    let slopes: Vec<Slopes> = slopes.into_iter().flatten().collect();
-    let slopes = Slopes::sum(&slopes);
+    let norm_gradients: Vec<NormGradients> = norm_gradients.into_iter().flatten().collect();
+    let norm_gradients = NormGradients::sum(&norm_gradients);
     let count = geometry.images * geometry.out_pixels();
     let work = Work {
         arch,
@@ -71,14 +72,14 @@ pub fn backward(
             true => Pass::backward(geometry, saved.weights),
             false => Vec::new(),
         },
-        descent: Descent::of(saved.norm, saved.scale, &slopes, count),
+        norm_backward: NormBackward::of(saved.norm, saved.scale, &norm_gradients, count),
     };
     let (x, sums) = work.run(saved, gradient, with_x);
     let narrow = |sums: Vec<f64>| sums.into_iter().map(|sum| sum as f32).collect();
     Gradients {
         x,
         weights: work.plan.gather(&sums),
-        scale: [narrow(slopes.weight), narrow(slopes.bias)],
+        scale: [narrow(norm_gradients.weight), narrow(norm_gradients.bias)],
     }
 }
 
@@ -88,7 +89,7 @@ struct Work<'a> {
     geometry: &'a Geometry,
     plan: Plan,
     passes: Vec<Pass>,
-    descent: Descent,
+    norm_backward: NormBackward,
 }
 
 impl Work<'_> {
@@ -115,7 +116,7 @@ impl Work<'_> {
                     .add(self.arch, frames.input(x), &frames.gradient, &mut sums);
                 if let Some(dx) = &mut dx {
                     let out = &mut dx[place * input..][..input];
-                    self.descend(&frames.gradient, out);
+                    self.input_gradient(&frames.gradient, out);
                 }
             }
             sums
@@ -135,7 +136,7 @@ impl Work<'_> {
     }
 
     /// One image's input gradient from the output's framed one.
-    fn descend(&self, framed: &[f32], out: &mut [f32]) {
+    fn input_gradient(&self, framed: &[f32], out: &mut [f32]) {
         for pass in &self.passes {
             self.arch.dispatch(Convolve {
                 pass,
@@ -206,7 +207,7 @@ impl WithSimd for Fill<'_> {
             .chunks_exact(row)
             .zip(self.map.chunks_exact(row));
         for (out, (gradient, map)) in frame.rows_mut(self.framed).zip(rows) {
-            descend_row(&self.work.descent, gradient, map, out);
+            norm_backward_row(&self.work.norm_backward, gradient, map, out);
         }
     }
 }

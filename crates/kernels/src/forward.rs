@@ -10,7 +10,7 @@ use crate::norm::{Affine, Apply, ApplyInPlace, Measure, Moments, Norm};
 use crate::pass::Pass;
 use crate::tile::Convolve;
 
-/// What training keeps of the way forward; maps are `[images, height, width, filters]`.
+/// What training keeps of the forward pass; maps are `[images, height, width, filters]`.
 pub struct Normalised {
     /// Before normalisation.
     pub map: Vec<f32>,

@@ -21,6 +21,7 @@ pub mod buffers;
 mod forward;
 mod geometry;
 mod norm;
+mod norm_backward;
 mod pad;
 mod pass;
 mod pool;
@@ -33,10 +34,10 @@ pub use forward::{Layer, infer, train};
 pub use geometry::Geometry;
 pub use norm::Norm;
 pub use pad::Pad;
+pub use pass::BLOCK;
 pub use pool::{add, mean_pixels, spread_pixels, to_channels_last};
 pub use pulp::Arch; // callers choose the instructions without knowing pulp
 pub use sgd::sgd;
-pub use tile::BLOCK;
 
 #[cfg(test)]
 mod tests;

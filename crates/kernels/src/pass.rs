@@ -5,7 +5,9 @@
 //! Unaware of how it is carried out.
 
 use crate::geometry::Geometry;
-use crate::tile::BLOCK;
+
+/// Filters that are computed together.
+pub const BLOCK: usize = 16;
 
 /// `out[to[p] + column] = Σ_row Σ_i framed[from[p] + rows[row] + i] · weights[row, i, column]`.
 pub struct Pass {

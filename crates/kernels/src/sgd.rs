@@ -2,22 +2,22 @@
 
 /// `v ← μ v + (g + λ w)` and `w ← w − η v`, in this order (torch.optim.SGD); `v` starts as the first
 /// gradient. All are of the same length. Rounded as by one operation after the other. Returns weights
-/// and velocity.
+/// and momentum buffer.
 pub fn sgd(
     mut weights: Vec<f32>,
     gradient: Vec<f32>,
-    velocity: Option<Vec<f32>>,
+    momentum_buffer: Option<Vec<f32>>,
     [learning_rate, momentum, weight_decay]: [f32; 3],
 ) -> [Vec<f32>; 2] {
     let mut next = gradient;
     for (next, weight) in next.iter_mut().zip(&weights) {
         *next += weight * weight_decay;
     }
-    for (next, velocity) in next.iter_mut().zip(velocity.iter().flatten()) {
-        *next += velocity * momentum;
+    for (next, momentum_buffer) in next.iter_mut().zip(momentum_buffer.iter().flatten()) {
+        *next += momentum_buffer * momentum;
     }
-    for (weight, velocity) in weights.iter_mut().zip(&next) {
-        *weight -= velocity * learning_rate;
+    for (weight, momentum_buffer) in weights.iter_mut().zip(&next) {
+        *weight -= momentum_buffer * learning_rate;
     }
     [weights, next]
 }

@@ -20,10 +20,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::pass::Pass;
-
-/// Filters that are computed together.
-pub const BLOCK: usize = 16;
+use crate::pass::{BLOCK, Pass};
 
 /// Pixels whose products are added up before the next tile's turn: what they read stays in the
 /// first cache.

@@ -2,7 +2,8 @@
 //! not depend on theirs, and the groups are added in their order. Unaware of normalisation.
 
 use crate::geometry::Geometry;
-use crate::tile::{BLOCK, Correlate};
+use crate::pass::BLOCK;
+use crate::tile::Correlate;
 use pulp::Arch;
 
 /// Images that one sum runs over before it joins the others'.

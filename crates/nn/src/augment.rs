@@ -8,8 +8,8 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::draw::Draw;
 use cifar::{CHANNELS, IMAGE, Images, PLANE, SIDE};
+use random::Draw;
 use records::Statistics;
 
 /// How training images are varied.

@@ -17,8 +17,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::schedule::Watch;
-use super::tally::{NotFinite, Tally};
+use super::finite::ensure_finite;
+use super::schedule::WarmUpState;
+use super::tally::Tally;
 use super::trained_on::TrainedOn;
 use super::weights::{self, State};
 use records::Metrics;
@@ -52,24 +53,25 @@ pub struct Checkpoints {
 pub struct Checkpoint {
     /// What is trained, with what: see [`super::fit::identity`].
     pub identity: Value,
-    pub progress: Progress,
+    pub progress: TrainProgress,
     /// For whoever evaluates it; no part of what goes on.
     pub trained_on: TrainedOn,
     /// Weights and running statistics.
     pub weights: State,
-    /// Velocities by the parameters' names, flattened.
-    pub velocities: State,
+    /// Momentum buffers by the parameters' names, flattened.
+    pub momentum_buffers: State,
 }
 
 /// How far a training is, tensors aside.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Progress {
+pub struct TrainProgress {
     /// Optimizer steps done.
     pub iteration: u64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    pub watch: Watch,
+    #[serde(rename = "watch")]
+    pub warm_up: WarmUpState,
     /// Images since the last line of metrics.
     pub window: Tally,
     pub metrics: Vec<Metrics>,
@@ -104,7 +106,7 @@ impl Checkpoints {
     /// Adds a checkpoint, and removes all but the newest [`KEPT`]. All that are there must be older.
     ///
     /// # Errors
-    /// [`NotFinite`] if it holds a number that is not finite; if the file cannot be written. The
+    /// [`super::finite::NotFinite`] if it holds a number that is not finite; if the file cannot be written. The
     /// older ones are then untouched.
     pub fn write(&self, checkpoint: &Checkpoint) -> Result<()> {
         let bytes = checkpoint.to_bytes()?;
@@ -205,10 +207,10 @@ impl Checkpoint {
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut tensors = self.weights.clone();
-        for (name, velocity) in &self.velocities {
-            tensors.insert(format!("{MOMENTUM}{name}"), velocity.clone());
+        for (name, buffer) in &self.momentum_buffers {
+            tensors.insert(format!("{MOMENTUM}{name}"), buffer.clone());
         }
-        finite(
+        ensure_finite(
             &tensors,
             self.progress.iteration,
             self.progress.learning_rate,
@@ -245,10 +247,10 @@ impl Checkpoint {
         let json = |name: &str| metadata.get(name).map_or("", String::as_str);
         let identity = serde_json::from_str(json("identity")).context("identity")?;
         let progress = serde_json::from_str(json("progress")).context("progress")?;
-        let mut velocities = State::new();
+        let mut momentum_buffers = State::new();
         for (name, tensor) in tensors.split_off(MOMENTUM) {
             match name.strip_prefix(MOMENTUM) {
-                Some(name) => velocities.insert(name.to_owned(), tensor),
+                Some(name) => momentum_buffers.insert(name.to_owned(), tensor),
                 None => tensors.insert(name, tensor),
             };
         }
@@ -257,7 +259,7 @@ impl Checkpoint {
             progress,
             trained_on: TrainedOn::from_metadata(&metadata),
             weights: tensors,
-            velocities,
+            momentum_buffers,
         };
         checkpoint.check()?;
         Ok(checkpoint)
@@ -265,20 +267,20 @@ impl Checkpoint {
 
     /// Refuses what no training has written, whatever its digest says.
     fn check(&self) -> Result<()> {
-        for (name, velocity) in &self.velocities {
+        for (name, buffer) in &self.momentum_buffers {
             let weights = self.weights.get(name).map(|tensor| tensor.values.len());
             ensure!(
-                weights == Some(velocity.values.len()),
+                weights == Some(buffer.values.len()),
                 "altered: its momentum of {name} does not fit its weights"
             );
         }
-        let Progress {
+        let TrainProgress {
             iteration,
-            watch,
+            warm_up,
             window,
             ..
         } = &self.progress;
-        let largest = watch.largest_count().max(*iteration);
+        let largest = warm_up.largest_count().max(*iteration);
         ensure!(
             largest.max(window.images).max(window.errors) <= MOST,
             "altered: it counts further than any training does"
@@ -292,21 +294,6 @@ impl Checkpoint {
             Some(difference) => bail!("it is of another training: {difference}"),
             None => Ok(self),
         }
-    }
-}
-
-/// Makes sure that all numbers are finite, after `iteration` steps, the last with this rate.
-///
-/// # Errors
-/// [`NotFinite`] with the first tensor that has another one.
-pub fn finite(tensors: &State, iteration: u64, learning_rate: f64) -> Result<()> {
-    let broken = |tensor: &weights::Values| !tensor.values.iter().all(|x| x.is_finite());
-    match tensors.iter().find(|(_, tensor)| broken(tensor)) {
-        None => Ok(()),
-        Some((name, _)) => Err(NotFinite(format!(
-            "{name} is not finite after {iteration} iterations, the last with learning rate {learning_rate:?}"
-        ))
-        .into()),
     }
 }
 

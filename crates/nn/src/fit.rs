@@ -4,30 +4,35 @@
 //!
 //! Unaware of pipelines, of names of files and of how progress is shown.
 
-use std::error::Error;
-use std::fmt;
+mod config;
+mod progress;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
-use burn::module::Module as _;
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Tensor, TensorData};
-use serde_json::{Value, json};
+use burn::tensor::Device;
+use serde_json::Value;
 
 use super::augment::{Normalise, order};
-use super::checkpoint::{self, Checkpoint, Checkpoints, Progress};
-use super::device::{BURN_VERSION, Backend};
-use super::predict::{errors, percent, predict, to_device};
+use super::checkpoint::{self, Checkpoint, Checkpoints, TrainProgress};
+use super::classification::{errors, percent};
+use super::finite::{NotFinite, ensure_finite};
+use super::mode::{for_evaluation, for_training};
+use super::predict::{predict, to_device};
 use super::recipe::Recipe;
-use super::resnet::{Architecture, ResNet};
-use super::schedule::{Pace, WINDOW};
+use super::resnet::ResNet;
+use super::schedule::{LrScheduler, WINDOW};
 use super::sgd::Sgd;
-use super::tally::{NotFinite, Outcome, Tally};
-use super::trained_on::TrainedOn;
+use super::tally::{Outcome, Tally};
+use super::train_step::train_step;
 use super::weights;
-use cifar::{CLASSES, Images};
-use records::{Metrics, Statistics};
+use cifar::Images;
+use progress::ProgressMeter;
+use records::Metrics;
+
+pub use config::{Data, InterruptedTraining, TrainConfig, TrainEnv, TrainEvent, identity};
+pub use progress::Observation;
 
 /// Iterations after which their logits are read back at the latest: reading makes the host wait
 /// for the device.
@@ -35,202 +40,75 @@ const READ_EVERY: u64 = 10;
 // The warm-up is told of all iterations of a window before it is asked again.
 const _: () = assert!(WINDOW.is_multiple_of(READ_EVERY));
 
-/// Time between two reports of progress.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
-
-/// What to train.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    pub architecture: &'a Architecture,
-    pub recipe: &'a Recipe,
-    /// Seed of initial weights, shuffling and augmentation.
-    pub seed: u64,
-}
-
-/// What to train on and to evaluate with.
-#[derive(Clone, Copy)]
-pub struct Data<'a> {
-    pub train: &'a Images,
-    /// Held out from training; may be empty.
-    pub validation: &'a Images,
-    pub test: &'a Images,
-    pub statistics: &'a Statistics,
-    /// The labels' names: what files of weights say, and nothing that training depends on.
-    pub classes: &'a [String],
-}
-
-impl Data<'_> {
-    /// What a file of weights says about it.
-    pub fn trained_on(&self) -> TrainedOn {
-        TrainedOn::new(self.classes, self.statistics)
-    }
-}
-
-/// What happens outside of training and matters to it, but not to its result.
-pub struct Surroundings<'a> {
-    pub backend: Backend,
-    /// Where to keep checkpoints, if anywhere.
-    pub checkpoints: Option<&'a Checkpoints>,
-    /// Once it is set, training stops after the iteration under way, with a checkpoint.
-    pub stop: &'a AtomicBool,
-    /// Is told about once a second how training goes; nothing that it is told depends on when, but
-    /// the averages.
-    pub observe: &'a mut dyn FnMut(Sight),
-}
-
-/// What an observer is told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Sight {
-    /// A sentence for people.
-    Note(String),
-    /// An evaluation that has just been made.
-    Metrics(Metrics),
-    Progress(Observation),
-}
-
-/// How far a training is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Observation {
-    pub iteration: u64,
-    pub iterations: u64,
-    /// Images trained on per second since the last observation.
-    pub images_per_second: f64,
-    /// Time to the end at that pace, evaluations aside.
-    pub seconds_left: f64,
-    /// Mean cross-entropy since the last observation.
-    pub loss: f64,
-    /// Training error since the last observation, in percent.
-    pub train_error: f64,
-    /// Test error of the last evaluation, in percent.
-    pub test_error: Option<f64>,
-}
-
 /// A finished training.
 pub struct Trained {
-    /// For inference, on the device without autodiff.
+    /// For evaluation.
     pub network: ResNet,
     /// One line per evaluation, the last after the last iteration.
     pub metrics: Vec<Metrics>,
 }
 
-/// A training that was asked to stop.
-#[derive(Debug)]
-pub struct Interrupted {
-    /// Optimizer steps done.
-    pub iteration: u64,
-    /// Whether a checkpoint keeps them.
-    pub kept: bool,
-}
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = if self.kept {
-            ", from where it goes on"
-        } else {
-            ""
-        };
-        write!(f, "interrupted after {} iterations{kept}", self.iteration)
-    }
-}
-
-impl Error for Interrupted {}
-
-/// What a training's result depends on, but for the code: a checkpoint of one training is of no use
-/// to another.
-pub fn identity(subject: Subject, data: Data, backend: Backend) -> Value {
-    let mut hasher = blake3::Hasher::new();
-    for images in [data.train, data.validation, data.test] {
-        hasher.update(&(images.len() as u64).to_le_bytes());
-        for index in 0..images.len() {
-            hasher.update(&[images.label(index)]);
-            hasher.update(images.image(index));
-        }
-    }
-    json!({
-        "architecture": subject.architecture,
-        "recipe": subject.recipe,
-        "seed": subject.seed,
-        "images": hasher.finalize().to_string(),
-        "statistics": data.statistics,
-        "backend": format!("{} {BURN_VERSION}", backend.name()),
-    })
-}
-
 /// Trains a network, from scratch or from the newest checkpoint of the same training.
 ///
 /// # Errors
-/// [`Interrupted`] once `stop` is set. If architecture or recipe make no sense, there are no
+/// [`InterruptedTraining`] once `stop` is set. If architecture or recipe make no sense, there are no
 /// training or test images, the loss stops being finite (with iteration, learning rate and the last
 /// good checkpoint), a checkpoint cannot be written, or the device fails.
-pub fn fit(subject: Subject, data: Data, surroundings: &mut Surroundings) -> Result<Trained> {
-    subject.architecture.check()?;
-    subject.recipe.check()?;
+pub fn fit(config: &TrainConfig, data: Data, env: &mut TrainEnv) -> Result<Trained> {
+    config.architecture.check()?;
+    config.recipe.check()?;
     ensure!(!data.train.is_empty(), "there are no images to train on");
     ensure!(!data.test.is_empty(), "there are no images to test with");
-    let mut training = Training::begin(subject, data, surroundings)?;
-    let trained = training.run(surroundings);
-    trained.map_err(|error| match error.is::<Interrupted>() {
-        true => error,
-        false => training.explain(error, surroundings.checkpoints),
-    })?;
+    let mut training = Training::begin(config, data, env)?;
+    training
+        .run(env)
+        .map_err(|error| training.explain(error, env.checkpoints))?;
     Ok(Trained {
-        network: training.network.valid(),
+        network: for_evaluation(&training.network),
         metrics: training.progress.metrics,
     })
 }
 
-/// A training under way.
+/// A training under way. Between iterations everything that matters is in `network`, `sgd`,
+/// `scheduler` and `progress`: that is where a checkpoint may be taken.
 struct Training<'a> {
-    subject: Subject<'a>,
+    config: &'a TrainConfig,
     data: Data<'a>,
     identity: Value,
-    /// With autodiff.
-    training_device: Device,
+    device: Device,
     normalise: Normalise,
     network: ResNet,
     sgd: Sgd,
-    pace: Pace,
-    progress: Progress,
+    scheduler: LrScheduler,
+    progress: TrainProgress,
     /// Iterations that are done but not yet part of the sums.
     unread: Vec<Outcome>,
     /// The epoch's order of images.
     shuffled: Vec<usize>,
-    /// When the last checkpoint was written.
-    kept: Instant,
-    report: Report,
+    last_checkpoint: Instant,
+    meter: ProgressMeter,
 }
 
 impl<'a> Training<'a> {
-    fn begin(
-        subject: Subject<'a>,
-        data: Data<'a>,
-        surroundings: &mut Surroundings,
-    ) -> Result<Training<'a>> {
-        let device = surroundings.backend.open()?;
-        let training_device = device.clone().autodiff();
-        let identity = match surroundings.checkpoints {
-            Some(_) => identity(subject, data, surroundings.backend),
-            None => Value::Null,
-        };
-        let mut note = |note| (surroundings.observe)(Sight::Note(note));
-        let checkpoint = match surroundings.checkpoints {
-            Some(checkpoints) => checkpoints.newest(&identity, &mut note)?,
-            None => None,
-        };
-        let Subject {
-            architecture,
-            recipe,
-            seed,
-        } = subject;
+    fn begin(config: &'a TrainConfig, data: Data<'a>, env: &mut TrainEnv) -> Result<Training<'a>> {
+        let device = env.backend.open()?;
+        let mut note = |note| (env.observe)(TrainEvent::Note(note));
+        let (mut identity, mut checkpoint) = (Value::Null, None);
+        if let Some(checkpoints) = env.checkpoints {
+            identity = self::identity(config, data, env.backend);
+            checkpoint = checkpoints.newest(&identity, &mut note)?;
+        }
+        let recipe = &config.recipe;
         let iterations = recipe.schedule.iterations;
+        let training_device = for_training(device.clone());
         let (network, sgd, progress) = match checkpoint {
-            Some(Checkpoint {
-                progress,
-                weights,
-                velocities,
-                ..
-            }) => {
-                let done = progress.iteration;
+            None => (
+                ResNet::new(&config.architecture, config.seed, &training_device),
+                Sgd::new(recipe),
+                TrainProgress::default(),
+            ),
+            Some(checkpoint) => {
+                let done = checkpoint.progress.iteration;
                 ensure!(
                     done <= iterations,
                     "a checkpoint says that {done} of {iterations} iterations are done: it was altered; remove it to start over"
@@ -238,86 +116,79 @@ impl<'a> Training<'a> {
                 note(format!(
                     "resumes after iteration {done} of {iterations}, from a checkpoint"
                 ));
-                let network = weights::from_state(architecture, weights, &training_device)?;
-                (network, Sgd::resume(recipe, velocities, &device), progress)
+                let weights = checkpoint.weights;
+                (
+                    weights::from_state(&config.architecture, weights, &training_device)?,
+                    Sgd::resume(recipe, checkpoint.momentum_buffers, &device),
+                    checkpoint.progress,
+                )
             }
-            None => (
-                architecture.init(seed, &training_device),
-                Sgd::new(recipe),
-                Progress::default(),
-            ),
         };
         Ok(Training {
-            subject,
+            config,
             data,
             identity,
+            device: training_device,
             normalise: Normalise::new(data.statistics),
-            training_device,
             network,
             sgd,
-            pace: Pace::resume(&recipe.schedule, progress.watch.clone()),
+            scheduler: LrScheduler::resume(&recipe.schedule, progress.warm_up.clone()),
             progress,
             unread: Vec::new(),
             shuffled: Vec::new(),
-            kept: Instant::now(),
-            report: Report::new(recipe),
+            last_checkpoint: Instant::now(),
+            meter: ProgressMeter::new(recipe),
         })
     }
 
     /// Trains to the end.
-    fn run(&mut self, surroundings: &mut Surroundings) -> Result<()> {
-        while !self.advance(surroundings)? {}
+    fn run(&mut self, env: &mut TrainEnv) -> Result<()> {
+        while !self.advance(env)? {}
         let (done, rate) = (self.progress.iteration, self.progress.learning_rate);
-        checkpoint::finite(&weights::state(&self.network)?, done, rate)
+        ensure_finite(&weights::state(&self.network)?, done, rate)
     }
 
-    /// Does all that is to be done after an iteration, and then the next one; returns whether none
-    /// was left. In between everything that matters is in `progress`, `pace`, `sgd` and `network`:
-    /// that is where a checkpoint may be taken.
-    fn advance(&mut self, surroundings: &mut Surroundings) -> Result<bool> {
-        let recipe = self.subject.recipe;
+    /// Does all that is to be done after an iteration (checkpoint, stop, evaluation, report), and then
+    /// the next one; returns whether none was left.
+    fn advance(&mut self, env: &mut TrainEnv) -> Result<bool> {
+        let recipe = &self.config.recipe;
         let (done, iterations) = (self.progress.iteration, recipe.schedule.iterations);
         let ended = done == iterations;
         let evaluate = done > 0 && (done.is_multiple_of(recipe.evaluate_every) || ended);
-        let stop = surroundings.stop.load(Ordering::Relaxed);
-        let keep = surroundings
-            .checkpoints
-            .filter(|checkpoints| done > 0 && (stop || self.kept.elapsed() >= checkpoints.every));
-        let reading = done.is_multiple_of(READ_EVERY) || self.report.is_due();
-        if evaluate || keep.is_some() || reading {
+        let stop = env.stop.load(Ordering::Relaxed);
+        let keep = env.checkpoints.filter(|checkpoints| {
+            done > 0 && (stop || self.last_checkpoint.elapsed() >= checkpoints.every)
+        });
+        if evaluate || keep.is_some() || done.is_multiple_of(READ_EVERY) || self.meter.is_due() {
             self.read()?;
         }
         if let Some(checkpoints) = keep {
             match checkpoints.write(&self.checkpoint()?) {
                 // The work is still there, and the next one may succeed.
                 Err(error) if !stop && !error.is::<NotFinite>() => {
-                    (surroundings.observe)(Sight::Note(format!("{error:#}")));
+                    (env.observe)(TrainEvent::Note(format!("{error:#}")));
                 }
                 written => written?,
             }
-            self.kept = Instant::now();
+            self.last_checkpoint = Instant::now();
         }
         if stop {
-            let kept = keep.is_some();
-            return Err(Interrupted {
-                iteration: done,
-                kept,
-            }
-            .into());
+            let (iteration, kept) = (done, keep.is_some());
+            return Err(InterruptedTraining { iteration, kept }.into());
         }
         // One that was stopped while it evaluated has yet to do so.
         let evaluated = self.progress.metrics.last().map(|line| line.iteration);
         if evaluate && evaluated != Some(done) {
-            let Some(line) = self.evaluate(surroundings.stop)? else {
+            let Some(line) = self.evaluate(env.stop)? else {
                 return Ok(false);
             };
-            (surroundings.observe)(Sight::Metrics(line.clone()));
+            (env.observe)(TrainEvent::Metrics(line.clone()));
             self.progress.metrics.push(line);
             self.progress.window = Tally::default();
         }
-        if self.report.is_due() || ended {
-            let observation = self.report.take(done, self.progress.metrics.last());
-            (surroundings.observe)(Sight::Progress(observation));
+        if self.meter.is_due() || ended {
+            let observation = self.meter.take(done, self.progress.metrics.last());
+            (env.observe)(TrainEvent::Progress(observation));
         }
         if !ended {
             self.step();
@@ -325,27 +196,27 @@ impl<'a> Training<'a> {
         Ok(ended)
     }
 
-    /// One optimizer step.
+    /// One iteration: the epoch's next batch, augmented, and an optimizer step on it.
     fn step(&mut self) {
-        let Subject { recipe, seed, .. } = self.subject;
-        let iteration = self.progress.iteration;
+        let TrainConfig { recipe, seed, .. } = self.config;
         let (train, batch_size) = (self.data.train, recipe.batch_size as usize);
+        let iteration = self.progress.iteration;
         let (epoch, batch) = position(iteration, train, recipe);
         if batch == 0 || self.shuffled.is_empty() {
-            self.shuffled = order(seed, epoch, train.len());
+            self.shuffled = order(*seed, epoch, train.len());
         }
         let start = batch as usize * batch_size;
         let indices = &self.shuffled[start..train.len().min(start + batch_size)];
         let labels: Vec<u8> = indices.iter().map(|&i| train.label(i)).collect();
-        let augmentation = &recipe.augmentation;
-        let images = self
-            .normalise
-            .varied_batch(train, indices, augmentation, seed, epoch);
-        let images = to_device(images, &self.training_device);
+        let images =
+            self.normalise
+                .varied_batch(train, indices, &recipe.augmentation, *seed, epoch);
+        let images = to_device(images, &self.device);
 
-        let learning_rate = self.pace.learning_rate(iteration);
+        let learning_rate = self.scheduler.learning_rate(iteration);
         let logits;
-        (self.network, logits) = step(&self.network, &mut self.sgd, learning_rate, images, &labels);
+        (self.network, logits) =
+            train_step(&self.network, &mut self.sgd, learning_rate, images, &labels);
         self.progress.iteration += 1;
         self.progress.learning_rate = learning_rate;
         self.unread.push(Outcome {
@@ -360,10 +231,10 @@ impl<'a> Training<'a> {
     fn read(&mut self) -> Result<()> {
         for outcome in self.unread.drain(..) {
             let tally = outcome.read()?;
-            self.pace
+            self.scheduler
                 .observe(outcome.iteration, tally.images, tally.errors);
             self.progress.window.add(&tally);
-            self.report.tally.add(&tally);
+            self.meter.tally.add(&tally);
         }
         Ok(())
     }
@@ -371,44 +242,37 @@ impl<'a> Training<'a> {
     fn checkpoint(&self) -> Result<Checkpoint> {
         Ok(Checkpoint {
             identity: self.identity.clone(),
-            progress: Progress {
-                watch: self.pace.watch().clone(),
+            progress: TrainProgress {
+                warm_up: self.scheduler.warm_up().clone(),
                 ..self.progress.clone()
             },
             trained_on: self.data.trained_on(),
             weights: weights::state(&self.network)?,
-            velocities: self.sgd.state()?,
+            momentum_buffers: self.sgd.state()?,
         })
     }
 
-    /// A line of metrics; none if `stop` was set on the way.
+    /// A line of metrics; none if `stop` was set before it was complete.
     fn evaluate(&self, stop: &AtomicBool) -> Result<Option<Metrics>> {
-        let network = self.network.valid();
+        let network = for_evaluation(&self.network);
         let error = |images: &Images| -> Result<Option<f64>> {
-            let predictions = predict(&network, images, &self.normalise, stop);
-            let predictions = predictions.map_err(|error| self.dated(error))?;
-            let percentage = |predictions: Vec<u8>| {
-                percent(errors(&predictions, images.labels()), images.len() as u64)
-            };
-            Ok(predictions.map(percentage))
+            let predictions = predict(&network, images, &self.normalise, stop)
+                .map_err(|error| self.dated(error))?;
+            let count = |predictions: Vec<u8>| errors(&predictions, images.labels());
+            Ok(predictions.map(|predictions| percent(count(predictions), images.len() as u64)))
         };
-        let Progress {
-            iteration,
-            learning_rate,
-            window,
-            ..
-        } = &self.progress;
         let validation_error = match self.data.validation.is_empty() {
             true => None,
             false => error(self.data.validation)?,
         };
-        let (epoch, _) = position(iteration - 1, self.data.train, self.subject.recipe);
+        let progress = &self.progress;
+        let (epoch, _) = position(progress.iteration - 1, self.data.train, &self.config.recipe);
         Ok(error(self.data.test)?.map(|test_error| Metrics {
-            iteration: *iteration,
+            iteration: progress.iteration,
             epoch,
-            learning_rate: *learning_rate,
-            train_loss: window.loss(),
-            train_error: window.error(),
+            learning_rate: progress.learning_rate,
+            train_loss: progress.window.loss(),
+            train_error: progress.window.error(),
             validation_error,
             test_error,
         }))
@@ -426,15 +290,13 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Adds to an error what a person will want to know: what may help, and what is left.
+    /// Adds to the error of a training that diverged what may help, and what is left of it.
     fn explain(&self, error: anyhow::Error, checkpoints: Option<&Checkpoints>) -> anyhow::Error {
         if !error.is::<NotFinite>() {
             return error;
         }
-        let last = checkpoints
-            .and_then(|checkpoints| checkpoint::list(&checkpoints.folder).ok())
-            .and_then(|list| list.into_iter().next());
-        let last = match last {
+        let list = checkpoints.and_then(|kept| checkpoint::list(&kept.folder).ok());
+        let last = match list.unwrap_or_default().first() {
             Some((iteration, path)) => format!(
                 "the last good checkpoint is of iteration {iteration} ({})",
                 path.display()
@@ -450,73 +312,6 @@ impl<'a> Training<'a> {
 fn position(iteration: u64, train: &Images, recipe: &Recipe) -> (u64, u64) {
     let batches = train.len().div_ceil(recipe.batch_size as usize) as u64;
     (iteration / batches, iteration % batches)
-}
-
-/// One optimizer step on images `[n, 3, 32, 32]`. Returns the network after it and the logits
-/// `[n, 10]` before it, outside of autodiff's graph.
-pub(super) fn step(
-    network: &ResNet,
-    sgd: &mut Sgd,
-    learning_rate: f64,
-    images: Tensor<4>,
-    labels: &[u8],
-) -> (ResNet, Tensor<2>) {
-    let logits = network.forward(images);
-    let loss = cross_entropy(logits.clone(), labels);
-    let network = sgd.step(learning_rate, network.clone(), loss.backward());
-    (network, logits.without_autodiff())
-}
-
-/// Mean cross-entropy of logits `[images, 10]`, a tensor of one number.
-fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
-    // Minus one over n where the label is, zero elsewhere.
-    let mut weights = vec![0.0f32; labels.len() * CLASSES];
-    for (row, &label) in weights.chunks_exact_mut(CLASSES).zip(labels) {
-        row[usize::from(label)] = -1.0 / labels.len() as f32;
-    }
-    let weights = TensorData::new(weights, [labels.len(), CLASSES]);
-    let weights = Tensor::from_data(weights, &logits.device());
-    (log_softmax(logits, 1) * weights).sum()
-}
-
-/// Collects what the next observation says. Time decides when that is, and nothing else.
-struct Report {
-    iterations: u64,
-    batch_size: u32,
-    last: Instant,
-    tally: Tally,
-}
-
-impl Report {
-    fn new(recipe: &Recipe) -> Report {
-        Report {
-            iterations: recipe.schedule.iterations,
-            batch_size: recipe.batch_size,
-            last: Instant::now(),
-            tally: Tally::default(),
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        self.last.elapsed() >= REPORT_EVERY
-    }
-
-    fn take(&mut self, iteration: u64, last: Option<&Metrics>) -> Observation {
-        let seconds = self.last.elapsed().as_secs_f64().max(1e-9);
-        let images_per_second = self.tally.images as f64 / seconds;
-        let images_left = (self.iterations - iteration) as f64 * f64::from(self.batch_size);
-        let observation = Observation {
-            iteration,
-            iterations: self.iterations,
-            images_per_second,
-            seconds_left: images_left / images_per_second.max(1e-9),
-            loss: self.tally.loss(),
-            train_error: self.tally.error(),
-            test_error: last.map(|metrics| metrics.test_error),
-        };
-        (self.last, self.tally) = (Instant::now(), Tally::default());
-        observation
-    }
 }
 
 #[cfg(test)]

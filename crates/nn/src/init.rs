@@ -7,8 +7,7 @@
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
-
-use super::draw::Draw;
+use random::Draw;
 
 /// Draws the parameters of one network.
 pub struct Init<'a> {
@@ -17,27 +16,26 @@ pub struct Init<'a> {
 }
 
 impl Init<'_> {
-    /// A convolution's weight `[filters, channels, size, size]`: normal with mean 0 and variance
-    /// 2 / (`filters` · `size`²) (He et al. 2015, "Delving deep into rectifiers", eq. 14).
-    pub fn conv(&self, name: &str, [filters, channels, size]: [usize; 3]) -> Param<Tensor<4>> {
-        let std = (2.0 / (filters * size * size) as f64).sqrt();
+    /// A convolution's weight `[filters, channels, height, width]`: normal with mean 0 and variance
+    /// 2 / (`filters` · `height` · `width`) (He et al. 2015, "Delving deep into rectifiers", eq. 14).
+    pub fn conv(&self, name: &str, shape: [usize; 4]) -> Param<Tensor<4>> {
+        let [filters, _, height, width] = shape;
+        let std = (2.0 / (filters * height * width) as f64).sqrt();
         let mut draw = Draw::at(name, &[self.seed]);
-        self.parameter([filters, channels, size, size], || draw.normal() * std)
+        self.parameter(shape, || draw.normal() * std)
     }
 
-    /// A linear layer's weight `[outputs, inputs]`: uniform within ±1 / √`inputs`, as PyTorch's
-    /// `nn.Linear` does it.
-    pub fn linear_weight(&self, name: &str, [outputs, inputs]: [usize; 2]) -> Param<Tensor<2>> {
+    /// A linear layer's weight `[outputs, inputs]` or bias `[outputs]`: uniform within
+    /// ±1 / √`inputs`, as PyTorch's `nn.Linear` does it.
+    pub fn linear<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        inputs: usize,
+    ) -> Param<Tensor<D>> {
         let mut draw = Draw::at(name, &[self.seed]);
         let bound = 1.0 / (inputs as f64).sqrt();
-        self.parameter([outputs, inputs], || (2.0 * draw.uniform() - 1.0) * bound)
-    }
-
-    /// A linear layer's bias `[outputs]`, from the same distribution as its weight.
-    pub fn linear_bias(&self, name: &str, [outputs, inputs]: [usize; 2]) -> Param<Tensor<1>> {
-        let mut draw = Draw::at(name, &[self.seed]);
-        let bound = 1.0 / (inputs as f64).sqrt();
-        self.parameter([outputs], || (2.0 * draw.uniform() - 1.0) * bound)
+        self.parameter(shape, || (2.0 * draw.uniform() - 1.0) * bound)
     }
 
     /// `length` times the same value, learned from there on.
@@ -74,7 +72,7 @@ mod tests {
             seed: 3,
             device: &device,
         };
-        let weight = init.conv("conv", [64, 32, 3]).val().into_data();
+        let weight = init.conv("conv", [64, 32, 3, 3]).val().into_data();
         let (mean, std) = moments(&weight.try_to_vec::<f32>().unwrap());
         let expected = (2.0_f64 / (64.0 * 9.0)).sqrt();
         // 18,432 values: the standard error is 0.7 % of the mean's unit, 0.5 % of the deviation.
@@ -89,14 +87,14 @@ mod tests {
             seed: 3,
             device: &device,
         };
-        let weight = init.linear_weight("fc.weight", [100, 64]).val().into_data();
+        let weight = init.linear("fc.weight", [100, 64], 64).val().into_data();
         let values = weight.try_to_vec::<f32>().unwrap();
         let (mean, std) = moments(&values);
         assert!(values.iter().all(|x| x.abs() <= 0.125));
         assert!(values.iter().any(|x| x.abs() > 0.124));
         assert!(mean.abs() < 0.005, "{mean}");
         assert!((std - 0.125 / 3.0_f64.sqrt()).abs() < 0.002, "{std}");
-        let bias = init.linear_bias("fc.bias", [10, 64]).val().into_data();
+        let bias = init.linear("fc.bias", [10], 64).val().into_data();
         assert!(
             bias.try_to_vec::<f32>()
                 .unwrap()
@@ -113,7 +111,7 @@ mod tests {
                 seed,
                 device: &device,
             };
-            let weight = init.conv(name, [16, 3, 3]).val().into_data();
+            let weight = init.conv(name, [16, 3, 3, 3]).val().into_data();
             weight.try_to_vec::<f32>().unwrap()
         };
         assert_eq!(draw(1, "a"), draw(1, "a"));

@@ -7,7 +7,8 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
 use super::init::Init;
-use super::kernels::{self, Then, Unit};
+use super::kernels::{self, ConvBn, Epilogue};
+use super::mode::is_training;
 
 /// PyTorch's default, added to the variance.
 const EPSILON: f64 = 1e-5;
@@ -23,8 +24,8 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// `shape`: filters, channels, size of the square kernel (odd).
-    pub fn new(init: &Init, name: &str, shape: [usize; 3], stride: usize) -> Conv {
+    /// `shape`: filters, channels, height and width of the square kernel (odd).
+    pub fn new(init: &Init, name: &str, shape: [usize; 4], stride: usize) -> Conv {
         Conv {
             weight: init.conv(&format!("{name}.weight"), shape),
             stride,
@@ -34,19 +35,6 @@ impl Conv {
     /// The device that the weight is on.
     pub fn device(&self) -> Device {
         self.weight.val().device()
-    }
-
-    /// Convolves, normalises and does what is to follow: `[images, channels, h, w]` to
-    /// `[images, filters, h / stride, w / stride]`.
-    pub fn forward(&self, x: Tensor<4>, norm: &BatchNorm, then: Then) -> Tensor<4> {
-        let unit = Unit {
-            weights: self.weight.val(),
-            stride: self.stride,
-            scale: norm.weight.val(),
-            shift: norm.bias.val(),
-            epsilon: EPSILON,
-        };
-        norm.apply(x, unit, then)
     }
 }
 
@@ -67,33 +55,39 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// The identity on normalised input.
     pub fn new(init: &Init, channels: usize) -> BatchNorm {
-        let running = |value: Tensor<1>| RunningState::new(value);
-        let device: &Device = init.device;
         BatchNorm {
             weight: init.constant(channels, 1.0),
             bias: init.constant(channels, 0.0),
-            running_mean: running(Tensor::zeros([channels], device)),
-            running_var: running(Tensor::ones([channels], device)),
+            running_mean: RunningState::new(Tensor::zeros([channels], init.device)),
+            running_var: RunningState::new(Tensor::ones([channels], init.device)),
         }
     }
+}
 
-    /// Normalises with the batch's statistics on a device with autodiff, where it also updates
-    /// the running ones, and with the running statistics elsewhere.
-    fn apply(&self, x: Tensor<4>, unit: Unit, then: Then) -> Tensor<4> {
-        if !x.device().is_autodiff() {
-            let (mean, variance) = (self.running_mean.value(), self.running_var.value());
-            return kernels::infer(x, unit, mean, variance, then);
-        }
-        let batch = kernels::train(x, unit, then);
-        let [images, _, height, width] = batch.output.dims();
-        let n = (images * height * width) as f64;
-        // A single value has no unbiased variance; PyTorch refuses such a batch, which cannot
-        // occur here, where every map has at least 64 pixels.
-        let unbiased = batch.variance.mul_scalar(n / (n - 1.0));
-        update(&self.running_mean, batch.mean);
-        update(&self.running_var, unbiased);
-        batch.output
+/// Convolution, batch normalisation and epilogue: `[N, channels, H, W]` to
+/// `[N, filters, H / stride, W / stride]`. Training normalises with the batch's statistics and updates
+/// the running ones; evaluation normalises with the running ones.
+pub fn conv_bn(x: Tensor<4>, conv: &Conv, bn: &BatchNorm, epilogue: Epilogue) -> Tensor<4> {
+    let layer = ConvBn {
+        weights: conv.weight.val(),
+        stride: conv.stride,
+        scale: bn.weight.val(),
+        shift: bn.bias.val(),
+        epsilon: EPSILON,
+    };
+    if !is_training(&x.device()) {
+        let (mean, variance) = (bn.running_mean.value(), bn.running_var.value());
+        return kernels::infer(x, layer, mean, variance, epilogue);
     }
+    let (output, batch) = kernels::train(x, layer, epilogue);
+    let [images, _, height, width] = output.dims();
+    let n = (images * height * width) as f64;
+    // A single value has no unbiased variance; PyTorch refuses such a batch, which cannot
+    // occur here, where every map has at least 64 pixels.
+    let unbiased = batch.variance.mul_scalar(n / (n - 1.0));
+    update(&bn.running_mean, batch.mean);
+    update(&bn.running_var, unbiased);
+    output
 }
 
 /// Moves a running statistic towards the newest batch's.
@@ -114,13 +108,14 @@ pub struct Linear {
 impl Linear {
     /// `shape`: outputs, inputs.
     pub fn new(init: &Init, name: &str, shape: [usize; 2]) -> Linear {
+        let [outputs, inputs] = shape;
         Linear {
-            weight: init.linear_weight(&format!("{name}.weight"), shape),
-            bias: init.linear_bias(&format!("{name}.bias"), shape),
+            weight: init.linear(&format!("{name}.weight"), shape, inputs),
+            bias: init.linear(&format!("{name}.bias"), [outputs], inputs),
         }
     }
 
-    /// `[images, inputs]` to `[images, outputs]`.
+    /// `[N, inputs]` to `[N, outputs]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
     }
@@ -144,7 +139,7 @@ mod tests {
                 device: &device,
             };
             let (conv, norm) = (
-                Conv::new(&init, "c", [16, 1, 1], 1),
+                Conv::new(&init, "c", [16, 1, 1, 1], 1),
                 BatchNorm::new(&init, 16),
             );
             let conv = Conv {
@@ -156,7 +151,7 @@ mod tests {
             let (mut mean, mut variance) = (0.0, 1.0);
             for _ in 0..3 {
                 let x = Tensor::from_data(batch.clone(), &device);
-                conv.forward(x, &norm, Then::Relu);
+                conv_bn(x, &conv, &norm, Epilogue::Relu);
                 mean = 0.9 * mean + 0.1 * 3.0;
                 variance = 0.9 * variance + 0.1 * 14.0 / 3.0;
                 let running = [&norm.running_mean, &norm.running_var];

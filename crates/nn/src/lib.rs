@@ -1,14 +1,17 @@
 //! The networks and their training (see each module). Knows nothing of pipelines, stores and
 //! steps; everything outside this folder reaches burn only through it.
 
+pub mod architecture;
 pub mod augment;
 pub mod checkpoint;
+pub mod classification;
 pub mod device;
-pub mod draw;
+mod finite;
 pub mod fit;
 mod init;
 mod kernels;
 mod layers;
+mod mode;
 pub mod predict;
 pub mod recipe;
 pub mod resnet;
@@ -16,5 +19,6 @@ pub mod schedule;
 mod sgd;
 pub mod speed;
 mod tally;
+mod train_step;
 pub mod trained_on;
 pub mod weights;

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
-use super::schedule::{Schedule, WarmUp};
+use super::schedule::{LrSchedule, WarmUp};
 
 /// How to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Recipe {
     /// Weight decay (an L2 penalty's factor) on all parameters.
     pub weight_decay: f64,
     pub augmentation: Augmentation,
-    pub schedule: Schedule,
+    pub schedule: LrSchedule,
     /// Optimizer steps between two lines of metrics.
     pub evaluate_every: u64,
 }
@@ -39,7 +39,7 @@ impl Recipe {
             momentum: 0.9,
             weight_decay: 1e-4,
             augmentation: Augmentation { pad: 4, flip: true },
-            schedule: Schedule {
+            schedule: LrSchedule {
                 learning_rate,
                 milestones,
                 factor: 10.0,

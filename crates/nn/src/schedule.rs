@@ -11,7 +11,7 @@ pub const WINDOW: u64 = 100;
 /// The learning rate's course.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Schedule {
+pub struct LrSchedule {
     /// The learning rate up to the first milestone, warm-up aside.
     pub learning_rate: f64,
     /// Iterations before which the learning rate is divided by `factor`, ascending.
@@ -49,7 +49,7 @@ pub enum WarmUp {
     },
 }
 
-impl Schedule {
+impl LrSchedule {
     /// Refuses schedules that make no sense.
     ///
     /// # Errors
@@ -104,51 +104,52 @@ impl Schedule {
 /// What the schedule has to be told about training, because one of the warm-ups depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Watch {
+pub struct WarmUpState {
     /// Whether the warm-up by training error is over.
-    warm: bool,
+    #[serde(rename = "warm")]
+    over: bool,
     window_errors: u64,
     window_images: u64,
 }
 
-impl Watch {
+impl WarmUpState {
     /// The largest number that it has counted to.
     pub fn largest_count(&self) -> u64 {
         self.window_errors.max(self.window_images)
     }
 }
 
-/// A schedule on its way.
+/// The learning rate as training goes on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pace {
-    schedule: Schedule,
-    watch: Watch,
+pub struct LrScheduler {
+    schedule: LrSchedule,
+    warm_up: WarmUpState,
 }
 
-impl Pace {
+impl LrScheduler {
     /// At the start of training.
-    pub fn new(schedule: &Schedule) -> Pace {
-        Pace::resume(schedule, Watch::default())
+    pub fn new(schedule: &LrSchedule) -> LrScheduler {
+        LrScheduler::resume(schedule, WarmUpState::default())
     }
 
-    /// After the iterations that `watch` has seen.
-    pub fn resume(schedule: &Schedule, watch: Watch) -> Pace {
-        Pace {
+    /// After the iterations that `warm_up` has seen.
+    pub fn resume(schedule: &LrSchedule, warm_up: WarmUpState) -> LrScheduler {
+        LrScheduler {
             schedule: schedule.clone(),
-            watch,
+            warm_up,
         }
     }
 
-    /// What [`Pace::resume`] needs.
-    pub fn watch(&self) -> &Watch {
-        &self.watch
+    /// What [`LrScheduler::resume`] needs.
+    pub fn warm_up(&self) -> &WarmUpState {
+        &self.warm_up
     }
 
     /// The learning rate of `iteration`, counted from 0. Every iteration before the last multiple
     /// of [`WINDOW`] must have been observed.
     pub fn learning_rate(&self, iteration: u64) -> f64 {
         match self.schedule.warm_up {
-            WarmUp::UntilError { learning_rate, .. } if !self.watch.warm => learning_rate,
+            WarmUp::UntilError { learning_rate, .. } if !self.warm_up.over => learning_rate,
             WarmUp::Iterations {
                 learning_rate,
                 iterations,
@@ -164,13 +165,13 @@ impl Pace {
         let WarmUp::UntilError { train_error, .. } = self.schedule.warm_up else {
             return;
         };
-        let watch = &mut self.watch;
-        watch.window_images += images;
-        watch.window_errors += errors;
+        let state = &mut self.warm_up;
+        state.window_images += images;
+        state.window_errors += errors;
         if (iteration + 1).is_multiple_of(WINDOW) {
-            let error = 100.0 * watch.window_errors as f64 / watch.window_images as f64;
-            watch.warm |= error < train_error;
-            (watch.window_images, watch.window_errors) = (0, 0);
+            let error = 100.0 * state.window_errors as f64 / state.window_images as f64;
+            state.over |= error < train_error;
+            (state.window_images, state.window_errors) = (0, 0);
         }
     }
 }
@@ -179,8 +180,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn paper(warm_up: WarmUp) -> Schedule {
-        Schedule {
+    fn paper(warm_up: WarmUp) -> LrSchedule {
+        LrSchedule {
             learning_rate: 0.1,
             milestones: vec![32_000, 48_000],
             factor: 10.0,
@@ -190,9 +191,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_rates(pace: &Pace, expected: &[(u64, f64)]) {
+    fn assert_rates(scheduler: &LrScheduler, expected: &[(u64, f64)]) {
         for &(iteration, rate) in expected {
-            let actual = pace.learning_rate(iteration);
+            let actual = scheduler.learning_rate(iteration);
             assert!(
                 (actual / rate - 1.0).abs() < 1e-12,
                 "at {iteration}: {actual}, not {rate}"
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_papers_schedule_steps_down_at_32k_and_48k() {
-        let pace = Pace::new(&paper(WarmUp::None));
+        let scheduler = LrScheduler::new(&paper(WarmUp::None));
         let expected = [
             (0, 0.1),
             (31_999, 0.1),
@@ -211,15 +212,15 @@ mod tests {
             (48_000, 0.001),
             (63_999, 0.001),
         ];
-        assert_rates(&pace, &expected);
+        assert_rates(&scheduler, &expected);
     }
 
     #[test]
     fn every_one_of_the_64k_iterations_has_the_rate_of_its_stage() {
-        let pace = Pace::new(&paper(WarmUp::None));
+        let scheduler = LrScheduler::new(&paper(WarmUp::None));
         let mut counts = [0; 3];
         for iteration in 0..64_000 {
-            let rate = pace.learning_rate(iteration);
+            let rate = scheduler.learning_rate(iteration);
             let stage = [0.1, 0.01, 0.001]
                 .iter()
                 .position(|expected| (rate / expected - 1.0).abs() < 1e-12)
@@ -232,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_warm_up_of_400_iterations_leaves_the_rest_as_it_is() {
-        let pace = Pace::new(&paper(WarmUp::Iterations {
+        let scheduler = LrScheduler::new(&paper(WarmUp::Iterations {
             learning_rate: 0.01,
             iterations: 400,
             slip: false,
@@ -247,12 +248,12 @@ mod tests {
             (48_000, 0.001),
             (63_999, 0.001),
         ];
-        assert_rates(&pace, &expected);
+        assert_rates(&scheduler, &expected);
     }
 
     #[test]
     fn the_slip_divides_the_warm_ups_rate_at_the_milestones() {
-        let pace = Pace::new(&paper(WarmUp::Iterations {
+        let scheduler = LrScheduler::new(&paper(WarmUp::Iterations {
             learning_rate: 0.01,
             iterations: 400,
             slip: true,
@@ -267,44 +268,44 @@ mod tests {
             (48_000, 0.000_1),
             (63_999, 0.000_1),
         ];
-        assert_rates(&pace, &expected);
+        assert_rates(&scheduler, &expected);
     }
 
     #[test]
     fn the_papers_warm_up_ends_after_the_first_window_below_80_percent() {
-        let mut pace = Pace::new(&paper(WarmUp::UntilError {
+        let mut scheduler = LrScheduler::new(&paper(WarmUp::UntilError {
             learning_rate: 0.01,
             train_error: 80.0,
         }));
         // 128 images an iteration; 102 wrong ones are 79.7 %, 103 are 80.5 %.
         for iteration in 0..300 {
-            assert_eq!(pace.learning_rate(iteration), 0.01);
+            assert_eq!(scheduler.learning_rate(iteration), 0.01);
             let good = iteration >= 150;
-            pace.observe(iteration, 128, if good { 102 } else { 103 });
+            scheduler.observe(iteration, 128, if good { 102 } else { 103 });
         }
-        assert_rates(&pace, &[(300, 0.1), (32_000, 0.01), (48_000, 0.001)]);
+        assert_rates(&scheduler, &[(300, 0.1), (32_000, 0.01), (48_000, 0.001)]);
         // It stays over, however bad the error gets.
         for iteration in 300..500 {
-            pace.observe(iteration, 128, 128);
+            scheduler.observe(iteration, 128, 128);
         }
-        assert_rates(&pace, &[(500, 0.1)]);
+        assert_rates(&scheduler, &[(500, 0.1)]);
     }
 
     #[test]
     fn exactly_80_percent_is_not_below_80_percent() {
-        let mut pace = Pace::new(&paper(WarmUp::UntilError {
+        let mut scheduler = LrScheduler::new(&paper(WarmUp::UntilError {
             learning_rate: 0.01,
             train_error: 80.0,
         }));
         for iteration in 0..WINDOW {
-            pace.observe(iteration, 100, 80);
+            scheduler.observe(iteration, 100, 80);
         }
-        assert_eq!(pace.learning_rate(WINDOW), 0.01);
+        assert_eq!(scheduler.learning_rate(WINDOW), 0.01);
     }
 
     #[test]
     fn senseless_schedules_are_refused() {
-        let broken = |change: fn(&mut Schedule)| {
+        let broken = |change: fn(&mut LrSchedule)| {
             let mut schedule = paper(WarmUp::None);
             change(&mut schedule);
             schedule.check().unwrap_err().to_string()

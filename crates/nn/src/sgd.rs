@@ -1,7 +1,7 @@
 //! Stochastic gradient descent as PyTorch's `torch.optim.SGD` does it, with momentum and weight
 //! decay and neither dampening nor Nesterov's variant.
 //!
-//! burn's own optimiser computes the same, but keeps its velocities under identities that are new
+//! burn's own optimiser computes the same, but keeps its momentum buffers under identities that are new
 //! in every process; here they have the parameters' names, which a checkpoint can keep. Unaware of
 //! schedules and files.
 
@@ -11,17 +11,17 @@ use anyhow::{Context as _, Result};
 use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use super::kernels::{Rates, Update, sgd};
+use super::kernels::{SgdConfig, SgdStep, sgd};
 use super::recipe::Recipe;
 use super::resnet::ResNet;
 use super::weights::{State, Values, read};
 
-/// The optimiser with its velocities.
+/// The optimiser with its momentum buffers.
 pub struct Sgd {
     momentum: f64,
     weight_decay: f64,
-    /// Each parameter's velocity, flattened; none before the first step.
-    velocities: BTreeMap<String, Tensor<1>>,
+    /// Each parameter's momentum buffer, flattened; none before the first step.
+    momentum_buffers: BTreeMap<String, Tensor<1>>,
 }
 
 impl Sgd {
@@ -30,34 +30,35 @@ impl Sgd {
         Sgd {
             momentum: recipe.momentum,
             weight_decay: recipe.weight_decay,
-            velocities: BTreeMap::new(),
+            momentum_buffers: BTreeMap::new(),
         }
     }
 
-    /// With the velocities that [`Sgd::state`] gave; `device` is the one without autodiff.
-    pub fn resume(recipe: &Recipe, velocities: State, device: &Device) -> Sgd {
+    /// With the momentum buffers that [`Sgd::state`] gave; `device` is the one without autodiff.
+    pub fn resume(recipe: &Recipe, momentum_buffers: State, device: &Device) -> Sgd {
         let on_device = |(name, Values { values, .. }): (String, Values)| {
             let length = values.len();
             let data = TensorData::new(values, [length]);
             (name, Tensor::from_data(data, device))
         };
         Sgd {
-            velocities: velocities.into_iter().map(on_device).collect(),
+            momentum_buffers: momentum_buffers.into_iter().map(on_device).collect(),
             ..Sgd::new(recipe)
         }
     }
 
-    /// The velocities by the parameters' names, flattened.
+    /// The momentum buffers by the parameters' names, flattened.
     ///
     /// # Errors
     /// If one cannot be read back from the device.
     pub fn state(&self) -> Result<State> {
-        let on_host = |(name, velocity): (&String, &Tensor<1>)| {
-            let values = read(velocity.clone()).with_context(|| format!("momentum of {name}"))?;
+        let on_host = |(name, momentum_buffer): (&String, &Tensor<1>)| {
+            let values =
+                read(momentum_buffer.clone()).with_context(|| format!("momentum of {name}"))?;
             let shape = vec![values.len()];
             Ok((name.clone(), Values { shape, values }))
         };
-        self.velocities.iter().map(on_host).collect()
+        self.momentum_buffers.iter().map(on_host).collect()
     }
 
     /// One step: `v ← μ v + (g + λ w)`, `w ← w − η v`, with `v` starting as the first gradient.
@@ -95,26 +96,22 @@ impl ModuleMapper for Step<'_> {
             return param;
         };
         let name = self.path.join(".");
-        let Sgd {
-            momentum,
-            weight_decay,
-            velocities,
-        } = &mut *self.sgd;
-        let rates = Rates {
+        let config = SgdConfig {
             learning_rate: self.learning_rate,
-            momentum: *momentum,
-            weight_decay: *weight_decay,
+            momentum: self.sgd.momentum,
+            weight_decay: self.sgd.weight_decay,
         };
+        let buffers = &mut self.sgd.momentum_buffers;
         param.map(|weights| {
             let shape = weights.dims();
             let length = shape.iter().product::<usize>();
-            let update = Update {
+            let step = SgdStep {
                 weights: weights.without_autodiff().reshape([length]),
                 gradient: gradient.reshape([length]),
-                velocity: velocities.remove(&name),
+                momentum_buffer: buffers.remove(&name),
             };
-            let [weights, velocity] = sgd(update, rates);
-            velocities.insert(name, velocity);
+            let [weights, buffer] = sgd(step, config);
+            buffers.insert(name, buffer);
             Tensor::from_inner(weights.reshape(shape)).set_require_grad(true)
         })
     }

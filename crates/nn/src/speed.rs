@@ -6,24 +6,27 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use burn::module::Module as _;
 use burn::tensor::{Device, Tensor};
 
 use super::augment::{Augmentation, Normalise};
 use super::device::Backend;
-use super::fit::step;
+
+use super::architecture::{Architecture, Shortcut};
+use super::classification::argmax_rows;
 use super::init::Init;
-use super::kernels::{self, Then, Unit};
-use super::predict::{likeliest, to_device};
+use super::kernels::{self, ConvBn, Epilogue};
+use super::mode::{for_evaluation, for_training};
+use super::predict::to_device;
 use super::recipe::Recipe;
-use super::resnet::{Architecture, ResNet, Shortcut};
+use super::resnet::ResNet;
 use super::sgd::Sgd;
+use super::train_step::train_step;
 use super::weights::read;
 use cifar::{CHANNELS, CLASSES, Images, SIDE};
 use records::Statistics;
 
 /// A training that never ends.
-pub struct Treadmill {
+pub struct TrainBenchmark {
     images: Images,
     normalise: Normalise,
     augmentation: Augmentation,
@@ -34,7 +37,7 @@ pub struct Treadmill {
     epoch: u64,
 }
 
-impl Treadmill {
+impl TrainBenchmark {
     /// With one batch of made-up images, which every step trains on.
     ///
     /// # Errors
@@ -43,20 +46,20 @@ impl Treadmill {
         backend: Backend,
         architecture: &Architecture,
         recipe: &Recipe,
-    ) -> Result<Treadmill> {
+    ) -> Result<TrainBenchmark> {
         architecture.check()?;
-        let device = backend.open()?.autodiff();
+        let device = for_training(backend.open()?);
         let statistics = Statistics {
             mean: [0.5; CHANNELS],
             std: [0.25; CHANNELS],
         };
-        Ok(Treadmill {
+        Ok(TrainBenchmark {
             images: made_up(recipe.batch_size as usize)?,
             normalise: Normalise::new(&statistics),
             augmentation: recipe.augmentation.clone(),
             // Small, so that weights stay finite however long it goes on.
             learning_rate: 1e-3,
-            network: architecture.init(0, &device),
+            network: ResNet::new(architecture, 0, &device),
             device,
             sgd: Sgd::new(recipe),
             epoch: 0,
@@ -80,7 +83,7 @@ impl Treadmill {
             loading += start.elapsed();
             let batch = to_device(batch, &self.device);
             let logits;
-            (self.network, logits) = step(
+            (self.network, logits) = train_step(
                 &self.network,
                 &mut self.sgd,
                 self.learning_rate,
@@ -102,20 +105,20 @@ impl Treadmill {
     /// # Errors
     /// If the device fails.
     pub fn evaluate(&self, count: usize) -> Result<Vec<u8>> {
-        let network = self.network.valid();
+        let network = for_evaluation(&self.network);
         let device = network.device();
         let indices: Vec<usize> = (0..self.images.len()).collect();
         let mut classes = Vec::new();
         for _ in 0..count {
             let batch = to_device(self.normalise.batch(&self.images, &indices), &device);
             let logits = read(network.forward(batch))?;
-            classes = logits.chunks_exact(CLASSES).map(likeliest).collect();
+            classes = argmax_rows(&logits);
         }
         Ok(classes)
     }
 }
 
-/// Seconds that training takes per multiply-add of the way forward, with all cores at work: measured
+/// Seconds that training takes per multiply-add of the forward pass, with all cores at work: measured
 /// on a net of 8 layers in about a second.
 ///
 /// # Errors
@@ -126,16 +129,16 @@ pub fn rate(backend: Backend) -> Result<f64> {
         shortcut: Shortcut::Zeropad,
     };
     let recipe = Recipe::paper(architecture.layers(), 64_000, 0.1);
-    let mut treadmill = Treadmill::new(backend, &architecture, &recipe)?;
-    treadmill.steps(1)?;
+    let mut benchmark = TrainBenchmark::new(backend, &architecture, &recipe)?;
+    benchmark.steps(1)?;
     let (start, steps) = (Instant::now(), 3);
-    treadmill.steps(steps)?;
+    benchmark.steps(steps)?;
     let seconds = start.elapsed().as_secs_f64() / steps as f64;
     Ok(seconds / (f64::from(recipe.batch_size) * architecture.multiply_adds() as f64))
 }
 
 /// One layer: a convolution with its normalisation and ReLU.
-pub struct Layer {
+pub struct LayerBenchmark {
     pub images: usize,
     /// Channels of the input.
     pub channels: usize,
@@ -145,24 +148,24 @@ pub struct Layer {
     pub stride: usize,
 }
 
-impl Layer {
-    /// Multiply-adds of the way forward; the way back has twice as many.
+impl LayerBenchmark {
+    /// Multiply-adds of the forward pass; the backward pass has twice as many.
     pub fn multiply_adds(&self) -> u64 {
         let side = self.side.div_ceil(self.stride);
         (self.images * side * side * self.filters * self.channels * 9) as u64
     }
 
-    /// Seconds of the way forward and of the way back, over `count` times, of a 3 × 3 convolution.
+    /// Seconds of forward and backward pass, over `count` times, of a 3 × 3 convolution.
     ///
     /// # Errors
     /// If the device fails.
     pub fn time(&self, backend: Backend, count: usize) -> Result<[f64; 2]> {
-        let device = backend.open()?.autodiff();
+        let device = for_training(backend.open()?);
         let init = Init {
             seed: 0,
             device: &device,
         };
-        let weights = init.conv("layer", [self.filters, self.channels, 3]);
+        let weights = init.conv("layer", [self.filters, self.channels, 3, 3]);
         let shape = [self.images, self.channels, self.side, self.side];
         let x: Tensor<4> = Tensor::ones(shape, &device).require_grad();
         let vector = |value| init.constant(self.filters, value).val();
@@ -170,17 +173,17 @@ impl Layer {
         let mut seconds = [0.0; 2];
         for _ in 0..count {
             let start = Instant::now();
-            let unit = Unit {
+            let conv = ConvBn {
                 weights: weights.val(),
                 stride: self.stride,
                 scale: scale.clone(),
                 shift: shift.clone(),
                 epsilon: 1e-5,
             };
-            let output = kernels::train(x.clone(), unit, Then::Relu).output;
+            let output = kernels::train(x.clone(), conv, Epilogue::Relu).0;
             seconds[0] += start.elapsed().as_secs_f64();
-            // By our own kernel: the way back of burn's mean over whole maps costs more than a layer.
-            let loss = kernels::mean(output).mean();
+            // By our own kernel: the backward pass of burn's mean over whole maps costs more than a layer.
+            let loss = kernels::global_avg_pool(output).mean();
             let start = Instant::now();
             let gradients = loss.backward();
             seconds[1] += start.elapsed().as_secs_f64();

@@ -2,28 +2,14 @@
 //!
 //! Unaware of what is done with the sums.
 
-use std::error::Error;
-use std::fmt;
-
 use anyhow::Result;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::predict::{likeliest, percent};
+use super::classification::{argmax, percent};
+use super::finite::NotFinite;
 use super::weights::read;
 use cifar::CLASSES;
-
-/// A training that has left the finite numbers; it says where.
-#[derive(Debug)]
-pub struct NotFinite(pub String);
-
-impl fmt::Display for NotFinite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for NotFinite {}
 
 /// Sums over a number of trained images.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -81,7 +67,7 @@ impl Outcome {
         let mut tally = Tally::default();
         for (logits, &label) in logits.chunks_exact(CLASSES).zip(&self.labels) {
             tally.images += 1;
-            tally.errors += u64::from(likeliest(logits) != label);
+            tally.errors += u64::from(argmax(logits) != label);
             let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let exponentials = logits.iter().map(|x| f64::from(x - largest).exp());
             let normaliser: f64 = exponentials.sum();

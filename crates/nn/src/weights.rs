@@ -10,7 +10,9 @@ use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
-use super::resnet::{Architecture, ResNet};
+use super::architecture::{Architecture, NAMES};
+use super::mode::for_evaluation;
+use super::resnet::ResNet;
 use super::trained_on::TrainedOn;
 
 /// Counters that PyTorch keeps beside batch normalisation's statistics and nothing needs.
@@ -158,8 +160,8 @@ pub fn parse_with_metadata(bytes: &[u8]) -> Result<(State, BTreeMap<String, Stri
 /// # Errors
 /// If one cannot be read back from the device.
 pub fn state(network: &ResNet) -> Result<State> {
-    // Without autodiff's graph: this also brings the running statistics up to date.
-    let network = network.valid();
+    // This also brings the running statistics up to date.
+    let network = for_evaluation(network);
     let mut reader = Reader {
         path: Vec::new(),
         state: Ok(State::new()),
@@ -174,15 +176,26 @@ pub fn state(network: &ResNet) -> Result<State> {
 /// If the tensors are not exactly the architecture's; all differences are named.
 pub fn from_state(architecture: &Architecture, state: State, device: &Device) -> Result<ResNet> {
     architecture.check()?;
-    let mut writer = Writer {
-        path: Vec::new(),
-        state,
-        problems: Vec::new(),
-    };
+    check(architecture, &state)?;
+    let path = Vec::new();
     // Which weights the seed draws does not matter: every one of them is replaced.
-    let network = architecture.init(0, device).map(&mut writer);
-    let left_over = writer.state.keys();
-    let mut problems = writer.problems;
+    Ok(ResNet::new(architecture, 0, device).map(&mut Writer { path, state }))
+}
+
+/// Makes sure that the tensors are exactly the architecture's.
+fn check(architecture: &Architecture, state: &State) -> Result<()> {
+    let expected: BTreeMap<String, Vec<usize>> = architecture.tensors(&NAMES).collect();
+    let mut problems = Vec::new();
+    for (name, expected) in &expected {
+        match state.get(name) {
+            None => problems.push(format!("{name} is missing")),
+            Some(Values { shape, .. }) if shape != expected => {
+                problems.push(format!("{name} has shape {shape:?}, not {expected:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let left_over = state.keys().filter(|name| !expected.contains_key(*name));
     problems.extend(left_over.map(|name| format!("{name} is left over")));
     if !problems.is_empty() {
         bail!(
@@ -192,7 +205,7 @@ pub fn from_state(architecture: &Architecture, state: State, device: &Device) ->
             problems.join("; ")
         );
     }
-    Ok(network)
+    Ok(())
 }
 
 /// Collects a network's tensors.
@@ -231,11 +244,11 @@ pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
         .context("a tensor does not hold 32-bit floats")
 }
 
-/// Replaces a network's tensors by those of a file.
+/// Replaces a network's tensors.
 struct Writer {
     path: Vec<String>,
+    /// Those of the network's architecture.
     state: State,
-    problems: Vec<String>,
 }
 
 impl ModuleMapper for Writer {
@@ -249,16 +262,8 @@ impl ModuleMapper for Writer {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.join(".");
-        let Some(Values { shape, values }) = self.state.remove(&name) else {
-            self.problems.push(format!("{name} is missing"));
-            return param;
-        };
-        let expected = param.val().dims();
-        if shape != expected {
-            let problem = format!("{name} has shape {shape:?}, not {expected:?}");
-            self.problems.push(problem);
-            return param;
-        }
+        let tensor = self.state.remove(&name);
+        let Values { shape, values } = tensor.expect("the architecture lists every tensor");
         param.map(|tensor| {
             let requires_gradient = tensor.is_require_grad();
             let data = TensorData::new(values, shape);
@@ -270,8 +275,8 @@ impl ModuleMapper for Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::architecture::Shortcut;
     use crate::device::Backend;
-    use crate::resnet::Shortcut;
 
     const NET: Architecture = Architecture {
         n: 1,
@@ -291,7 +296,7 @@ mod tests {
     }
 
     fn of_seed(seed: u64) -> Vec<u8> {
-        to_bytes(&NET, &trained_on(), &NET.init(seed, &device())).unwrap()
+        to_bytes(&NET, &trained_on(), &ResNet::new(&NET, seed, &device())).unwrap()
     }
 
     fn written() -> Vec<u8> {
@@ -335,11 +340,8 @@ mod tests {
         let path = "../../tests/fixtures/resnet20-conv1x1-proj-init.safetensors";
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         let theirs = parse(&std::fs::read(path).unwrap()).unwrap();
-        let ours = Architecture {
-            n: 3,
-            shortcut: Shortcut::Conv1x1Proj,
-        }
-        .init(0, &device());
+        let architecture = Architecture { n: 3, ..NET };
+        let ours = ResNet::new(&architecture, 0, &device());
         let shapes = |state: &State| -> Vec<(String, Vec<usize>)> {
             state
                 .iter()

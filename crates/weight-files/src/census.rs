@@ -3,46 +3,27 @@
 //!
 //! Unaware of names, but for messages, and of the order of layers.
 
-use anyhow::{Result, bail, ensure};
+use std::iter::once;
 
-use super::names::{FILTERS, MAX_N};
+use anyhow::{Context as _, Result, ensure};
+
 use cifar::CHANNELS;
+use nn::architecture::{ConvLayer, FILTERS, MAX_N};
 
-/// Where a convolution belongs, by its shape alone.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Stem,
-    /// In the blocks of a stage: whether it is the one from the stage before.
-    Block {
-        stage: usize,
-        first: bool,
-    },
-    Projection {
-        stage: usize,
-    },
-}
-
-/// The place of the convolution of this name, for messages, and shape.
+/// The first place in a net of a convolution of this shape; `name` is for messages.
 ///
 /// # Errors
 /// If no net has it.
-pub fn kind(name: &str, shape: &[usize]) -> Result<Kind> {
-    let width = shape.first();
-    let stage = FILTERS.iter().position(|filters| Some(filters) == width);
-    let before = stage
-        .and_then(|stage| FILTERS.get(stage.checked_sub(1)?))
-        .copied();
-    Ok(match (stage, shape) {
-        (Some(0), &[_, CHANNELS, 3, 3]) => Kind::Stem,
-        (Some(stage), &[out, channels, 3, 3]) if out == channels || before == Some(channels) => {
-            let first = before == Some(channels);
-            Kind::Block { stage, first }
-        }
-        (Some(stage), &[_, channels, 1, 1]) if before == Some(channels) => {
-            Kind::Projection { stage }
-        }
-        _ => bail!("the convolution {name} of {shape:?} is of no such net"),
-    })
+pub fn place_of(name: &str, shape: &[usize]) -> Result<ConvLayer> {
+    let stages = (0..FILTERS.len()).flat_map(|stage| {
+        let block = |index, half| ConvLayer::Block { stage, index, half };
+        let projection = (stage > 0).then_some(ConvLayer::Projection { stage });
+        [block(0, 0), block(0, 1)].into_iter().chain(projection)
+    });
+    let place = once(ConvLayer::Stem)
+        .chain(stages)
+        .find(|layer| layer.shape() == shape);
+    place.with_context(|| format!("the convolution {name} of {shape:?} is of no such net"))
 }
 
 /// n, and whether there are projections, by the convolutions' names and shapes and the channels of the
@@ -51,12 +32,16 @@ pub fn kind(name: &str, shape: &[usize]) -> Result<Kind> {
 /// # Errors
 /// If the shapes are not those of a net, whatever the names.
 pub fn census(convs: &[(&str, &[usize])], norms: &[usize]) -> Result<(usize, bool)> {
-    let kinds = convs.iter().map(|(name, shape)| kind(name, shape));
-    let kinds = kinds.collect::<Result<Vec<_>>>()?;
-    let count = |fits: &dyn Fn(Kind) -> bool| kinds.iter().filter(|&&kind| fits(kind)).count();
-    let stems = count(&|kind| kind == Kind::Stem);
-    let counts =
-        [0, 1, 2].map(|at| count(&|kind| matches!(kind, Kind::Block { stage, .. } if stage == at)));
+    let places = convs.iter().map(|(name, shape)| place_of(name, shape));
+    let places = places.collect::<Result<Vec<_>>>()?;
+    let count = |place| places.iter().filter(|&&other| other == place).count();
+    let stems = count(ConvLayer::Stem);
+    let block = |stage, half| ConvLayer::Block {
+        stage,
+        index: 0,
+        half,
+    };
+    let counts = [0, 1, 2].map(|stage| count(block(stage, 0)) + count(block(stage, 1)));
     let n = counts[0] / 2;
     ensure!(
         stems == 1 && counts == [2 * n; 3] && (1..=MAX_N as usize).contains(&n),
@@ -64,17 +49,15 @@ pub fn census(convs: &[(&str, &[usize])], norms: &[usize]) -> Result<(usize, boo
          {FILTERS:?}: expected 1 and the same even number of the others",
         FILTERS[0]
     );
-    let firsts = [0, 1, 2].map(|stage| {
-        let first = Kind::Block { stage, first: true };
-        count(&|kind| kind == first)
-    });
+    // In the first stage they have the shape of all others.
+    let firsts = [1, 2].map(|stage| count(block(stage, 0)));
     ensure!(
-        firsts == [0, 1, 1],
+        firsts == [1, 1],
         "it holds {} and {} convolutions of 3 × 3 from one stage to the next: expected 1 and 1",
-        firsts[1],
-        firsts[2]
+        firsts[0],
+        firsts[1]
     );
-    let projected = [0, 1, 2].map(|stage| count(&|kind| kind == Kind::Projection { stage }));
+    let projected = [0, 1, 2].map(|stage| count(ConvLayer::Projection { stage }));
     ensure!(
         projected == [0, 0, 0] || projected == [0, 1, 1],
         "it holds {projected:?} projections in the three stages: expected none, or one in the \

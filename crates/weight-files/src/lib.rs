@@ -35,7 +35,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use container::{Container, Dict, Tensor};
 pub use names::Scheme;
 use names::{Listing, Mapping, Seen, Unfit, shorten};
-use nn::resnet::{Architecture, Shortcut};
+use nn::architecture::{Architecture, Shortcut};
 use nn::trained_on::TrainedOn;
 use nn::weights::{State, Values};
 

@@ -1,15 +1,12 @@
 //! Nets put together here, under known and unknown names.
 
 use super::*;
-use crate::names::{Layer, OWN, SCHEMES, layers};
+use crate::names::{SCHEMES, with_projections};
+use nn::architecture::{ConvLayer, NAMES};
 
 /// Names and shapes of fig6's tensors.
 pub fn shapes(n: u32, projections: bool) -> Vec<(String, Vec<usize>)> {
-    let tensors = OWN.tensors(n, projections);
-    tensors
-        .into_iter()
-        .map(|(own, _, shape)| (own, shape))
-        .collect()
+    with_projections(n, projections).tensors(&NAMES).collect()
 }
 
 /// The tensors of a net by whatever names, each with a number of its own in all its places.
@@ -44,10 +41,11 @@ pub fn maps(tensors: &BTreeMap<String, Tensor>, n: u32, projections: bool) -> Re
 fn every_scheme_is_known_by_its_names_at_every_depth() {
     for scheme in &SCHEMES {
         for (n, projections) in [(1, false), (2, true), (18, true), (30, false)] {
-            if projections && scheme.projection.is_none() {
+            if projections && scheme.layers.projection.is_none() {
                 continue;
             }
-            let tensors = scheme.tensors(n, projections).into_iter().enumerate();
+            let net = with_projections(n, projections);
+            let tensors = scheme.tensors(&net).enumerate();
             let tensors = tensors
                 .map(|(rank, (_, name, shape))| (name, tensor(shape, None, rank as f32)))
                 .collect();
@@ -61,9 +59,10 @@ fn every_scheme_is_known_by_its_names_at_every_depth() {
 }
 
 /// Names of no scheme: each convolution and batch normalisation is named by its layer.
-fn named(layer: impl Fn(Layer) -> [String; 2]) -> impl Fn(&str) -> String {
-    let all: BTreeMap<String, String> = layers(200, true)
-        .flat_map(|at| OWN.layer(at).into_iter().zip(layer(at)))
+fn named(layer: impl Fn(ConvLayer) -> [String; 2]) -> impl Fn(&str) -> String {
+    let all: BTreeMap<String, String> = with_projections(200, true)
+        .convs()
+        .flat_map(|at| NAMES.of(at).into_iter().zip(layer(at)))
         .collect();
     move |name| {
         let (unit, part) = name.rsplit_once('.').unwrap();
@@ -73,11 +72,11 @@ fn named(layer: impl Fn(Layer) -> [String; 2]) -> impl Fn(&str) -> String {
 }
 
 /// Where a layer stands among the convolutions of a net of n = 4 without projections.
-fn rank(layer: Layer) -> usize {
+fn rank(layer: ConvLayer) -> usize {
     match layer {
-        Layer::Stem => 0,
-        Layer::Block { stage, index, half } => 1 + 8 * stage + 2 * index as usize + half,
-        Layer::Projection { stage } => 100 + stage,
+        ConvLayer::Stem => 0,
+        ConvLayer::Block { stage, index, half } => 1 + 8 * stage + 2 * index as usize + half,
+        ConvLayer::Projection { stage } => 100 + stage,
     }
 }
 
@@ -96,12 +95,12 @@ fn unknown_names_are_matched_where_numbers_tell_the_order() {
     }
     // With projections beside the convolutions, in blocks that count on over the stages.
     let blocks = named(|at| match at {
-        Layer::Stem => ["stem.c".into(), "stem.n".into()],
-        Layer::Block { stage, index, half } => {
+        ConvLayer::Stem => ["stem.c".into(), "stem.n".into()],
+        ConvLayer::Block { stage, index, half } => {
             let block = 4 * stage + index as usize;
             ["c", "n"].map(|unit| format!("blocks.{block}.{unit}.{half}"))
         }
-        Layer::Projection { stage } => {
+        ConvLayer::Projection { stage } => {
             ["c", "n"].map(|unit| format!("blocks.{}.past_{unit}", 4 * stage))
         }
     });
@@ -130,7 +129,7 @@ fn the_order_of_words_is_the_files_or_it_is_refused() {
 fn names_that_can_be_read_in_two_ways_are_refused() {
     // All first convolutions of a stage, then all second ones?
     let halves = named(|at| match at {
-        Layer::Block { stage, index, half } => {
+        ConvLayer::Block { stage, index, half } => {
             ["c", "n"].map(|unit| format!("s{stage}.{half}.{index}.{unit}"))
         }
         _ => ["c", "n"].map(|unit| format!("{unit}.0")),

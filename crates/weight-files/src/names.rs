@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 
-use cifar::{CHANNELS, CLASSES};
-use nn::resnet::{Architecture, Shortcut};
-pub use nn::resnet::{FILTERS, MAX_N};
+use nn::architecture::{Architecture, FILTERS, MAX_N, NAMES, Names, Shortcut};
 use nn::weights::State;
 
 /// The shortcuts without weights: files that differ in them are the same.
@@ -45,80 +43,22 @@ pub struct Mapping {
     pub names: BTreeMap<String, String>,
 }
 
-/// A layer of a net.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Layer {
-    Stem,
-    /// The first (0) or second (1) 3 × 3 convolution of block `index` of `stage`, from 0.
-    Block {
-        stage: usize,
-        index: u32,
-        half: usize,
-    },
-    /// The 1 × 1 convolution past the first block of `stage`.
-    Projection {
-        stage: usize,
-    },
-}
-
-/// The convolutions of a net, in the order of the file that fig6 writes.
-pub fn layers(n: u32, projections: bool) -> impl Iterator<Item = Layer> {
-    let blocks = (0..FILTERS.len()).flat_map(move |stage| {
-        let halves =
-            (0..n).flat_map(move |index| [0, 1].map(|half| Layer::Block { stage, index, half }));
-        let projection = (projections && stage > 0).then_some(Layer::Projection { stage });
-        halves.chain(projection)
-    });
-    std::iter::once(Layer::Stem).chain(blocks)
-}
-
-impl Layer {
-    /// The shape of its convolution's weights.
-    pub fn shape(self) -> [usize; 4] {
-        match self {
-            Layer::Stem => [FILTERS[0], CHANNELS, 3, 3],
-            Layer::Block {
-                stage: stage @ 1..,
-                index: 0,
-                half: 0,
-            } => [FILTERS[stage], FILTERS[stage - 1], 3, 3],
-            Layer::Block { stage, .. } => [FILTERS[stage], FILTERS[stage], 3, 3],
-            Layer::Projection { stage } => [FILTERS[stage], FILTERS[stage.saturating_sub(1)], 1, 1],
-        }
-    }
-}
-
-/// The shape of the fully connected layer's weights.
-pub const LINEAR: [usize; 2] = [CLASSES, FILTERS[2]];
-
-/// The tensors of a batch normalisation.
-pub const NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
-
 /// How one code base names the layers.
 pub struct Scheme {
     /// What a person calls it by (`torchvision`); nothing for one that is only read.
     pub id: &'static str,
     /// What it is called in a sentence.
     pub name: &'static str,
-    /// The first convolution and its batch normalisation.
-    stem: [&'static str; 2],
-    /// Block `index` of `stage`, both from 0; in it are conv1, bn1, conv2 and bn2.
-    block: fn(usize, u32) -> String,
-    /// A projection's convolution and batch normalisation, in their block.
-    pub projection: Option<[&'static str; 2]>,
-    pub linear: &'static str,
+    pub layers: Names,
     /// What the code can do where there is no projection.
     otherwise: &'static [Shortcut],
 }
 
-/// fig6's own names, which are those of nabla0001/resnet.
-pub const OWN: Scheme = Scheme {
+/// fig6's own names.
+const OWN: Scheme = Scheme {
     id: "fig6",
     name: "fig6's names",
-    stem: ["conv1", "bn1"],
-    block: |stage, index| format!("layer{}.{index}", stage + 1),
-    projection: Some(["skip_connection.conv", "skip_connection.bn"]),
-    linear: "fc",
+    layers: NAMES,
     otherwise: WEIGHTLESS,
 };
 
@@ -128,36 +68,46 @@ pub const SCHEMES: [Scheme; 5] = [
     Scheme {
         id: "torchvision",
         name: "torchvision's names",
-        projection: Some(["downsample.0", "downsample.1"]),
+        layers: Names {
+            projection: Some(["downsample.0", "downsample.1"]),
+            ..NAMES
+        },
         ..OWN
     },
     Scheme {
         // Its option A pads on both sides.
         id: "akamaster",
         name: "akamaster's names",
-        projection: Some(["shortcut.0", "shortcut.1"]),
-        linear: "linear",
+        layers: Names {
+            projection: Some(["shortcut.0", "shortcut.1"]),
+            linear: "linear",
+            ..NAMES
+        },
         otherwise: &[Shortcut::ZeropadBothSides],
-        ..OWN
     },
     Scheme {
         id: "",
         name: "names between torchvision's and akamaster's",
-        projection: Some(["shortcut.0", "shortcut.1"]),
+        layers: Names {
+            projection: Some(["shortcut.0", "shortcut.1"]),
+            ..NAMES
+        },
         ..OWN
     },
     Scheme {
         // The same for its plain nets.
         id: "a-martyn",
         name: "a-martyn's names",
-        stem: ["convIn", "bnIn"],
-        block: |stage, index| match (stage, index) {
-            (0, _) => format!("stack1.{index}"),
-            (_, 0) => format!("stack{}a", stage + 1),
-            _ => format!("stack{}b.{}", stage + 1, index - 1),
+        layers: Names {
+            stem: ["convIn", "bnIn"],
+            block: |stage, index| match (stage, index) {
+                (0, _) => format!("stack1.{index}"),
+                (_, 0) => format!("stack{}a", stage + 1),
+                _ => format!("stack{}b.{}", stage + 1, index - 1),
+            },
+            projection: None,
+            linear: "fcOut",
         },
-        projection: None,
-        linear: "fcOut",
         otherwise: &[Shortcut::None, Shortcut::Zeropad],
     },
 ];
@@ -173,14 +123,12 @@ impl Scheme {
     /// # Errors
     /// If the scheme has no names for projections and the net has some, or a tensor is missing.
     pub fn rename(&self, architecture: &Architecture, state: &State) -> Result<State> {
-        let projections = architecture.shortcut == Shortcut::Conv1x1Proj;
         ensure!(
-            !projections || self.projection.is_some(),
+            !architecture.projects() || self.layers.projection.is_some(),
             "{} have none for the convolutions of learned shortcuts: choose others",
             self.name
         );
-        self.tensors(architecture.n, projections)
-            .into_iter()
+        self.tensors(architecture)
             .map(|(own, name, _)| {
                 let tensor = state.get(&own);
                 let tensor = tensor.with_context(|| format!("tensor {own} is missing"))?;
@@ -192,48 +140,19 @@ impl Scheme {
     /// Whether the scheme's own code gives nets with this shortcut.
     pub fn has(&self, shortcut: Shortcut) -> bool {
         match shortcut {
-            Shortcut::Conv1x1Proj => self.projection.is_some(),
+            Shortcut::Conv1x1Proj => self.layers.projection.is_some(),
             other => self.otherwise.contains(&other),
         }
     }
 
-    /// The names of a layer's convolution and batch normalisation.
-    pub fn layer(&self, layer: Layer) -> [String; 2] {
-        match layer {
-            Layer::Stem => self.stem.map(str::to_owned),
-            Layer::Block { stage, index, half } => {
-                let block = (self.block)(stage, index);
-                ["conv", "bn"].map(|unit| format!("{block}.{unit}{}", half + 1))
-            }
-            Layer::Projection { stage } => {
-                let block = (self.block)(stage, 0);
-                let units = self.projection.unwrap_or_default();
-                units.map(|unit| format!("{block}.{unit}"))
-            }
-        }
-    }
-
     /// Every tensor of a net: fig6's name, the scheme's name and the shape.
-    pub fn tensors(&self, n: u32, projections: bool) -> Vec<(String, String, Vec<usize>)> {
-        let mut tensors = Vec::new();
-        for layer in layers(n, projections) {
-            let ([own_conv, own_bn], [conv, bn]) = (OWN.layer(layer), self.layer(layer));
-            let weight = |name| format!("{name}.weight");
-            tensors.push((weight(own_conv), weight(conv), layer.shape().to_vec()));
-            for part in NORM {
-                let [filters, ..] = layer.shape();
-                let names = (format!("{own_bn}.{part}"), format!("{bn}.{part}"));
-                tensors.push((names.0, names.1, vec![filters]));
-            }
-        }
-        for (part, shape) in [("weight", LINEAR.to_vec()), ("bias", vec![CLASSES])] {
-            let names = (
-                format!("{}.{part}", OWN.linear),
-                format!("{}.{part}", self.linear),
-            );
-            tensors.push((names.0, names.1, shape));
-        }
-        tensors
+    pub fn tensors(
+        &self,
+        architecture: &Architecture,
+    ) -> impl Iterator<Item = (String, String, Vec<usize>)> {
+        let own = architecture.tensors(&NAMES);
+        own.zip(architecture.tensors(&self.layers))
+            .map(|((own, shape), (name, _))| (own, name, shape))
     }
 
     /// Tries the scheme on a file's tensors.
@@ -242,15 +161,16 @@ impl Scheme {
         let n = (0..MAX_N)
             .take_while(|&index| {
                 (0..FILTERS.len()).any(|stage| {
-                    let block = (self.block)(stage, index);
+                    let block = (self.layers.block)(stage, index);
                     seen.range(format!("{block}.").as_str()..)
                         .next()
                         .is_some_and(|(key, _)| key.starts_with(&format!("{block}.")))
                 })
             })
             .count() as u32;
-        let projections = self.projection.is_some_and(|[conv, _]| {
-            (1..FILTERS.len()).any(|stage| has(&format!("{}.{conv}.", (self.block)(stage, 0))))
+        let projections = self.layers.projection.is_some_and(|[conv, _]| {
+            (1..FILTERS.len())
+                .any(|stage| has(&format!("{}.{conv}.", (self.layers.block)(stage, 0))))
         });
         let mut fit = Fit {
             mapping: Mapping {
@@ -265,7 +185,7 @@ impl Scheme {
             differences: Vec::new(),
         };
         let mut used = Vec::new();
-        for (own, name, shape) in self.tensors(n, projections) {
+        for (own, name, shape) in self.tensors(&with_projections(n, projections)) {
             fit.expected += 1;
             match seen.get(name.as_str()) {
                 None => fit.differences.push(format!("{name} is missing")),
@@ -315,6 +235,15 @@ pub enum Unfit {
     },
 }
 
+/// A net with or without projections, as far as its tensors tell.
+pub fn with_projections(n: u32, projections: bool) -> Architecture {
+    let shortcut = match projections {
+        true => Shortcut::Conv1x1Proj,
+        false => Shortcut::None,
+    };
+    Architecture { n, shortcut }
+}
+
 /// The shortcuts of a net with or without projections.
 fn shortcuts(projections: bool, otherwise: &[Shortcut]) -> Vec<Shortcut> {
     match projections {
@@ -355,7 +284,7 @@ pub fn known(seen: &Listing) -> Result<Mapping, Unfit> {
             let why = format!(
                 "the tensors have {}, but are not those of a net of {} layers{with}: {}",
                 mapping.scheme,
-                6 * mapping.n + 2,
+                with_projections(mapping.n, false).layers(),
                 shorten(&fit.differences, "; ")
             );
             let renamed = fit.differences.iter().any(|what| what.ends_with(LEFT_OVER));

@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail, ensure};
 
-use super::census::{Kind, census, kind};
-use super::names::{LINEAR, Layer, Listing, MAX_N, Mapping, OWN, any_shortcut, shorten};
+use super::census::{census, place_of};
+use super::names::{Listing, Mapping, any_shortcut, shorten};
+use nn::architecture::{ConvLayer, LINEAR, MAX_N, NAMES};
 
 /// What tensors are called in PyTorch's layers and in those of others, by PyTorch's word.
 const ROLES: [(&str, &str); 9] = [
@@ -43,7 +44,7 @@ enum Token {
 }
 
 /// The tensors of a layer: those whose names differ only in the role.
-struct Unit<'a> {
+struct LayerTensors<'a> {
     name: &'a str,
     tokens: Vec<Token>,
     /// PyTorch's word for the role, the tensor's name and its shape, sorted.
@@ -54,7 +55,7 @@ struct Unit<'a> {
     width: usize,
 }
 
-impl Unit<'_> {
+impl LayerTensors<'_> {
     fn weight(&self) -> &[usize] {
         let weight = self.parts.iter().find(|(role, ..)| *role == "weight");
         weight.map_or(&[], |(_, _, shape)| shape)
@@ -62,10 +63,10 @@ impl Unit<'_> {
 }
 
 /// A convolution and its batch normalisation.
-type Pair<'a> = (Unit<'a>, Unit<'a>);
+type Pair<'a> = (LayerTensors<'a>, LayerTensors<'a>);
 
 /// A pair and where it stands.
-type Placed<'a> = (Layer, Pair<'a>);
+type Placed<'a> = (ConvLayer, Pair<'a>);
 
 /// The net that the tensors make.
 ///
@@ -79,12 +80,12 @@ pub fn deduce(seen: &Listing) -> Result<Mapping> {
     );
     let mut left_over = Vec::new();
     let (mut convs, mut norms, mut linears) = (Vec::new(), Vec::new(), Vec::new());
-    for mut unit in units(seen, &mut left_over) {
-        let parts: Vec<_> = unit.parts.iter().map(|part| (part.0, part.2)).collect();
+    for mut tensors in layers(seen, &mut left_over) {
+        let parts: Vec<_> = tensors.parts.iter().map(|part| (part.0, part.2)).collect();
         match parts[..] {
             [("weight", &[filters, _, high, wide])] if high == wide => {
-                unit.width = filters;
-                convs.push(unit);
+                tensors.width = filters;
+                convs.push(tensors);
             }
             [
                 ("bias", &[bias]),
@@ -92,13 +93,13 @@ pub fn deduce(seen: &Listing) -> Result<Mapping> {
                 ("running_var", &[var]),
                 ("weight", &[weight]),
             ] if [bias, mean, var] == [weight; 3] => {
-                unit.width = weight;
-                norms.push(unit);
+                tensors.width = weight;
+                norms.push(tensors);
             }
             [("bias", bias), ("weight", weight)] if weight == LINEAR && bias == &LINEAR[..1] => {
-                linears.push(unit);
+                linears.push(tensors);
             }
-            _ => left_over.extend(unit.parts.iter().map(|(_, name, _)| (*name).to_owned())),
+            _ => left_over.extend(tensors.parts.iter().map(|(_, name, _)| (*name).to_owned())),
         }
     }
     ensure!(
@@ -113,20 +114,20 @@ pub fn deduce(seen: &Listing) -> Result<Mapping> {
     };
     let shapes: Vec<_> = convs
         .iter()
-        .map(|unit| (unit.name, unit.weight()))
+        .map(|tensors| (tensors.name, tensors.weight()))
         .collect();
-    let widths: Vec<usize> = norms.iter().map(|unit| unit.width).collect();
+    let widths: Vec<usize> = norms.iter().map(|tensors| tensors.width).collect();
     let (n, projections) = census(&shapes, &widths)?;
     let placed = place(pair(convs, norms)?, n)?;
     let mut names = BTreeMap::new();
-    let mut take = |own: &str, unit: &Unit| {
-        for (role, name, _) in &unit.parts {
+    let mut take = |own: &str, tensors: &LayerTensors| {
+        for (role, name, _) in &tensors.parts {
             names.insert(format!("{own}.{role}"), (*name).to_owned());
         }
     };
-    take(OWN.linear, linear);
+    take(NAMES.linear, linear);
     for (layer, (conv, norm)) in &placed {
-        let [own_conv, own_norm] = OWN.layer(*layer);
+        let [own_conv, own_norm] = NAMES.of(*layer);
         take(&own_conv, conv);
         take(&own_norm, norm);
     }
@@ -141,8 +142,8 @@ pub fn deduce(seen: &Listing) -> Result<Mapping> {
 }
 
 /// The tensors by layer; those whose name says no role are left over.
-fn units<'a>(seen: &Listing<'a>, left_over: &mut Vec<String>) -> Vec<Unit<'a>> {
-    let mut units: BTreeMap<&str, Unit> = BTreeMap::new();
+fn layers<'a>(seen: &Listing<'a>, left_over: &mut Vec<String>) -> Vec<LayerTensors<'a>> {
+    let mut layers: BTreeMap<&str, LayerTensors> = BTreeMap::new();
     for (&name, tensor) in seen {
         let role = ROLES.iter().find_map(|(suffix, role)| {
             let stem = name.strip_suffix(suffix)?;
@@ -152,7 +153,7 @@ fn units<'a>(seen: &Listing<'a>, left_over: &mut Vec<String>) -> Vec<Unit<'a>> {
             left_over.push(name.to_owned());
             continue;
         };
-        let unit = units.entry(stem).or_insert_with(|| Unit {
+        let tensors = layers.entry(stem).or_insert_with(|| LayerTensors {
             name: stem,
             tokens: tokens(stem),
             parts: Vec::new(),
@@ -160,11 +161,11 @@ fn units<'a>(seen: &Listing<'a>, left_over: &mut Vec<String>) -> Vec<Unit<'a>> {
             width: 0,
         });
         // Any tensor of unknown rank makes the layer's unknown.
-        unit.rank = unit.rank.min(tensor.rank);
-        unit.parts.push((role, name, tensor.shape));
-        unit.parts.sort_unstable();
+        tensors.rank = tensors.rank.min(tensor.rank);
+        tensors.parts.push((role, name, tensor.shape));
+        tensors.parts.sort_unstable();
     }
-    units.into_values().collect()
+    layers.into_values().collect()
 }
 
 fn tokens(name: &str) -> Vec<Token> {
@@ -183,17 +184,20 @@ fn tokens(name: &str) -> Vec<Token> {
 /// Gives each convolution the batch normalisation that is nearest to it in the tree of names:
 /// where as many convolutions as batch normalisations have a beginning in common, and no longer
 /// one, they belong together.
-fn pair<'a>(mut convs: Vec<Unit<'a>>, mut norms: Vec<Unit<'a>>) -> Result<Vec<Pair<'a>>> {
-    let deepest = convs.iter().map(|unit| unit.tokens.len()).max();
+fn pair<'a>(
+    mut convs: Vec<LayerTensors<'a>>,
+    mut norms: Vec<LayerTensors<'a>>,
+) -> Result<Vec<Pair<'a>>> {
+    let deepest = convs.iter().map(|tensors| tensors.tokens.len()).max();
     let mut pairs = Vec::new();
     for depth in (0..=deepest.unwrap_or(0)).rev() {
-        let mut groups: BTreeMap<Vec<Token>, [Vec<Unit>; 2]> = BTreeMap::new();
+        let mut groups: BTreeMap<Vec<Token>, [Vec<LayerTensors>; 2]> = BTreeMap::new();
         let (mut apart_convs, mut apart_norms) = (Vec::new(), Vec::new());
-        for (units, side, apart) in [(convs, 0, &mut apart_convs), (norms, 1, &mut apart_norms)] {
-            for unit in units {
-                match unit.tokens.get(..depth) {
-                    Some(start) => groups.entry(start.to_vec()).or_default()[side].push(unit),
-                    None => apart.push(unit),
+        for (layers, side, apart) in [(convs, 0, &mut apart_convs), (norms, 1, &mut apart_norms)] {
+            for tensors in layers {
+                match tensors.tokens.get(..depth) {
+                    Some(start) => groups.entry(start.to_vec()).or_default()[side].push(tensors),
+                    None => apart.push(tensors),
                 }
             }
         }
@@ -210,7 +214,11 @@ fn pair<'a>(mut convs: Vec<Unit<'a>>, mut norms: Vec<Unit<'a>>) -> Result<Vec<Pa
     if convs.is_empty() && norms.is_empty() {
         return Ok(pairs);
     }
-    let names: Vec<_> = convs.iter().chain(&norms).map(|unit| unit.name).collect();
+    let names: Vec<_> = convs
+        .iter()
+        .chain(&norms)
+        .map(|tensors| tensors.name)
+        .collect();
     bail!(
         "it is not certain which batch normalisation follows which convolution ({} and {} are \
          left: {}): {ADVICE}",
@@ -222,7 +230,11 @@ fn pair<'a>(mut convs: Vec<Unit<'a>>, mut norms: Vec<Unit<'a>>) -> Result<Vec<Pa
 
 /// Pairs as many convolutions with as many batch normalisations, all with `depth` tokens in
 /// common, in their order.
-fn pair_off<'a>(convs: Vec<Unit<'a>>, norms: Vec<Unit<'a>>, depth: usize) -> Result<Vec<Pair<'a>>> {
+fn pair_off<'a>(
+    convs: Vec<LayerTensors<'a>>,
+    norms: Vec<LayerTensors<'a>>,
+    depth: usize,
+) -> Result<Vec<Pair<'a>>> {
     let pairs: Vec<Pair> = ordered(convs)?.into_iter().zip(ordered(norms)?).collect();
     for (conv, norm) in &pairs {
         ensure!(
@@ -240,7 +252,7 @@ fn pair_off<'a>(convs: Vec<Unit<'a>>, norms: Vec<Unit<'a>>, depth: usize) -> Res
     let alike = pairs
         .windows(2)
         .all(|two| kernel(&two[0]) == kernel(&two[1]));
-    let rest = |unit: &Unit| unit.tokens.get(depth + 1..).map(<[Token]>::to_vec);
+    let rest = |tensors: &LayerTensors| tensors.tokens.get(depth + 1..).map(<[Token]>::to_vec);
     let named_alike = pairs.iter().all(|(conv, norm)| rest(conv) == rest(norm));
     if let [(first, _), .., (last, _)] = &pairs[..]
         && !alike
@@ -261,24 +273,23 @@ fn place(pairs: Vec<Pair<'_>>, n: usize) -> Result<Vec<Placed<'_>>> {
     let mut placed = Vec::new();
     let mut stages: [Vec<Pair>; 3] = Default::default();
     for pair in pairs {
-        match kind(pair.0.name, pair.0.weight())? {
-            Kind::Stem => placed.push((Layer::Stem, pair)),
-            Kind::Projection { stage } => placed.push((Layer::Projection { stage }, pair)),
-            Kind::Block { stage, .. } => stages[stage].push(pair),
+        match place_of(pair.0.name, pair.0.weight())? {
+            ConvLayer::Block { stage, .. } => stages[stage].push(pair),
+            layer => placed.push((layer, pair)),
         }
     }
     for (stage, pairs) in stages.into_iter().enumerate() {
         let (convs, norms): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-        let mut norms: BTreeMap<&str, Unit> = convs
+        let mut norms: BTreeMap<&str, LayerTensors> = convs
             .iter()
-            .map(|conv: &Unit| conv.name)
+            .map(|conv: &LayerTensors| conv.name)
             .zip(norms)
             .collect();
         let convs = ordered(convs)?;
         not_by_halves(&convs, n)?;
         for (at, conv) in convs.into_iter().enumerate() {
             let (index, half) = ((at / 2) as u32, at % 2);
-            let layer = Layer::Block { stage, index, half };
+            let layer = ConvLayer::Block { stage, index, half };
             ensure!(
                 conv.weight() == layer.shape(),
                 "the convolution {} of {:?} stands where one of {:?} is expected: {ADVICE}",
@@ -295,7 +306,7 @@ fn place(pairs: Vec<Pair<'_>>, n: usize) -> Result<Vec<Placed<'_>>> {
 }
 
 /// Refuses names that seem to list all first convolutions of a stage and then all second ones.
-fn not_by_halves(convs: &[Unit], n: usize) -> Result<()> {
+fn not_by_halves(convs: &[LayerTensors], n: usize) -> Result<()> {
     let (first, second) = convs.split_at(n);
     let [Some(a), .., Some(b)] = [convs.first(), convs.last()] else {
         return Ok(());
@@ -306,46 +317,46 @@ fn not_by_halves(convs: &[Unit], n: usize) -> Result<()> {
         .zip(&b.tokens)
         .take_while(|(a, b)| a == b)
         .count();
-    let split = |unit: &Unit| {
+    let split = |tensors: &LayerTensors| {
         (
-            unit.tokens.get(common).cloned(),
-            unit.tokens.get(common + 1..).map(<[Token]>::to_vec),
+            tensors.tokens.get(common).cloned(),
+            tensors.tokens.get(common + 1..).map(<[Token]>::to_vec),
         )
     };
     let alike = first
         .iter()
         .zip(second)
         .all(|(a, b)| split(a).1.is_some() && split(a).1 == split(b).1);
-    let halves = first.iter().all(|unit| split(unit).0 == split(a).0)
-        && second.iter().all(|unit| split(unit).0 == split(b).0);
+    let halves = first.iter().all(|tensors| split(tensors).0 == split(a).0)
+        && second.iter().all(|tensors| split(tensors).0 == split(b).0);
     ensure!(
         n < 3 || !(alike && halves),
         "it is not certain whether {} and {} are in the same block: {ADVICE}",
         a.name,
-        second.first().map_or("", |unit| unit.name)
+        second.first().map_or("", |tensors| tensors.name)
     );
     Ok(())
 }
 
 /// The layers in the order of their names if that is certain, else in the file's.
-fn ordered(mut units: Vec<Unit>) -> Result<Vec<Unit>> {
-    units.sort_by(|a, b| a.tokens.cmp(&b.tokens));
-    let doubt = units.windows(2).find(|two| !certain(&two[0], &two[1]));
+fn ordered(mut layers: Vec<LayerTensors>) -> Result<Vec<LayerTensors>> {
+    layers.sort_by(|a, b| a.tokens.cmp(&b.tokens));
+    let doubt = layers.windows(2).find(|two| !certain(&two[0], &two[1]));
     let Some([a, b]) = doubt else {
-        return Ok(units);
+        return Ok(layers);
     };
     ensure!(
-        units.iter().all(|unit| unit.rank.is_some()),
+        layers.iter().all(|tensors| tensors.rank.is_some()),
         "it is not certain which of {} and {} comes first: {ADVICE}",
         a.name,
         b.name
     );
-    units.sort_by_key(|unit| unit.rank);
-    Ok(units)
+    layers.sort_by_key(|tensors| tensors.rank);
+    Ok(layers)
 }
 
 /// Whether names tell the order of two layers: by numbers or single letters, not by words.
-fn certain(a: &Unit, b: &Unit) -> bool {
+fn certain(a: &LayerTensors, b: &LayerTensors) -> bool {
     let same = a
         .tokens
         .iter()

@@ -22,7 +22,7 @@ use crate::run::{self, Executor};
 use crate::verify::again::{Setting, again};
 use crate::verify::integrity::integrity;
 use crate::verify::{Check, Level, Status, as_reported, claims, lock};
-use nn::draw::Draw;
+use random::Draw;
 use store::Store;
 use table::Results;
 

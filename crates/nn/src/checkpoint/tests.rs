@@ -14,7 +14,7 @@ fn checkpoint(iteration: u64) -> Checkpoint {
     let name = |name: &str| name.to_owned();
     Checkpoint {
         identity: json!({"recipe": {"momentum": 0.9}, "seed": 3}),
-        progress: Progress {
+        progress: TrainProgress {
             iteration,
             learning_rate: 0.1,
             window: Tally {
@@ -22,7 +22,7 @@ fn checkpoint(iteration: u64) -> Checkpoint {
                 errors: 100,
                 losses: 0.1 + 0.2,
             },
-            ..Progress::default()
+            ..TrainProgress::default()
         },
         trained_on: TrainedOn {
             classes: Some((0..10).map(|at| format!("class {at}")).collect()),
@@ -36,7 +36,7 @@ fn checkpoint(iteration: u64) -> Checkpoint {
             ),
             (name("bn1.running_var"), values(&[1.0])),
         ]),
-        velocities: State::from([(name("conv1.weight"), values(&[0.1, 0.2, 0.3]))]),
+        momentum_buffers: State::from([(name("conv1.weight"), values(&[0.1, 0.2, 0.3]))]),
     }
 }
 
@@ -87,7 +87,7 @@ fn what_no_training_has_written_is_refused_though_its_digest_is_right() {
     };
     let mut foreign = checkpoint(7);
     foreign
-        .velocities
+        .momentum_buffers
         .insert("bn1.running_var".to_owned(), values(&[1.0, 2.0]));
     let said = "momentum of bn1.running_var does not fit its weights";
     assert!(refusal(foreign).contains(said));
@@ -142,7 +142,11 @@ fn numbers_that_are_not_finite_are_not_written_and_what_was_there_stays() {
     let (_guard, checkpoints) = folder();
     checkpoints.write(&checkpoint(5)).unwrap();
     let mut broken = checkpoint(6);
-    broken.velocities.get_mut("conv1.weight").unwrap().values[1] = f32::NAN;
+    broken
+        .momentum_buffers
+        .get_mut("conv1.weight")
+        .unwrap()
+        .values[1] = f32::NAN;
     let error = checkpoints.write(&broken).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -15,8 +15,11 @@ use serde::Deserialize;
 
 use super::tests::{cpu_backends, recipe};
 use super::*;
-use crate::resnet::Shortcut;
+use crate::architecture::{Architecture, Shortcut};
+use crate::device::Backend;
 use crate::weights::read;
+use burn::tensor::Tensor;
+use records::Statistics;
 
 /// How many times the distance that rounding makes is allowed: a dozen draws do not show the worst.
 const EARLY: f64 = 3.0;
@@ -146,7 +149,7 @@ impl Problem {
     /// Takes one step; gives the loss before it.
     fn step(&mut self) -> f64 {
         let logits;
-        (self.network, logits) = step(
+        (self.network, logits) = train_step(
             &self.network,
             &mut self.sgd,
             0.1,
@@ -164,7 +167,7 @@ impl Problem {
 
     /// Logits of the test images, as in evaluation.
     fn logits(&self) -> Vec<f32> {
-        read(self.network.valid().forward(self.test.clone())).unwrap()
+        read(for_evaluation(&self.network).forward(self.test.clone())).unwrap()
     }
 }
 

@@ -1,11 +1,15 @@
 //! The training loop's own promises, on every CPU backend that is compiled in.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
+use crate::architecture::{Architecture, Shortcut};
 use crate::augment::Augmentation;
-use crate::resnet::Shortcut;
-use crate::schedule::{Schedule, WarmUp};
+use crate::device::Backend;
+use crate::schedule::{LrSchedule, WarmUp};
+use crate::trained_on::TrainedOn;
+use records::Statistics;
 
 /// Flex, and LibTorch where it is compiled in.
 pub fn cpu_backends() -> Vec<Backend> {
@@ -24,7 +28,7 @@ pub fn recipe(iterations: u64) -> Recipe {
         momentum: 0.9,
         weight_decay: 1e-4,
         augmentation: Augmentation { pad: 4, flip: true },
-        schedule: Schedule {
+        schedule: LrSchedule {
             learning_rate: 0.1,
             milestones: vec![],
             factor: 10.0,
@@ -118,33 +122,32 @@ impl Short {
     /// Trains; also returns what was noted.
     fn train(&self) -> (Result<Trained>, Vec<String>) {
         let pictures = Pictures::new();
-        let subject = Subject {
-            architecture: &PLAIN_8,
-            recipe: &self.recipe,
+        let config = &TrainConfig {
+            architecture: PLAIN_8,
+            recipe: self.recipe.clone(),
             seed: 5,
         };
         let stop = AtomicBool::new(false);
         let mut notes = Vec::new();
-        let mut surroundings = Surroundings {
+        let mut env = TrainEnv {
             backend: self.backend,
             checkpoints: self.checkpoints.as_ref(),
             stop: &stop,
-            observe: &mut |sight| {
-                if let Sight::Note(note) = sight {
+            observe: &mut |event| {
+                if let TrainEvent::Note(note) = event {
                     notes.push(note);
                 }
             },
         };
         let trained = if self.stop_after == u64::MAX {
-            fit(subject, pictures.data(), &mut surroundings)
+            fit(config, pictures.data(), &mut env)
         } else {
-            let mut training =
-                Training::begin(subject, pictures.data(), &mut surroundings).unwrap();
+            let mut training = Training::begin(config, pictures.data(), &mut env).unwrap();
             while training.progress.iteration < self.stop_after {
-                assert!(!training.advance(&mut surroundings).unwrap());
+                assert!(!training.advance(&mut env).unwrap());
             }
             stop.store(true, Ordering::Relaxed);
-            let stopped = training.run(&mut surroundings);
+            let stopped = training.run(&mut env);
             Err(stopped.expect_err("a training that was asked to stop stops"))
         };
         (trained, notes)
@@ -230,7 +233,7 @@ fn weight_decay_reaches_every_parameter() {
     });
     let states = [shrunk, kept].map(|trained| weights::state(&trained.unwrap().network).unwrap());
     let device = Backend::Flex.open().unwrap();
-    let initial = weights::state(&PLAIN_8.init(5, &device)).unwrap();
+    let initial = weights::state(&ResNet::new(&PLAIN_8, 5, &device)).unwrap();
     // One step from the same start: w − η (g + λ w) against w − η g.
     for (name, start) in initial
         .iter()
@@ -255,7 +258,7 @@ fn a_training_stopped_after_any_iteration_goes_on_to_the_same_bytes() {
             let short = Short::with_checkpoints(backend, folder.path());
             let (stopped, _) = short.stopped_after(stop_after).train();
             let error = stopped.err().unwrap();
-            let interrupted = error.downcast_ref::<Interrupted>().unwrap();
+            let interrupted = error.downcast_ref::<InterruptedTraining>().unwrap();
             assert_eq!(
                 (interrupted.iteration, interrupted.kept),
                 (stop_after, true)
@@ -387,9 +390,9 @@ fn a_checkpoint_that_cannot_be_written_stops_nothing_until_it_is_the_last() {
 }
 
 #[test]
-fn a_training_without_end_has_no_end_in_sight_but_no_overflow() {
-    let mut report = Report::new(&recipe(u64::MAX));
-    assert!(report.take(1, None).seconds_left > 1e18);
+fn a_training_without_end_has_no_end_in_event_but_no_overflow() {
+    let mut meter = ProgressMeter::new(&recipe(u64::MAX));
+    assert!(meter.take(1, None).seconds_left > 1e18);
 }
 
 #[test]

@@ -2,38 +2,38 @@
 //! `[images, channels, height, width]` and lie channels last in memory, which every other operation
 //! of the backend understands.
 //!
-//! Unaware of how the kernels compute, and of the way back, which `steps` knows.
+//! Unaware of how the kernels compute, and of burn's graph, which `backward` knows.
 
+mod backward;
 mod memory;
-mod steps;
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
 use kernels::{Arch, BLOCK, Geometry, Norm};
 
+use self::backward::{ConvBnBackward, SavedTensors, UnaryBackward, record};
 use self::memory::{
     Traced, as_tensor, as_vector, channels_last, contiguous, give_back, into_values, traced,
     untraced, values,
 };
-use self::steps::{Join, Kept, Leave, Mean, Pad, Slot, record, record_one};
-use super::{Batch, Rates, Shrink, Then, Unit, Update};
+use super::operands::{BatchStats, ConvBn, Downsample, Epilogue, SgdConfig, SgdStep};
 
 /// Whether the kernels know the shape: whole blocks of filters.
-pub fn can(unit: &Unit) -> bool {
-    unit.weights.dims()[0].is_multiple_of(BLOCK)
+pub fn can(conv: &ConvBn) -> bool {
+    conv.weights.dims()[0].is_multiple_of(BLOCK)
 }
 
 /// See [`super::train`].
-pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
-    let geometry = geometry(&x, &unit);
-    let relu = !matches!(then, Then::Nothing);
-    let (x, weights) = (traced(x), traced(unit.weights));
-    let (scale, shift) = (traced(unit.scale), traced(unit.shift));
-    let skip = match then {
-        Then::AddRelu(skip) => Some(traced(skip)),
-        _ => None,
-    };
+pub fn train(x: Tensor<4>, conv: ConvBn, epilogue: Epilogue) -> (Tensor<4>, BatchStats) {
+    let geometry = geometry(&x, &conv);
+    let (skip, relu) = epilogue.parts();
+    let (x, weights) = (traced(x), traced(conv.weights));
+    let (scale, shift) = (traced(conv.scale), traced(conv.shift));
+    let skip = skip.map(traced);
     let x_last = channels_last(x.primitive().clone());
     let weights_flat = contiguous(weights.primitive().clone());
     let scale_flat = contiguous(scale.primitive().clone());
@@ -49,66 +49,58 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
         relu,
     };
     let scales = [scale_flat.storage(), shift_flat.storage()];
-    let done = kernels::train(&layer, x_last.storage(), scales, unit.epsilon);
-    let shape = [
-        geometry.filters,
-        geometry.out_height(),
-        geometry.out_width(),
-    ];
-    let output = as_tensor(done.out, geometry.images, shape);
+    let done = kernels::train(&layer, x_last.storage(), scales, conv.epsilon);
+    let output = output(done.out, &geometry);
     let statistic = |values: &[f32]| {
         let tensor = as_vector(values.to_vec());
         Tensor::from_primitive::<Autodiff<Flex>>(Traced::new(tensor))
     };
-    let (mean, variance) = (statistic(&done.norm.mean), statistic(&done.norm.variance));
-    let kept = Kept {
+    let batch = BatchStats {
+        mean: statistic(&done.norm.mean),
+        variance: statistic(&done.norm.variance),
+    };
+    let saved = SavedTensors {
         geometry,
         x: x_last,
         weights: weights_flat,
         scale: scale_flat,
-        map: as_tensor(done.map, geometry.images, shape),
+        map: self::output(done.map, &geometry),
         out: relu.then(|| output.clone()),
         norm: done.norm,
     };
-    let nodes = [x.node(), weights.node(), scale.node(), shift.node()];
+    let parents = [x.node(), weights.node(), scale.node(), shift.node()];
     let output = match skip {
-        None => record(nodes, kept, output),
+        None => record(ConvBnBackward, parents, saved, output),
         Some(skip) => {
-            let [x, weights, scale, shift] = nodes;
-            record([x, weights, scale, shift, skip.node()], kept, output)
+            let [x, weights, scale, shift] = parents;
+            let parents = [x, weights, scale, shift, skip.node()];
+            record(ConvBnBackward, parents, saved, output)
         }
     };
-    Batch {
-        output: Tensor::from_primitive::<Autodiff<Flex>>(output),
-        mean,
-        variance,
-    }
+    (Tensor::from_primitive::<Autodiff<Flex>>(output), batch)
 }
 
 /// See [`super::infer`].
 pub fn infer(
     x: Tensor<4>,
-    unit: Unit,
+    conv: ConvBn,
     mean: Tensor<1>,
     variance: Tensor<1>,
-    then: Then,
+    epilogue: Epilogue,
 ) -> Tensor<4> {
-    let geometry = geometry(&x, &unit);
-    let relu = !matches!(then, Then::Nothing);
-    let [scale, shift] = [unit.scale, unit.shift].map(values);
+    let geometry = geometry(&x, &conv);
+    let (skip, relu) = epilogue.parts();
+    let [scale, shift] = [conv.scale, conv.shift].map(values);
     let (mean, variance) = (values(mean), values(variance));
-    let reciprocal = |variance: &f32| (1.0 / (f64::from(*variance) + unit.epsilon).sqrt()) as f32;
+    let reciprocal = |variance: &f32| (1.0 / (f64::from(*variance) + conv.epsilon).sqrt()) as f32;
     let norm = Norm {
         reciprocal: variance.iter().map(reciprocal).collect(),
         mean,
         variance,
     };
     let x = channels_last(untraced(x));
-    let weights = contiguous(untraced(unit.weights));
-    let skip = match then {
-        Then::AddRelu(skip) => Some(channels_last(untraced(skip))),
-        _ => None,
-    };
+    let weights = contiguous(untraced(conv.weights));
+    let skip = skip.map(|skip| channels_last(untraced(skip)));
     let layer = kernels::Layer {
         arch: Arch::new(),
         geometry,
@@ -121,37 +113,76 @@ pub fn infer(
     if let Some(skip) = skip {
         give_back(skip);
     }
-    let shape = [
-        geometry.filters,
-        geometry.out_height(),
-        geometry.out_width(),
-    ];
-    let out = as_tensor(out, geometry.images, shape);
-    Tensor::from_primitive::<Flex>(out)
+    Tensor::from_primitive::<Flex>(output(out, &geometry))
 }
 
 /// See [`super::zero_pad`].
-pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
+pub fn zero_pad(x: Tensor<4>, downsample: Downsample, zeros: [usize; 2]) -> Tensor<4> {
     let [images, channels, height, width] = x.dims();
     let pad = kernels::Pad {
         shape: [height, width, channels],
-        largest: shrink == Shrink::Largest,
+        largest: downsample == Downsample::MaxPool,
         zeros,
     };
-    let apply = |x: &FlexTensor| {
-        let out = pad.forward(x.storage());
+    let forward = |x: &FlexTensor| {
         let [height, width, channels] = pad.out_shape();
-        as_tensor(out, images, [channels, height, width])
+        as_tensor(pad.forward(x.storage()), images, [channels, height, width])
     };
+    unary(
+        x,
+        forward,
+        |x| (pad, x),
+        |gradient, (pad, x)| {
+            let gradient = channels_last(gradient);
+            let [images, channels, height, width] = x.layout().shape().dims();
+            let found = pad.input_gradient(gradient.storage(), x.storage());
+            give_back(gradient);
+            give_back(x);
+            Some(as_tensor(found, images, [channels, height, width]))
+        },
+    )
+}
+
+/// See [`super::global_avg_pool`].
+pub fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
+    let shape @ [images, channels, height, width] = x.dims();
+    let forward = |x: &FlexTensor| {
+        let means = kernels::mean_pixels(x.storage(), height * width, channels);
+        let layout = Layout::contiguous(Shape::from([images, channels]));
+        FlexTensor::new(Bytes::from_elems(means), layout, DType::F32)
+    };
+    unary(
+        x,
+        forward,
+        |_| shape,
+        |gradient, [images, channels, height, width]| {
+            let gradient = contiguous(gradient);
+            let spread = kernels::spread_pixels(gradient.storage(), height * width, channels);
+            Some(as_tensor(spread, images, [channels, height, width]))
+        },
+    )
+}
+
+/// An operation on one map; on a device with autodiff it is recorded, with what `save` makes of the
+/// input.
+fn unary<const D: usize, S: Clone + Debug + Send + 'static>(
+    x: Tensor<4>,
+    forward: impl Fn(&FlexTensor) -> FlexTensor,
+    save: impl Fn(FlexTensor) -> S,
+    backward: fn(FlexTensor, S) -> Option<FlexTensor>,
+) -> Tensor<D> {
     if !x.device().is_autodiff() {
-        let x = channels_last(untraced(x));
-        return Tensor::from_primitive::<Flex>(apply(&x));
+        return Tensor::from_primitive::<Flex>(forward(&channels_last(untraced(x))));
     }
     let x = traced(x);
     let value = channels_last(x.primitive().clone());
-    let out = apply(&value);
-    Tensor::from_primitive::<Autodiff<Flex>>(record_one(Pad(pad), x, value, out))
+    let out = forward(&value);
+    let out = record(UnaryBackward(backward), [x.node()], save(value), out);
+    Tensor::from_primitive::<Autodiff<Flex>>(out)
 }
+
+/// A gradient on its way from one step to another.
+type Slot = Arc<Mutex<Option<FlexTensor>>>;
 
 /// See [`super::fork`].
 ///
@@ -164,42 +195,44 @@ pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
     let slot = Slot::default();
     let x = traced(x);
     let value = channels_last(x.primitive().clone());
-    let first = record_one(Join, x, slot.clone(), value.clone());
-    // A child of the first, so that it comes before it on the way back.
-    let second = record_one(Leave, first.clone(), slot, value);
+    let first = record(UnaryBackward(join), [x.node()], slot.clone(), value.clone());
+    // A child of the first, so that it comes before it in the backward pass.
+    let second = record(UnaryBackward(leave), [first.node()], slot, value);
     [first, second].map(Tensor::from_primitive::<Autodiff<Flex>>)
 }
 
-/// See [`super::mean`].
-pub fn mean(x: Tensor<4>) -> Tensor<2> {
-    let [images, channels, height, width] = x.dims();
-    let apply = |x: FlexTensor| {
-        let means = kernels::mean_pixels(channels_last(x).storage(), height * width, channels);
-        let layout = Layout::contiguous(Shape::from([images, channels]));
-        FlexTensor::new(Bytes::from_elems(means), layout, DType::F32)
+fn leave(gradient: FlexTensor, slot: Slot) -> Option<FlexTensor> {
+    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
+    None
+}
+
+fn join(gradient: FlexTensor, slot: Slot) -> Option<FlexTensor> {
+    let left = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(left) = left else {
+        return Some(gradient);
     };
-    if !x.device().is_autodiff() {
-        return Tensor::from_primitive::<Flex>(apply(untraced(x)));
-    }
-    let x = traced(x);
-    let means = apply(x.primitive().clone());
-    let means = record_one(Mean, x, [images, channels, height, width], means);
-    Tensor::from_primitive::<Autodiff<Flex>>(means)
+    let left = channels_last(left);
+    let [images, channels, height, width] = gradient.layout().shape().dims();
+    let mut sum = into_values(channels_last(gradient));
+    kernels::add(&mut sum, left.storage());
+    give_back(left);
+    Some(as_tensor(sum, images, [channels, height, width]))
 }
 
 /// See [`super::sgd`].
-pub fn sgd(update: Update, rates: Rates) -> [Tensor<1>; 2] {
+pub fn sgd(step: SgdStep, config: SgdConfig) -> [Tensor<1>; 2] {
     let numbers = |tensor: Tensor<1>| into_values(contiguous(untraced(tensor)));
-    let (weights, gradient) = (numbers(update.weights), numbers(update.gradient));
-    let velocity = update.velocity.map(numbers);
-    let rates = [rates.learning_rate, rates.momentum, rates.weight_decay];
-    kernels::sgd(weights, gradient, velocity, rates.map(|rate| rate as f32))
+    let (weights, gradient) = (numbers(step.weights), numbers(step.gradient));
+    let momentum_buffer = step.momentum_buffer.map(numbers);
+    let config = [config.learning_rate, config.momentum, config.weight_decay];
+    let config = config.map(|number| number as f32);
+    kernels::sgd(weights, gradient, momentum_buffer, config)
         .map(|values| Tensor::from_primitive::<Flex>(as_vector(values)))
 }
 
-fn geometry(x: &Tensor<4>, unit: &Unit) -> Geometry {
+fn geometry(x: &Tensor<4>, conv: &ConvBn) -> Geometry {
     let [images, channels, height, width] = x.dims();
-    let [filters, _, size, _] = unit.weights.dims();
+    let [filters, _, size, _] = conv.weights.dims();
     Geometry {
         images,
         channels,
@@ -207,6 +240,11 @@ fn geometry(x: &Tensor<4>, unit: &Unit) -> Geometry {
         width,
         filters,
         size,
-        stride: unit.stride,
+        stride: conv.stride,
     }
+}
+
+/// A layer's output, channels last, as a tensor.
+fn output(values: Vec<f32>, g: &Geometry) -> FlexTensor {
+    as_tensor(values, g.images, [g.filters, g.out_height(), g.out_width()])
 }

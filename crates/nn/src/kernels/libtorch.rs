@@ -1,10 +1,10 @@
-//! The layers on LibTorch, by LibTorch's own operations and its own way back.
+//! The layers on LibTorch, by LibTorch's own operations and its own backward pass.
 //!
 //! burn derives a convolution's gradients by other convolutions; LibTorch has kernels for them, which
 //! its bindings offer only through its own autograd. So LibTorch records the layers itself, and
-//! burn's graph lies over its graph: the first gradient that arrives from outside ([`mean`]'s, in the
-//! networks) sends LibTorch all the way back, which leaves each parameter's gradient with it; the
-//! steps of burn's graph hand these over, and an empty tensor to their predecessors.
+//! burn's graph lies over its graph: the first gradient that arrives from outside ([`global_avg_pool`]'s,
+//! in the networks) starts LibTorch's backward pass, which leaves each parameter's gradient with it;
+//! the steps of burn's graph hand these over, and an empty tensor to their predecessors.
 //!
 //! Unaware of devices' differences but for the order in memory, which is channels last on CPUs.
 
@@ -20,26 +20,23 @@ use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::Tensor;
 use tch::{Device, Tensor as Torch};
 
-use super::{Batch, Shrink, Then, Unit};
+use super::operands::{BatchStats, ConvBn, Downsample, Epilogue};
 
 /// burn's own type for a tensor with a gradient.
 type Traced = burn::backend::tensor::FloatTensor<Autodiff<LibTorch>>;
 
 /// See [`super::train`].
-pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
-    let [_, _, size, _] = unit.weights.dims();
-    let relu = !matches!(then, Then::Nothing);
+pub fn train(x: Tensor<4>, conv: ConvBn, epilogue: Epilogue) -> (Tensor<4>, BatchStats) {
+    let [_, _, size, _] = conv.weights.dims();
+    let (skip, relu) = epilogue.parts();
     let x = traced(x);
-    let parameters = [traced(unit.weights), traced(unit.scale), traced(unit.shift)];
-    let skip = match then {
-        Then::AddRelu(skip) => Some(traced(skip)),
-        _ => None,
-    };
+    let parameters = [traced(conv.weights), traced(conv.scale), traced(conv.shift)];
+    let skip = skip.map(traced);
     let start = Entry::of(&x);
     let [weights, scale, shift] = parameters
         .each_ref()
         .map(|parameter| leaf(&parameter.primitive().tensor));
-    let (stride, pad) = (unit.stride as i64, (size / 2) as i64);
+    let (stride, pad) = (conv.stride as i64, (size / 2) as i64);
     let map = start
         .tensor()
         .conv2d(&weights, None::<Torch>, [stride; 2], [pad; 2], [1; 2], 1);
@@ -53,7 +50,7 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
         Some(&unbiased),
         true,
         1.0,
-        unit.epsilon,
+        conv.epsilon,
     );
     let end = skip.as_ref().map(Entry::of);
     if let Some(end) = &end {
@@ -65,7 +62,7 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     let count = (map.numel() / scale.numel().max(1)) as f64;
     let variance = unbiased * ((count - 1.0) / count);
     let statistic = |value| Tensor::from_primitive::<Autodiff<LibTorch>>(Traced::new(value));
-    let kept = Kept {
+    let saved = SavedTensors {
         output: TchTensor::new(output.shallow_clone()),
         entries: [Some(start), end].map(|entry| entry.and_then(Entry::into_leaf)),
         parameters: [weights, scale, shift].map(TchTensor::new),
@@ -73,37 +70,37 @@ pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
     let output = TchTensor::new(output);
     let [weights, scale, shift] = parameters.each_ref().map(Traced::node);
     let output = match skip {
-        None => record(Layer, [x.node(), weights, scale, shift], kept, output),
+        None => record(Layer, [x.node(), weights, scale, shift], saved, output),
         Some(skip) => {
             let nodes = [x.node(), weights, scale, shift, skip.node()];
-            record(Layer, nodes, kept, output)
+            record(Layer, nodes, saved, output)
         }
     };
-    Batch {
-        output: Tensor::from_primitive::<Autodiff<LibTorch>>(output),
-        // A copy: LibTorch has kept the other for its way back, and callers may change theirs.
+    let batch = BatchStats {
+        // A copy: LibTorch has kept the other for its backward pass, and callers may change theirs.
         mean: statistic(TchTensor::new(mean.copy())),
         variance: statistic(TchTensor::new(variance)),
-    }
+    };
+    (Tensor::from_primitive::<Autodiff<LibTorch>>(output), batch)
 }
 
 /// See [`super::infer`]: the normalisation is folded into the weights.
 pub fn infer(
     x: Tensor<4>,
-    unit: Unit,
+    conv: ConvBn,
     mean: Tensor<1>,
     variance: Tensor<1>,
-    then: Then,
+    epilogue: Epilogue,
 ) -> Tensor<4> {
-    let [_, _, size, _] = unit.weights.dims();
-    let relu = !matches!(then, Then::Nothing);
-    let scale = untraced(unit.scale) / (untraced(variance) + unit.epsilon).sqrt();
-    let shift = untraced(unit.shift) - untraced(mean) * &scale;
-    let weights = untraced(unit.weights) * scale.view([-1, 1, 1, 1]);
-    let (stride, pad) = (unit.stride as i64, (size / 2) as i64);
+    let [_, _, size, _] = conv.weights.dims();
+    let (skip, relu) = epilogue.parts();
+    let scale = untraced(conv.scale) / (untraced(variance) + conv.epsilon).sqrt();
+    let shift = untraced(conv.shift) - untraced(mean) * &scale;
+    let weights = untraced(conv.weights) * scale.view([-1, 1, 1, 1]);
+    let (stride, pad) = (conv.stride as i64, (size / 2) as i64);
     let x = ordered(&untraced(x));
     let mut output = x.conv2d(&weights, Some(&shift), [stride; 2], [pad; 2], [1; 2], 1);
-    if let Then::AddRelu(skip) = then {
+    if let Some(skip) = skip {
         output += untraced(skip);
     }
     if relu {
@@ -113,12 +110,12 @@ pub fn infer(
 }
 
 /// See [`super::zero_pad`].
-pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
+pub fn zero_pad(x: Tensor<4>, downsample: Downsample, zeros: [usize; 2]) -> Tensor<4> {
     let [before, after] = zeros.map(|zeros| zeros as i64);
     let apply = |x: &Torch| {
-        let x = match shrink {
-            Shrink::EveryOther => x.slice(2, None, None, 2).slice(3, None, None, 2),
-            Shrink::Largest => x.max_pool2d([2; 2], [2; 2], [0; 2], [1; 2], false),
+        let x = match downsample {
+            Downsample::EveryOther => x.slice(2, None, None, 2).slice(3, None, None, 2),
+            Downsample::MaxPool => x.max_pool2d([2; 2], [2; 2], [0; 2], [1; 2], false),
         };
         x.constant_pad_nd([0, 0, 0, 0, before, after])
     };
@@ -129,17 +126,17 @@ pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
     let x = traced(x);
     let start = Entry::of(&x);
     let padded = apply(start.tensor());
-    let kept = Kept {
+    let saved = SavedTensors {
         output: TchTensor::new(padded.shallow_clone()),
         entries: [start.into_leaf(), None],
         parameters: [],
     };
-    let padded = record(Layer, [x.node()], kept, TchTensor::new(padded));
+    let padded = record(Layer, [x.node()], saved, TchTensor::new(padded));
     Tensor::from_primitive::<Autodiff<LibTorch>>(padded)
 }
 
-/// See [`super::mean`]: here LibTorch's graph ends.
-pub fn mean(x: Tensor<4>) -> Tensor<2> {
+/// See [`super::global_avg_pool`]: here LibTorch's graph ends.
+pub fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
     let apply = |x: &Torch| x.mean_dim([2_i64, 3].as_slice(), false, None);
     if !x.device().is_autodiff() {
         let means = apply(&untraced(x));
@@ -150,12 +147,12 @@ pub fn mean(x: Tensor<4>) -> Tensor<2> {
     let means = apply(start.tensor());
     // A copy: burn's operations on it must not become part of LibTorch's graph.
     let outside = TchTensor::new(means.detach().copy());
-    let kept = Kept {
+    let saved = SavedTensors {
         output: TchTensor::new(means),
         entries: [start.into_leaf(), None],
         parameters: [],
     };
-    let means = record(Layer, [x.node()], kept, outside);
+    let means = record(Layer, [x.node()], saved, outside);
     Tensor::from_primitive::<Autodiff<LibTorch>>(means)
 }
 
@@ -221,9 +218,9 @@ fn ordered(tensor: &Torch) -> Torch {
     }
 }
 
-/// What the way back needs.
+/// What the backward pass needs.
 #[derive(Clone, Debug)]
-struct Kept<const P: usize> {
+struct SavedTensors<const P: usize> {
     /// In LibTorch's graph.
     output: TchTensor,
     /// Inputs that LibTorch's graph begins with: the input, and the skip.
@@ -231,8 +228,8 @@ struct Kept<const P: usize> {
     parameters: [TchTensor; P],
 }
 
-impl<const P: usize> Kept<P> {
-    /// Gradients of input, parameters and skip, after LibTorch has gone back.
+impl<const P: usize> SavedTensors<P> {
+    /// Gradients of input, parameters and skip, after LibTorch's backward pass.
     fn backward(&self, gradient: TchTensor) -> Vec<TchTensor> {
         if gradient.tensor.numel() > 0 {
             (&self.output.tensor * gradient.tensor).sum(None).backward();
@@ -263,7 +260,7 @@ struct Layer;
 macro_rules! recorded_backward {
     ($parents:literal, $parameters:literal) => {
         impl Backward<LibTorch, $parents> for Layer {
-            type State = Kept<$parameters>;
+            type State = SavedTensors<$parameters>;
 
             fn backward(
                 self,
@@ -294,7 +291,7 @@ fn register(gradients: &mut Gradients, parent: NodeId, gradient: TchTensor) {
 fn record<const N: usize, S>(
     step: S,
     nodes: [NodeGuard; N],
-    kept: S::State,
+    saved: S::State,
     output: TchTensor,
 ) -> Traced
 where
@@ -305,7 +302,7 @@ where
         .compute_bound()
         .stateful()
     {
-        OpsKind::Tracked(prepared) => prepared.finish(kept, output),
+        OpsKind::Tracked(prepared) => prepared.finish(saved, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
 }

@@ -1,8 +1,8 @@
 //! The networks' layers as the backends compute them fastest: a convolution together with the batch
 //! normalisation, the sum and the ReLU that follow it, forward and backward.
 //!
-//! [`train`], [`infer`], [`zero_pad`], [`fork`], [`mean`] and [`sgd`] say what is computed; who
-//! computes it depends on the device of the input:
+//! [`train`], [`infer`], [`zero_pad`], [`fork`], [`global_avg_pool`] and [`sgd`] say what is computed;
+//! who computes it depends on the device of the input:
 //!
 //! - `flex`: our own kernels, which are the crate `kernels`, on channels-last memory.
 //! - `libtorch`: LibTorch's own operations with its own gradients.
@@ -15,42 +15,13 @@
 mod flex;
 #[cfg(feature = "tch")]
 mod libtorch;
+mod operands;
 mod portable;
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 
-/// A convolution without bias (padded so that stride 1 keeps the size) and its normalisation.
-pub struct Unit {
-    /// `[filters, channels, size, size]`, `size` odd.
-    pub weights: Tensor<4>,
-    pub stride: usize,
-    /// Batch normalisation's weight, `[filters]`.
-    pub scale: Tensor<1>,
-    /// Batch normalisation's bias, `[filters]`.
-    pub shift: Tensor<1>,
-    /// Added to the variance.
-    pub epsilon: f64,
-}
-
-/// What follows the normalisation.
-#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
-pub enum Then {
-    Nothing,
-    Relu,
-    /// The sum with a tensor of the output's shape, then the ReLU.
-    AddRelu(Tensor<4>),
-}
-
-/// A batch that was normalised with its own statistics.
-pub struct Batch {
-    /// `[images, filters, ⌈height / stride⌉, ⌈width / stride⌉]`
-    pub output: Tensor<4>,
-    /// Of each filter's values before normalisation; no gradient flows through it.
-    pub mean: Tensor<1>,
-    /// Biased, as the batch was normalised with; no gradient flows through it.
-    pub variance: Tensor<1>,
-}
+pub use operands::{BatchStats, ConvBn, Downsample, Epilogue, SgdConfig, SgdStep};
 
 /// Who computes.
 enum Route {
@@ -81,54 +52,45 @@ impl Route {
     }
 }
 
-/// Convolution and normalisation with the batch's statistics, on a device with autodiff.
-/// `x` is `[images, channels, height, width]`.
-pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
+/// Convolution and normalisation with the batch's statistics, on a device with autodiff:
+/// `[images, channels, height, width]` to `[images, filters, ⌈height / stride⌉, ⌈width / stride⌉]`.
+pub fn train(x: Tensor<4>, conv: ConvBn, epilogue: Epilogue) -> (Tensor<4>, BatchStats) {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
-        Route::Flex if flex::can(&unit) => flex::train(x, unit, then),
+        Route::Flex if flex::can(&conv) => flex::train(x, conv, epilogue),
         #[cfg(feature = "tch")]
-        Route::LibTorch => libtorch::train(x, unit, then),
-        _ => portable::train(x, unit, then),
+        Route::LibTorch => libtorch::train(x, conv, epilogue),
+        _ => portable::train(x, conv, epilogue),
     }
 }
 
-/// Convolution and normalisation with given statistics, on a device without autodiff.
-/// `x` is `[images, channels, height, width]`.
+/// Convolution and normalisation with given statistics, on a device without autodiff; shapes as in
+/// [`train`].
 pub fn infer(
     x: Tensor<4>,
-    unit: Unit,
+    conv: ConvBn,
     mean: Tensor<1>,
     variance: Tensor<1>,
-    then: Then,
+    epilogue: Epilogue,
 ) -> Tensor<4> {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
-        Route::Flex if flex::can(&unit) => flex::infer(x, unit, mean, variance, then),
+        Route::Flex if flex::can(&conv) => flex::infer(x, conv, mean, variance, epilogue),
         #[cfg(feature = "tch")]
-        Route::LibTorch => libtorch::infer(x, unit, mean, variance, then),
-        _ => portable::infer(x, unit, mean, variance, then),
+        Route::LibTorch => libtorch::infer(x, conv, mean, variance, epilogue),
+        _ => portable::infer(x, conv, mean, variance, epilogue),
     }
-}
-
-/// Which of 2 × 2 pixels stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shrink {
-    /// The first of the first row.
-    EveryOther,
-    /// The largest, channel by channel.
-    Largest,
 }
 
 /// One of each 2 × 2 pixels of `[images, channels, height, width]`, with channels of zeros before
 /// and after (the paper's option A, and a variant of it).
-pub fn zero_pad(x: Tensor<4>, shrink: Shrink, zeros: [usize; 2]) -> Tensor<4> {
+pub fn zero_pad(x: Tensor<4>, downsample: Downsample, zeros: [usize; 2]) -> Tensor<4> {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
-        Route::Flex => flex::zero_pad(x, shrink, zeros),
+        Route::Flex => flex::zero_pad(x, downsample, zeros),
         #[cfg(feature = "tch")]
-        Route::LibTorch => libtorch::zero_pad(x, shrink, zeros),
-        Route::Portable => portable::zero_pad(x, shrink, zeros),
+        Route::LibTorch => libtorch::zero_pad(x, downsample, zeros),
+        Route::Portable => portable::zero_pad(x, downsample, zeros),
     }
 }
 
@@ -142,44 +104,24 @@ pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
     }
 }
 
-/// The mean over all pixels (global average pooling): `[images, channels, height, width]` to
-/// `[images, channels]`.
-pub fn mean(x: Tensor<4>) -> Tensor<2> {
+/// The mean over all pixels: `[images, channels, height, width]` to `[images, channels]`.
+pub fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
-        Route::Flex => flex::mean(x),
+        Route::Flex => flex::global_avg_pool(x),
         #[cfg(feature = "tch")]
-        Route::LibTorch => libtorch::mean(x),
-        _ => portable::mean(x),
+        Route::LibTorch => libtorch::global_avg_pool(x),
+        _ => portable::global_avg_pool(x),
     }
 }
 
-/// The numbers of a step of stochastic gradient descent.
-#[derive(Clone, Copy, Debug)]
-pub struct Rates {
-    /// η
-    pub learning_rate: f64,
-    /// μ
-    pub momentum: f64,
-    /// λ
-    pub weight_decay: f64,
-}
-
-/// Weights `w`, their gradient `g` and their velocity `v`, none before the first step, outside of
-/// autodiff's graph.
-pub struct Update {
-    pub weights: Tensor<1>,
-    pub gradient: Tensor<1>,
-    pub velocity: Option<Tensor<1>>,
-}
-
 /// `v ← μ v + (g + λ w)` and `w ← w − η v`, in this order; `v` starts as the first gradient. Returns
-/// weights and velocity.
-pub fn sgd(update: Update, rates: Rates) -> [Tensor<1>; 2] {
-    match Route::of(&update.weights.device()) {
+/// weights and momentum buffer.
+pub fn sgd(step: SgdStep, config: SgdConfig) -> [Tensor<1>; 2] {
+    match Route::of(&step.weights.device()) {
         #[cfg(feature = "flex")]
-        Route::Flex => flex::sgd(update, rates),
-        _ => portable::sgd(update, rates),
+        Route::Flex => flex::sgd(step, config),
+        _ => portable::sgd(step, config),
     }
 }
 

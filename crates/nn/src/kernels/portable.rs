@@ -6,35 +6,35 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 
-use super::{Batch, Rates, Shrink, Then, Unit, Update};
+use super::operands::{BatchStats, ConvBn, Downsample, Epilogue, SgdConfig, SgdStep};
 
-pub fn train(x: Tensor<4>, unit: Unit, then: Then) -> Batch {
-    let map = convolve(x, unit.weights, unit.stride);
-    let batch = batch_norm_train(map, unit.scale, unit.shift, unit.epsilon);
-    Batch {
-        output: finish(batch.output, then),
-        mean: batch.mean,
-        variance: batch.variance,
-    }
+pub fn train(x: Tensor<4>, conv: ConvBn, epilogue: Epilogue) -> (Tensor<4>, BatchStats) {
+    let map = convolve(x, conv.weights, conv.stride);
+    let batch = batch_norm_train(map, conv.scale, conv.shift, conv.epsilon);
+    let (mean, variance) = (batch.mean, batch.variance);
+    (
+        finish(batch.output, epilogue),
+        BatchStats { mean, variance },
+    )
 }
 
 pub fn infer(
     x: Tensor<4>,
-    unit: Unit,
+    conv: ConvBn,
     mean: Tensor<1>,
     variance: Tensor<1>,
-    then: Then,
+    epilogue: Epilogue,
 ) -> Tensor<4> {
-    let map = convolve(x, unit.weights, unit.stride);
-    let map = batch_norm(map, unit.scale, unit.shift, mean, variance, unit.epsilon);
-    finish(map, then)
+    let map = convolve(x, conv.weights, conv.stride);
+    let map = batch_norm(map, conv.scale, conv.shift, mean, variance, conv.epsilon);
+    finish(map, epilogue)
 }
 
 /// Pooling single pixels skips the others.
-pub fn zero_pad(x: Tensor<4>, shrink: Shrink, [before, after]: [usize; 2]) -> Tensor<4> {
-    let size = match shrink {
-        Shrink::EveryOther => 1,
-        Shrink::Largest => 2,
+pub fn zero_pad(x: Tensor<4>, downsample: Downsample, [before, after]: [usize; 2]) -> Tensor<4> {
+    let size = match downsample {
+        Downsample::EveryOther => 1,
+        Downsample::MaxPool => 2,
     };
     let x = max_pool2d(x, MaxPoolOptions::new([size; 2]).with_stride([2; 2]));
     let [images, _, height, width] = x.dims();
@@ -45,41 +45,32 @@ pub fn zero_pad(x: Tensor<4>, shrink: Shrink, [before, after]: [usize; 2]) -> Te
     Tensor::cat(parts.into_iter().flatten().collect(), 1)
 }
 
-pub fn mean(x: Tensor<4>) -> Tensor<2> {
+pub fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
     let [images, channels, height, width] = x.dims();
     let means = x.reshape([images, channels, height * width]).mean_dim(2);
     means.reshape([images, channels])
 }
 
-pub fn sgd(update: Update, rates: Rates) -> [Tensor<1>; 2] {
-    let Update {
-        weights,
-        gradient,
-        velocity,
-    } = update;
-    let decayed = gradient + weights.clone().mul_scalar(rates.weight_decay);
-    let velocity = match velocity {
-        Some(velocity) => decayed + velocity.mul_scalar(rates.momentum),
+pub fn sgd(step: SgdStep, config: SgdConfig) -> [Tensor<1>; 2] {
+    let decayed = step.gradient + step.weights.clone().mul_scalar(config.weight_decay);
+    let momentum_buffer = match step.momentum_buffer {
+        Some(buffer) => decayed + buffer.mul_scalar(config.momentum),
         None => decayed,
     };
-    let weights = weights - velocity.clone().mul_scalar(rates.learning_rate);
-    [weights, velocity]
+    let weights = step.weights - momentum_buffer.clone().mul_scalar(config.learning_rate);
+    [weights, momentum_buffer]
 }
 
 fn convolve(x: Tensor<4>, weights: Tensor<4>, stride: usize) -> Tensor<4> {
     let pad = weights.dims()[2] / 2;
-    conv2d(
-        x,
-        weights,
-        None,
-        ConvOptions::new([stride; 2], [pad; 2], [1; 2], 1),
-    )
+    let options = ConvOptions::new([stride; 2], [pad; 2], [1; 2], 1);
+    conv2d(x, weights, None, options)
 }
 
-fn finish(map: Tensor<4>, then: Then) -> Tensor<4> {
-    match then {
-        Then::Nothing => map,
-        Then::Relu => relu(map),
-        Then::AddRelu(skip) => relu(map + skip),
+fn finish(map: Tensor<4>, epilogue: Epilogue) -> Tensor<4> {
+    match epilogue.parts() {
+        (Some(skip), _) => relu(map + skip),
+        (None, true) => relu(map),
+        (None, false) => map,
     }
 }

@@ -5,16 +5,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::*;
 use crate::device::Backend;
-use crate::draw::Draw;
 use crate::weights::read;
+use random::Draw;
 
 /// The operations under test, and those that they are held against.
 struct Operations {
-    train: fn(Tensor<4>, Unit, Then) -> Batch,
-    infer: fn(Tensor<4>, Unit, Tensor<1>, Tensor<1>, Then) -> Tensor<4>,
-    zero_pad: fn(Tensor<4>, Shrink, [usize; 2]) -> Tensor<4>,
+    train: fn(Tensor<4>, ConvBn, Epilogue) -> (Tensor<4>, BatchStats),
+    infer: fn(Tensor<4>, ConvBn, Tensor<1>, Tensor<1>, Epilogue) -> Tensor<4>,
+    zero_pad: fn(Tensor<4>, Downsample, [usize; 2]) -> Tensor<4>,
     fork: fn(Tensor<4>) -> [Tensor<4>; 2],
-    mean: fn(Tensor<4>) -> Tensor<2>,
+    global_avg_pool: fn(Tensor<4>) -> Tensor<2>,
 }
 
 const ROUTED: Operations = Operations {
@@ -22,7 +22,7 @@ const ROUTED: Operations = Operations {
     infer,
     zero_pad,
     fork,
-    mean,
+    global_avg_pool,
 };
 
 const PORTABLE: Operations = Operations {
@@ -30,7 +30,7 @@ const PORTABLE: Operations = Operations {
     infer: portable::infer,
     zero_pad: portable::zero_pad,
     fork: |x| [x.clone(), x],
-    mean: portable::mean,
+    global_avg_pool: portable::global_avg_pool,
 };
 
 fn backends() -> impl Iterator<Item = Backend> {
@@ -71,8 +71,8 @@ impl Parameters {
         }
     }
 
-    fn unit(&self) -> Unit {
-        Unit {
+    fn conv(&self) -> ConvBn {
+        ConvBn {
             weights: self.weights.clone(),
             stride: self.stride,
             scale: self.scale.clone(),
@@ -83,17 +83,17 @@ impl Parameters {
 }
 
 /// What a small network says of an input, and every gradient: two layers and their skip, then two
-/// that halve the maps beside `shrink` or, without it, a learned projection.
+/// that halve the maps beside `downsample` or, without it, a learned projection.
 fn network(
     operations: &Operations,
-    shrink: Option<Shrink>,
+    downsample: Option<Downsample>,
     device: &Device,
 ) -> Vec<(String, Vec<f32>)> {
     let Operations {
         train,
         zero_pad,
         fork,
-        mean,
+        global_avg_pool,
         ..
     } = operations;
     let x: Tensor<4> = tensor("x", [3, 16, 6, 8], device);
@@ -105,30 +105,30 @@ fn network(
         layer("d", [32, 32, 3, 3], 1),
         layer("e", [32, 16, 1, 1], 2),
     ];
-    let [a, b, c, d, e] = layers.each_ref().map(Parameters::unit);
+    let [a, b, c, d, e] = layers.each_ref().map(Parameters::conv);
     let [main, skip] = fork(x.clone());
-    let first = train(main, a, Then::Relu);
-    let y = train(first.output, b, Then::AddRelu(skip)).output;
+    let (first, batch) = train(main, a, Epilogue::Relu);
+    let y = train(first, b, Epilogue::AddRelu(skip)).0;
     let [main, skip] = fork(y);
-    let y = train(main, c, Then::Relu).output;
-    let skip = match shrink {
-        Some(shrink) => zero_pad(skip, shrink, [5, 11]),
-        None => train(skip, e, Then::Nothing).output,
+    let y = train(main, c, Epilogue::Relu).0;
+    let skip = match downsample {
+        Some(downsample) => zero_pad(skip, downsample, [5, 11]),
+        None => train(skip, e, Epilogue::Identity).0,
     };
-    let y = train(y, d, Then::AddRelu(skip)).output;
-    let means = mean(y);
+    let y = train(y, d, Epilogue::AddRelu(skip)).0;
+    let means = global_avg_pool(y);
     let slope: Tensor<2> = Tensor::from_inner(tensor("slope", [3, 32], &device.clone().inner()));
     let gradients = (means.clone() * slope).sum().backward();
     let mut found = vec![
         ("means".to_owned(), read(means.inner()).unwrap()),
-        ("mean".to_owned(), read(first.mean.inner()).unwrap()),
-        ("variance".to_owned(), read(first.variance.inner()).unwrap()),
+        ("mean".to_owned(), read(batch.mean.inner()).unwrap()),
+        ("variance".to_owned(), read(batch.variance.inner()).unwrap()),
         ("x".to_owned(), read(x.grad(&gradients).unwrap()).unwrap()),
     ];
     for (index, layer) in layers
         .iter()
         .enumerate()
-        .take(if shrink.is_some() { 4 } else { 5 })
+        .take(if downsample.is_some() { 4 } else { 5 })
     {
         let vectors = [layer.scale.grad(&gradients), layer.shift.grad(&gradients)];
         let [scale, shift] = vectors.map(|gradient| read(gradient.unwrap()).unwrap());
@@ -155,12 +155,20 @@ fn close(found: &[f32], expected: &[f32], what: &str) {
 #[test]
 fn every_backend_trains_as_burns_own_operations_do() {
     let reference = Backend::Flex.open().unwrap().autodiff();
-    for shrink in [Some(Shrink::EveryOther), Some(Shrink::Largest), None] {
-        let expected = network(&PORTABLE, shrink, &reference);
+    for downsample in [
+        Some(Downsample::EveryOther),
+        Some(Downsample::MaxPool),
+        None,
+    ] {
+        let expected = network(&PORTABLE, downsample, &reference);
         for backend in backends() {
-            let found = network(&ROUTED, shrink, &backend.open().unwrap().autodiff());
+            let found = network(&ROUTED, downsample, &backend.open().unwrap().autodiff());
             for ((name, found), (_, expected)) in found.iter().zip(&expected) {
-                close(found, expected, &format!("{name} on {backend}, {shrink:?}"));
+                close(
+                    found,
+                    expected,
+                    &format!("{name} on {backend}, {downsample:?}"),
+                );
             }
         }
     }
@@ -172,7 +180,7 @@ fn every_backend_infers_as_burns_own_operations_do() {
         let Operations {
             infer,
             zero_pad,
-            mean,
+            global_avg_pool,
             ..
         } = operations;
         let layer = Parameters::new("a", [32, 5, 3, 3], 2, device);
@@ -182,18 +190,18 @@ fn every_backend_infers_as_burns_own_operations_do() {
         };
         let x: Tensor<4> = tensor("x", [3, 5, 7, 8], device);
         let skips = [
-            Then::Nothing,
-            Then::Relu,
-            Then::AddRelu(tensor("skip", [3, 32, 4, 4], device)),
+            Epilogue::Identity,
+            Epilogue::Relu,
+            Epilogue::AddRelu(tensor("skip", [3, 32, 4, 4], device)),
         ];
-        let layers = skips.map(|then| {
+        let layers = skips.map(|epilogue| {
             let (means, variance) = statistics();
-            read(infer(x.clone(), layer.unit(), means, variance, then)).unwrap()
+            read(infer(x.clone(), layer.conv(), means, variance, epilogue)).unwrap()
         });
-        let padded = read(zero_pad(x.clone(), Shrink::EveryOther, [1, 2])).unwrap();
+        let padded = read(zero_pad(x.clone(), Downsample::EveryOther, [1, 2])).unwrap();
         layers
             .into_iter()
-            .chain([padded, read(mean(x.clone())).unwrap()])
+            .chain([padded, read(global_avg_pool(x.clone())).unwrap()])
             .collect()
     };
     let expected = outputs(&PORTABLE, &Backend::Flex.open().unwrap());
@@ -207,22 +215,23 @@ fn every_backend_infers_as_burns_own_operations_do() {
 
 #[test]
 fn every_backend_takes_a_step_of_sgd_as_burns_own_operations_do_bit_by_bit() {
-    let rates = Rates {
+    let config = SgdConfig {
         learning_rate: 0.1,
         momentum: 0.9,
         weight_decay: 1e-4,
     };
-    // Two steps: the first has no velocity yet.
-    let steps = |sgd: fn(Update, Rates) -> [Tensor<1>; 2], device: &Device| {
-        let update = |weights, velocity, gradient| Update {
+    // Two steps: the first has no momentum_buffer yet.
+    let steps = |sgd: fn(SgdStep, SgdConfig) -> [Tensor<1>; 2], device: &Device| {
+        let update = |weights, momentum_buffer, gradient| SgdStep {
             weights,
             gradient: tensor(gradient, [1_000], device),
-            velocity,
+            momentum_buffer,
         };
         let start = tensor("weights", [1_000], device);
-        let [weights, velocity] = sgd(update(start, None, "first"), rates);
-        let [weights, velocity] = sgd(update(weights, Some(velocity), "second"), rates);
-        [weights, velocity].map(|values| read(values).unwrap())
+        let [weights, momentum_buffer] = sgd(update(start, None, "first"), config);
+        let [weights, momentum_buffer] =
+            sgd(update(weights, Some(momentum_buffer), "second"), config);
+        [weights, momentum_buffer].map(|values| read(values).unwrap())
     };
     let expected = steps(portable::sgd, &Backend::Flex.open().unwrap());
     for backend in backends() {

@@ -5,10 +5,8 @@
 //! Integer arithmetic and a counter-based generator throughout: an image depends on (seed, split,
 //! index) alone and is the same on every machine. Unaware of files.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
 use cifar::{CHANNELS, CLASSES, IMAGE, PLANE, SIDE};
+use random::Draw;
 
 /// The classes in the order of their labels.
 pub const NAMES: [&str; CLASSES] = [
@@ -43,11 +41,18 @@ pub enum Split {
 /// # Panics
 /// If `label` is not below [`CLASSES`].
 pub fn draw(seed: u64, split: Split, index: u32, label: usize) -> Vec<u8> {
-    let mut draws = Draws::new(seed, split, index);
-    let figure = Figure::random(&mut draws, label);
-    let (front, back) = colours(&mut draws);
+    let draw = &mut Draw::keyed(
+        seed,
+        match split {
+            Split::Train => "fig6 scene train",
+            Split::Test => "fig6 scene test ",
+        },
+        index.into(),
+    );
+    let figure = Figure::random(draw, label);
+    let (front, back) = colours(draw);
     let slopes: [[i32; 2]; CHANNELS] =
-        std::array::from_fn(|_| std::array::from_fn(|_| draws.within(SLOPE)));
+        std::array::from_fn(|_| std::array::from_fn(|_| within(draw, SLOPE)));
 
     let mut image = vec![0; IMAGE];
     for channel in 0..CHANNELS {
@@ -61,7 +66,7 @@ pub fn draw(seed: u64, split: Split, index: u32, label: usize) -> Vec<u8> {
                     let [along, down] = slopes[channel];
                     back[channel] + (along * (column - 16) + down * (row - 16)) / SIDE as i32
                 };
-                let noisy = value + (draws.within(NOISE) + draws.within(NOISE)) / 2;
+                let noisy = value + (within(draw, NOISE) + within(draw, NOISE)) / 2;
                 // Clamped to the range of a byte.
                 image[channel * PLANE + y * SIDE + x] = noisy.clamp(0, 255) as u8;
             }
@@ -71,10 +76,10 @@ pub fn draw(seed: u64, split: Split, index: u32, label: usize) -> Vec<u8> {
 }
 
 /// Two colours that differ by [`CONTRAST`] in brightness, either of them the brighter one.
-fn colours(draws: &mut Draws) -> ([i32; CHANNELS], [i32; CHANNELS]) {
+fn colours(draw: &mut Draw) -> ([i32; CHANNELS], [i32; CHANNELS]) {
     loop {
         let [front, back]: [[i32; CHANNELS]; 2] =
-            std::array::from_fn(|_| std::array::from_fn(|_| draws.below(256) as i32));
+            std::array::from_fn(|_| std::array::from_fn(|_| draw.below_u32(256) as i32));
         // More than half of all pairs differ enough, so this ends soon.
         if (front.iter().sum::<i32>() - back.iter().sum::<i32>()).abs() >= 3 * CONTRAST {
             return (front, back);
@@ -96,23 +101,23 @@ struct Figure {
 }
 
 impl Figure {
-    fn random(draws: &mut Draws, label: usize) -> Figure {
+    fn random(draw: &mut Draw, label: usize) -> Figure {
         assert!(label < CLASSES, "labels run from 0 to 9");
         let texture = label >= 5;
         let radius = if texture {
-            22 + draws.below(10) as i32
+            22 + draw.below_u32(10) as i32
         } else {
-            15 + draws.below(12) as i32
+            15 + draw.below_u32(12) as i32
         };
         // Figures stay inside but for a pixel or two, textures may run over the border.
         let free = (32 - radius + 4).max(4).unsigned_abs();
         Figure {
             label,
-            centre: std::array::from_fn(|_| 31 + draws.within(free)),
+            centre: std::array::from_fn(|_| 31 + within(draw, free)),
             radius,
-            width: 2 + draws.below(3) as i32,
-            phase: std::array::from_fn(|_| draws.below(32) as i32),
-            mirrored: draws.below(2) == 1,
+            width: 2 + draw.below_u32(3) as i32,
+            phase: std::array::from_fn(|_| draw.below_u32(32) as i32),
+            mirrored: draw.below_u32(2) == 1,
         }
     }
 
@@ -145,30 +150,7 @@ impl Figure {
     }
 }
 
-/// The random numbers of one image.
-struct Draws(ChaCha8Rng);
-
-impl Draws {
-    fn new(seed: u64, split: Split, index: u32) -> Draws {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..24].copy_from_slice(match split {
-            Split::Train => b"fig6 scene train",
-            Split::Test => b"fig6 scene test ",
-        });
-        let mut generator = ChaCha8Rng::from_seed(key);
-        generator.set_stream(index.into());
-        Draws(generator)
-    }
-
-    /// Uniform below `bound` (up to 2⁻³² × `bound`).
-    fn below(&mut self, bound: u32) -> u32 {
-        // The product's upper half is below `bound`.
-        ((u64::from(self.0.next_u32()) * u64::from(bound)) >> 32) as u32
-    }
-
-    /// Uniform from −`bound` to `bound`, which is small.
-    fn within(&mut self, bound: u32) -> i32 {
-        self.below(2 * bound + 1) as i32 - bound as i32
-    }
+/// Uniform from −`bound` to `bound`, which is small.
+fn within(draw: &mut Draw, bound: u32) -> i32 {
+    draw.below_u32(2 * bound + 1) as i32 - bound as i32
 }

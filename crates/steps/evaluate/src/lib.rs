@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use cifar::{CLASSES, Images};
+use nn::architecture::Architecture;
 use nn::augment::Normalise;
+use nn::classification::{errors, percent};
 use nn::device::Backend;
-use nn::predict::{errors, percent, predict};
-use nn::resnet::Architecture;
+use nn::predict::predict;
 use nn::weights;
 use records::{ClassErrors, Evaluation};
 use step::{Context, Interrupted};

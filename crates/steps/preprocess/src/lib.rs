@@ -6,12 +6,11 @@
 use std::fs::File;
 
 use anyhow::{Context as _, Result, ensure};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{Data, Validation};
 use cifar::Images;
+use random::Draw;
 use records::Dataset;
 use step::{Context, Progress, grouped};
 
@@ -100,18 +99,12 @@ impl Split {
             grouped(params.validation.into()),
             grouped(images as u64),
         );
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&params.split_seed.to_le_bytes());
-        key[8..18].copy_from_slice(b"fig6 split");
-        let mut generator = ChaCha8Rng::from_seed(key);
-        // Fisher and Yates's shuffle, as far as it is needed. Our own, because a library's may
-        // draw differently in its next version.
+        let mut draw = Draw::keyed(params.split_seed, "fig6 split", 0);
+        // Fisher and Yates's shuffle, as far as it is needed.
         let mut order: Vec<usize> = (0..images).collect();
         for place in 0..validation {
-            let left = (images - place) as u128;
-            // The product's upper half is below `left`.
-            let step = ((u128::from(generator.next_u64()) * left) >> 64) as usize;
-            order.swap(place, place + step);
+            let step = draw.below((images - place) as u64);
+            order.swap(place, place + step as usize);
         }
         let mut train = order.split_off(validation);
         train.sort_unstable();

@@ -3,27 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
 
 use cifar::Images;
 use nn::checkpoint::Checkpoints;
 use nn::device::{BURN_VERSION, Backend};
-use nn::fit::{self, Data, Observation, Sight, Subject, Surroundings, Trained, fit};
-use nn::recipe::Recipe;
-use nn::resnet::Architecture;
+use nn::fit::{Data, InterruptedTraining, Observation, TrainEnv, TrainEvent, Trained, fit};
 use nn::weights;
 use records::Training;
 use step::{Context, Interrupted, Progress};
 
 /// What a training depends on beside its input files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Params {
-    pub architecture: Architecture,
-    /// Seed of initial weights, shuffling and augmentation.
-    pub seed: u64,
-    pub recipe: Recipe,
-}
+pub use nn::fit::TrainConfig as Params;
 
 /// The files that [`run`] writes.
 pub const OUTPUTS: &[&str] = &["metrics.jsonl", "weights.safetensors", "training.json"];
@@ -62,24 +52,20 @@ pub fn run(
         classes: &classes,
     };
     let trained = fit(
-        Subject {
-            architecture: &params.architecture,
-            recipe: &params.recipe,
-            seed: params.seed,
-        },
+        params,
         data,
-        &mut Surroundings {
+        &mut TrainEnv {
             backend,
             checkpoints: Some(&checkpoints),
             stop: context.stop,
-            observe: &mut |sight| match sight {
-                Sight::Note(note) => progress(Progress::Note(note)),
-                Sight::Progress(seen) => progress(progress_of(seen)),
-                Sight::Metrics(_) => {}
+            observe: &mut |event| match event {
+                TrainEvent::Note(note) => progress(Progress::Note(note)),
+                TrainEvent::Progress(seen) => progress(progress_of(seen)),
+                TrainEvent::Metrics(_) => {}
             },
         },
     );
-    let trained = trained.map_err(|error| match error.is::<fit::Interrupted>() {
+    let trained = trained.map_err(|error| match error.is::<InterruptedTraining>() {
         true => error.context(Interrupted),
         false => error,
     })?;

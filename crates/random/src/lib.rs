@@ -1,9 +1,8 @@
 //! Random numbers by address: what is drawn for one purpose depends on its address alone, never
 //! on what else was drawn, in which order or on which thread.
 //!
-//! The key of a ChaCha8 generator is the digest of the address. Numbers are made from its words
-//! here, so that no other crate's choice of algorithm can change them. Unaware of what they are
-//! used for.
+//! The generator is ChaCha8. Numbers are made from its words here, so that no other crate's choice
+//! of algorithm can change them. Unaware of what they are used for.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -12,7 +11,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 pub struct Draw(ChaCha8Rng);
 
 impl Draw {
-    /// The stream at the address (`purpose`, `numbers`).
+    /// The stream at the address (`purpose`, `numbers`): its digest is the generator's key.
     pub fn at(purpose: &str, numbers: &[u64]) -> Draw {
         let mut hasher = blake3::Hasher::new_derive_key("fig6 2026 random numbers by address");
         hasher.update(&(purpose.len() as u64).to_le_bytes());
@@ -23,10 +22,26 @@ impl Draw {
         Draw(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
     }
 
+    /// Stream `stream` under the key `seed` and `label`, a label of at most 24 bytes. Splits and
+    /// generated images are drawn so: [`Draw::at`] would give them other bytes.
+    pub fn keyed(seed: u64, label: &str, stream: u64) -> Draw {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..][..label.len()].copy_from_slice(label.as_bytes());
+        let mut generator = ChaCha8Rng::from_seed(key);
+        generator.set_stream(stream);
+        Draw(generator)
+    }
+
     /// A number below `bound`, each equally likely up to one part in 2^64 / `bound`; 0 where
     /// `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.0.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// The same from half as many random bits: equally likely up to one part in 2^32 / `bound`.
+    pub fn below_u32(&mut self, bound: u32) -> u32 {
+        ((u64::from(self.0.next_u32()) * u64::from(bound)) >> 32) as u32
     }
 
     /// True or false, equally likely.
@@ -73,6 +88,21 @@ mod tests {
             assert!(all[i + 1..].iter().all(|b| a != b), "{all:?}");
         }
         assert_eq!(first("a", &[0, 1]), all[0]);
+    }
+
+    #[test]
+    fn seed_label_and_stream_each_give_unrelated_numbers() {
+        let first = |seed, label, stream| Draw::keyed(seed, label, stream).below_u32(u32::MAX);
+        let all = [
+            first(0, "a", 0),
+            first(1, "a", 0),
+            first(0, "b", 0),
+            first(0, "a", 1),
+        ];
+        for (i, a) in all.iter().enumerate() {
+            assert!(all[i + 1..].iter().all(|b| a != b), "{all:?}");
+        }
+        assert_eq!(first(0, "a", 0), all[0]);
     }
 
     #[test]
