@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::{Check, Level, Status};
+use super::check::{Check, Level, Status};
 use crate::plan::{Bases, Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
 use crate::run::{self, Computed, Executor, Stopped, Task};

@@ -5,9 +5,9 @@
 
 use serde_json::json;
 
+use super::check::{Check, Level, Status};
 use super::judge::judge;
 use super::measured::error;
-use super::{Check, Level, Status};
 use crate::pipeline::Metric;
 use crate::pipeline::{Claims, Experiment};
 use statistics::{Sample, Verdict};

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use rayon::prelude::*;
 
-use super::{Check, Level, Status};
+use super::check::{Check, Level, Status};
 use crate::bundle::{Contents, is_image};
 use crate::plan::{Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::{Check, Level, Status};
+use super::check::{Check, Level, Status};
 use crate::pipeline::{Experiment, Hole};
 use crate::plan::{Bases, Graph, Input, Step};
 use crate::report::PIPELINE;

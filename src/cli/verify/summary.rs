@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::level;
 use crate::verify::{Check, Level, Status, overall};
+use markdown::row;
 
 /// The page, with a final newline.
 pub fn page(checks: &[Check]) -> String {
@@ -20,11 +21,10 @@ pub fn page(checks: &[Check]) -> String {
     }
     for level in Level::ALL {
         if level::of(checks, level).next().is_some() {
-            let counts = [Status::Passed, Status::Undecided, Status::Failed]
-                .map(|status| level::count(checks, level, status));
-            let [passed, undecided, failed] = counts;
-            let name = level.name();
-            let _ = writeln!(page, "| {name} | {passed} | {undecided} | {failed} |");
+            let count = |status| level::count(checks, level, status).to_string();
+            let [passed, undecided, failed] =
+                [Status::Passed, Status::Undecided, Status::Failed].map(count);
+            page += &row([level.name(), &passed, &undecided, &failed]);
         }
     }
     for (status, title) in [(Status::Failed, "Failed"), (Status::Undecided, "Undecided")] {
@@ -47,33 +47,11 @@ fn table(checks: &[Check], status: Status) -> Option<String> {
     let mut table = String::new();
     for level in Level::ALL {
         for check in level::of(checks, level).filter(|check| check.status == status) {
-            let _ = writeln!(
-                table,
-                "| {} | {} | {} |",
-                level.name(),
-                cell(&check.name),
-                cell(&check.message)
-            );
+            table += &row([level.name(), &check.name, &check.message]);
         }
     }
     let header = "| level | check | found |\n| --- | --- | --- |\n";
     (!table.is_empty()).then(|| format!("{header}{table}"))
-}
-
-/// A plain text as a cell of a table: in one line, and nothing in it means anything in Markdown.
-fn cell(text: &str) -> String {
-    let mut cell = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_control() || letter == '\u{2028}' || letter == '\u{2029}' {
-            cell.push(' ');
-            continue;
-        }
-        if "\\`*_[]<>|~&$#".contains(letter) {
-            cell.push('\\');
-        }
-        cell.push(letter);
-    }
-    cell
 }
 
 #[cfg(test)]
@@ -108,7 +86,7 @@ mod tests {
 
 | level | check | found |
 | --- | --- | --- |
-| documents | README.md:12 | says 8 \\| 9 and \\<b\\> |
+| documents | README.md:12 | says 8 \\| 9 and &lt;b&gt; |
 
 ### Undecided
 
@@ -155,7 +133,7 @@ mod tests {
             "</details>\r\n\n| x | \\| `c`",
         );
         let page = page(&[check]);
-        let row = "| lock | a b | \\</details\\>   \\| x \\| \\\\\\| \\`c\\` |\n";
+        let row = "| lock | a b | &lt;/details&gt;   \\| x \\| \\\\\\| \\`c\\` |\n";
         assert!(page.contains(row), "{page}");
     }
 }

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::examples::{Core, TABLE};
+use std::path::Path;
+
 use super::*;
+use table::Results;
 
 const CORE: Core = Core { holes: false };
 
