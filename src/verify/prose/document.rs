@@ -94,9 +94,8 @@ impl Document {
     /// Its marks, and what is wrong with them, in the order of the text.
     pub fn marks(&self) -> Vec<Result<Mark, Fault>> {
         let events = match self.syntax {
-            Syntax::Markdown => html::events_in_markdown(&self.text),
-            Syntax::Html => html::events(&self.text),
             Syntax::Latex => latex::events(&self.text),
+            syntax => html::events(&self.text, syntax == Syntax::Markdown),
         };
         let lines = Lines::of(&self.text);
         let mut marks: Vec<(usize, Result<Mark, String>)> = Vec::new();

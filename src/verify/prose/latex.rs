@@ -3,10 +3,6 @@
 //!
 //! What lies in other comments and in `verbatim` is text about marks.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::event::{Event, NAME, Opening};
 
 /// The macro of a mark within a line.
@@ -15,29 +11,29 @@ const MACRO: &str = "\\figsix";
 /// Environments whose text is shown as it is.
 const VERBATIM: [&str; 5] = ["verbatim", "verbatim*", "lstlisting", "minted", "comment"];
 
-/// A comment, or a command: a word or a single sign, as in `\%`.
-static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"%[^\n]*|\\([a-zA-Z]+|(?s:.))").expect("the pattern is fixed and right")
-});
-
 /// The marks of a text, in its order.
 pub fn events(text: &str) -> Vec<Event> {
     let mut events = Vec::new();
     let mut done = 0;
-    while let Some(token) = TOKEN.find_at(text, done) {
-        let (at, end) = (token.start(), token.end());
-        done = match token.as_str() {
+    while let Some(found) = text[done..].find(['%', '\\']) {
+        let at = done + found;
+        let rest = &text[at..];
+        if rest.starts_with('%') {
+            let line = rest.split('\n').next().unwrap_or_default();
+            let end = at + line.trim_end_matches('\r').len();
+            events.extend(Event::of(line.trim_start_matches('%'), at, end, true));
+            done = at + line.len();
+            continue;
+        }
+        let after = rest[1..].trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+        let end = text.len() - after.len();
+        done = match &text[at..end] {
+            // A single sign, as in `\%`.
+            "\\" => end + after.chars().next().map_or(0, char::len_utf8),
             MACRO => mark(text, at, end, &mut events),
-            "\\verb" => end + shown(&text[end..]).unwrap_or(0),
+            "\\verb" => end + shown(after).unwrap_or(0),
             "\\begin" => environment(text, at, end, &mut events),
-            token => {
-                let comment = token
-                    .strip_prefix('%')
-                    .map(|line| line.trim_start_matches('%'));
-                let end = at + token.trim_end_matches('\r').len();
-                events.extend(comment.and_then(|comment| Event::of(comment, at, end, true)));
-                at + token.len()
-            }
+            _ => end,
         };
     }
     events

@@ -22,56 +22,30 @@ const THOUSANDS: &[&str] = &[
     "&thinsp;",
 ];
 
-/// A number with its separator of decimals and these, in this order.
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"[0-9]+(?:(\{,\}|[.,])([0-9]+))?"));
+/// Plus or minus, in the ways in which people write it.
+const PLUS_MINUS: &[&str] = &["±", "\\pm", "\\textpm", "+/-", "+-", "&plusmn;", "&pm;"];
 
-/// A whole number between what only changes its looks.
-static COUNT: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"^[\s*_`$]*([0-9](?:.*[0-9])?)[\s*_`$]*$"));
+/// What may stand between a number and its `%` or plus or minus.
+const BLANKS: &[&str] = &["\\,", "~", "{", "}", "&nbsp;", "&thinsp;"];
 
-/// A number with decimals, maybe in percent.
-static PERCENT: LazyLock<Regex> = LazyLock::new(|| shape(""));
-
-/// Two of them, with plus or minus between them in one of the ways in which people write it.
-static MEAN_AND_STD: LazyLock<Regex> = LazyLock::new(|| {
-    let between = r"(?:[\s*_`$~{}]|\\,)*";
-    let sign = r"(?:±|\\pm|\\textpm|\+/-|\+-|&plusmn;|&pm;)";
-    shape(&format!("{between}{sign}{between}{}", NUMBER.as_str()))
+/// A number: its point and its decimals.
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"[0-9]+(?:(\{,\}|[.,])([0-9]+))?").expect("the pattern is fixed and right")
 });
-
-/// A number and more behind it, then maybe `%`, between what only changes their looks.
-fn shape(more: &str) -> Regex {
-    let unit = r"(?:[\s*_`$]*(?:\\,|~|&nbsp;|&thinsp;)*\\?%)?";
-    let number = NUMBER.as_str();
-    pattern(&format!(r"^[\s*_`$]*{number}{more}{unit}[\s*_`$]*$"))
-}
-
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("the pattern is fixed and right")
-}
 
 /// The value in the form of the text that stands there. Where that is no such number, in the usual
 /// form, with the decimals of the first number in it, and with this sign between mean and deviation.
 pub fn like(there: &str, value: Value, plus_minus: &str) -> String {
     let core = there.trim();
-    let (lead, rest) = there.split_at(there.len() - there.trim_start().len());
-    let trail = &rest[core.len()..];
-    let first = NUMBER.captures(core);
-    let core = match value {
-        Value::Count(count) => fitting_count(core, count).unwrap_or_else(|| grouped(count)),
-        Value::Percent(percent) => match PERCENT.is_match(core) {
-            true => with_numbers(core, &[percent]),
-            false => decimal(percent, first.as_ref()),
-        },
-        Value::MeanAndStd(mean, std) => match MEAN_AND_STD.is_match(core) {
-            true => with_numbers(core, &[mean, std]),
-            false => {
-                let [mean, std] = [mean, std].map(|number| decimal(number, first.as_ref()));
-                format!("{mean} {plus_minus} {std}")
-            }
-        },
+    let new = match value {
+        Value::Count(count) => like_count(core, count).unwrap_or_else(|| grouped(count)),
+        Value::Percent(percent) => like_decimals(core, &[percent], ""),
+        Value::MeanAndStd(mean, std) => {
+            like_decimals(core, &[mean, std], &format!(" {plus_minus} "))
+        }
     };
-    format!("{lead}{core}{trail}")
+    let (lead, rest) = there.split_at(there.len() - there.trim_start().len());
+    format!("{lead}{new}{}", &rest[core.len()..])
 }
 
 /// Whether any number stands there.
@@ -79,14 +53,45 @@ pub fn is_there(text: &str) -> bool {
     NUMBER.is_match(text)
 }
 
-/// A text with other numbers, each in the form of the one in its place.
-fn with_numbers(text: &str, numbers: &[f64]) -> String {
-    let mut numbers = numbers.iter();
-    let new = NUMBER.replace_all(text, |form: &Captures| {
-        let number = numbers.next().expect("the text has as many numbers");
-        decimal(*number, Some(form))
-    });
-    new.into_owned()
+/// Whether a letter only changes how a number looks. No sign is among them.
+fn decorates(letter: char) -> bool {
+    letter.is_whitespace() || "*_`$".contains(letter)
+}
+
+/// Numbers in the form of a text that is as many already, each in that of the one in its place; otherwise all
+/// in that of the first, with a separator between them.
+fn like_decimals(text: &str, numbers: &[f64], separator: &str) -> String {
+    let mut left = numbers.iter();
+    if decimals_in(text) == numbers.len() {
+        let like = |form: &Captures| {
+            left.next()
+                .map_or_else(String::new, |&number| decimal(number, Some(form)))
+        };
+        return NUMBER.replace_all(text, like).into_owned();
+    }
+    let form = NUMBER.captures(text);
+    let new: Vec<String> = left.map(|&number| decimal(number, form.as_ref())).collect();
+    new.join(separator)
+}
+
+/// How many numbers a text is: one, two with plus or minus between them, or none if it says anything else.
+fn decimals_in(text: &str) -> usize {
+    let inner = text.trim_matches(decorates);
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    if !inner.starts_with(is_digit) || !inner.ends_with(|end| is_digit(end) || end == '%') {
+        return 0;
+    }
+    let mut shape = NUMBER.replace_all(inner, "0").replace("\\%", "%");
+    for blank in BLANKS {
+        shape = shape.replace(blank, "");
+    }
+    shape.retain(|letter| !decorates(letter));
+    let shape = shape.strip_suffix('%').unwrap_or(&shape);
+    match shape {
+        "0" => 1,
+        _ if PLUS_MINUS.iter().any(|sign| shape == format!("0{sign}0")) => 2,
+        _ => 0,
+    }
 }
 
 /// A number in the form of another one.
@@ -94,37 +99,29 @@ fn decimal(number: f64, form: Option<&Captures>) -> String {
     let decimals = form.map_or(DECIMALS, |form| {
         form.get(2).map_or(0, |digits| digits.len())
     });
-    let point = form
-        .and_then(|form| form.get(1))
-        .map_or(".", |point| point.as_str());
+    let point = form.and_then(|form| form.get(1));
     let number = format!("{number:.0$}", decimals.min(MOST_DECIMALS));
-    number.replace('.', point)
+    number.replace('.', point.map_or(".", |point| point.as_str()))
 }
 
 /// A count in the form of a text that is one already.
-fn fitting_count(text: &str, count: u64) -> Option<String> {
-    let found = COUNT.captures(text)?.get(1)?;
-    let number = found.as_str();
-    let groups: Vec<&str> = number
-        .split(|letter: char| !letter.is_ascii_digit())
-        .filter(|group| !group.is_empty())
-        .collect();
-    let separator = match groups[..] {
+fn like_count(text: &str, count: u64) -> Option<String> {
+    let old = text.trim_matches(decorates);
+    let is_other = |letter: char| !letter.is_ascii_digit();
+    let (first, rest) = old.split_at(old.find(is_other).unwrap_or(old.len()));
+    let separator = match (first.len(), rest) {
+        (0, _) => return None,
         // Too small to tell.
-        [one] if one.len() < 4 => ",",
-        [_] => "",
-        [first, second, ..] => {
-            &number[first.len()..number[first.len()..].find(second)? + first.len()]
+        (..4, "") => ",",
+        (_, "") => "",
+        (_, rest) => {
+            let mut known = THOUSANDS.iter();
+            known.find(|separator| rest.starts_with(**separator))?
         }
-        [] => return None,
     };
-    let whole =
-        groups.join(separator) == number && groups[1..].iter().all(|group| group.len() == 3);
-    let known = groups.len() == 1 || THOUSANDS.contains(&separator);
-    (whole && known).then(|| {
-        let new = grouped(count).replace(',', separator);
-        format!("{}{new}{}", &text[..found.start()], &text[found.end()..])
-    })
+    let whole = |group: &str| group.len() == 3 && !group.contains(is_other);
+    let fits = rest.is_empty() || rest.split(separator).skip(1).all(whole);
+    fits.then(|| text.replace(old, &grouped(count).replace(',', separator)))
 }
 
 #[cfg(test)]
