@@ -108,7 +108,7 @@ fn verify(
         }
         checks.extend(found);
     };
-    for level in Level::RISING {
+    for &level in Level::RISING {
         if !levels.contains(&level) {
             continue;
         }

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::{REPORTS, one_line};
 use store::key::{Basis, Digest, KeyInputs, Parameters, SCHEMA};
-use store::{is_folder, is_there};
+use store::{Output, is_folder, is_there};
 
 /// The file's name in a report.
 pub const FILE: &str = "provenance.json";
@@ -148,6 +148,18 @@ pub struct StepRecord {
     pub outputs: BTreeMap<String, OutputRecord>,
     /// What it made, in one line.
     pub summary: String,
+}
+
+impl StepRecord {
+    /// The names of the recorded outputs that are not found like this.
+    pub fn others<'a>(&'a self, found: impl Fn(&str) -> Option<Output>) -> Vec<&'a str> {
+        let outputs = self.outputs.iter();
+        let others = outputs.filter(|(name, recorded)| {
+            let (digest, bytes) = (recorded.blake3, recorded.bytes);
+            found(name) != Some(Output { digest, bytes })
+        });
+        others.map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 /// What a step has read.

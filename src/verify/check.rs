@@ -36,13 +36,7 @@ impl Level {
     ];
 
     /// All levels that a verification can go to, in order; documents are asked for by name.
-    pub const RISING: [Level; 5] = [
-        Level::Lock,
-        Level::Integrity,
-        Level::Claims,
-        Level::Evaluate,
-        Level::Execute,
-    ];
+    pub const RISING: &[Level] = Level::ALL.split_at(5).0;
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -126,6 +120,14 @@ impl Check {
             message: message.into(),
             place: None,
             details: None,
+        }
+    }
+
+    /// A check that has passed or failed.
+    pub fn of(level: Level, name: impl Into<String>, found: Result<String, String>) -> Check {
+        match found {
+            Ok(message) => Check::new(level, name, Status::Passed, message),
+            Err(message) => Check::new(level, name, Status::Failed, message),
         }
     }
 

@@ -20,5 +20,7 @@ pub mod lock;
 mod measured;
 pub mod prose;
 pub mod quote;
+mod unusable;
 
 pub use check::{Check, Level, Place, Status, overall};
+pub use unusable::unusable;
