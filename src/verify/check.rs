@@ -2,6 +2,7 @@
 //!
 //! Unaware of what there is to look at.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -40,31 +41,39 @@ impl Level {
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        match self {
-            Level::Lock => "lock",
-            Level::Integrity => "integrity",
-            Level::Claims => "claims",
-            Level::Evaluate => "evaluate",
-            Level::Execute => "execute",
-            Level::Documents => "documents",
-        }
+        self.in_words().0
     }
 
     /// What it looks at, as the end of a sentence.
     pub fn looks_at(self) -> &'static str {
+        self.in_words().1
+    }
+
+    fn in_words(self) -> (&'static str, &'static str) {
         match self {
-            Level::Lock => {
+            Level::Lock => (
+                "lock",
                 "whether the report is the recorded one, and today's code, parameters and data still \
-                 those that it was recorded with"
-            }
-            Level::Integrity => {
+                 those that it was recorded with",
+            ),
+            Level::Integrity => (
+                "integrity",
                 "whether every artifact behind the report is there and whole, and gives the report \
-                 byte for byte"
-            }
-            Level::Claims => "whether the results bear out what was published",
-            Level::Evaluate => "whether the kept weights give the recorded test errors again",
-            Level::Execute => "whether steps come out the same when they run again",
-            Level::Documents => "whether numbers in documents are those of the results",
+                 byte for byte",
+            ),
+            Level::Claims => ("claims", "whether the results bear out what was published"),
+            Level::Evaluate => (
+                "evaluate",
+                "whether the kept weights give the recorded test errors again",
+            ),
+            Level::Execute => (
+                "execute",
+                "whether steps come out the same when they run again",
+            ),
+            Level::Documents => (
+                "documents",
+                "whether numbers in documents are those of the results",
+            ),
         }
     }
 }
@@ -140,6 +149,15 @@ impl Check {
         });
         self
     }
+}
+
+/// Checks by their level, each level's in the order in which they came.
+pub fn by_level(checks: &[Check]) -> BTreeMap<Level, Vec<&Check>> {
+    let mut levels: BTreeMap<Level, Vec<&Check>> = BTreeMap::new();
+    for check in checks {
+        levels.entry(check.level).or_default().push(check);
+    }
+    levels
 }
 
 /// The worst of all; where nothing was checked, nothing is known.

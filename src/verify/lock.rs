@@ -15,8 +15,9 @@ use super::unusable::unusable;
 use crate::pipeline::{Experiment, Hole};
 use crate::plan::{Bases, Graph, Step};
 use crate::report::PIPELINE;
-use crate::report::provenance::{self, Digests, HoleRecord, Lack, Statement, StepRecord, Subject};
-use store::key::{Digest, KeyInputs, Numeric, Parameters};
+use crate::report::files;
+use crate::report::provenance::{self, Digests, HoleRecord, Statement, StepRecord, Subject};
+use store::key::{Digest, KeyInputs, Parameters};
 
 /// Checks the report in this folder against its provenance, and that against the experiment as the
 /// present pipeline and code have it: one check for the provenance as a whole, one for each step, each
@@ -79,11 +80,7 @@ fn whole(experiment: &Experiment, statement: &Statement) -> Check {
     if trainings == 0 || of_kind("evaluate").count() == 0 {
         wrong.push("it has no training or no evaluation, so that there is nothing to hold".into());
     }
-    let dependencies = &statement.predicate.build_definition.resolved_dependencies;
-    let digest = |name: &str| {
-        let dependency = dependencies.iter().find(|it| it.name == name)?;
-        dependency.digest.get("blake3").cloned()
-    };
+    let digest = |name| statement.dependency(name)?.digest.get("blake3").cloned();
     if digest("fig6") != Some(internal.code_digest().to_string()) {
         wrong.push("the digest of fig6 is not that of the recorded code".into());
     }
@@ -100,12 +97,8 @@ fn whole(experiment: &Experiment, statement: &Statement) -> Check {
 pub fn as_reported(experiment: &Experiment, statement: &Statement) -> Experiment {
     let mut experiment = experiment.clone();
     for HoleRecord { model, seed, lacks } in &statement.internal().holes {
-        let hole = match lacks {
-            Lack::Training => Hole::Untrained,
-            Lack::Evaluation => Hole::Unevaluated,
-        };
         let holes = experiment.holes.entry(model.clone()).or_default();
-        holes.insert(*seed, hole);
+        holes.insert(*seed, *lacks);
     }
     experiment
 }
@@ -115,8 +108,8 @@ fn holes(experiment: &Experiment, statement: &Statement) -> Vec<Check> {
     let holes = statement.internal().holes.iter();
     let checks = holes.map(|HoleRecord { model, seed, lacks }| {
         let kind = match lacks {
-            Lack::Training => "train",
-            Lack::Evaluation => "evaluate",
+            Hole::Untrained => "train",
+            Hole::Unevaluated => "evaluate",
         };
         let name = format!("{kind}/{model}/seed{seed}");
         let known = experiment.models.iter().any(|known| known.name == *model);
@@ -129,44 +122,36 @@ fn holes(experiment: &Experiment, statement: &Statement) -> Vec<Check> {
     checks.collect()
 }
 
-/// The recorded steps by name.
+/// The recorded steps by name, of which each should stand there once.
 struct Recorded<'a> {
     statement: &'a Statement,
-    steps: HashMap<&'a str, &'a StepRecord>,
-    /// Names that stand there more than once.
-    twice: HashSet<&'a str>,
+    steps: HashMap<&'a str, Vec<&'a StepRecord>>,
 }
 
 impl<'a> Recorded<'a> {
     fn of(statement: &'a Statement) -> Recorded<'a> {
-        let mut recorded = Recorded {
-            statement,
-            steps: HashMap::new(),
-            twice: HashSet::new(),
-        };
+        let mut steps: HashMap<&str, Vec<&StepRecord>> = HashMap::new();
         for step in &statement.internal().steps {
-            if recorded.steps.insert(&step.step, step).is_some() {
-                recorded.twice.insert(&step.step);
-            }
+            steps.entry(&step.step).or_default().push(step);
         }
-        recorded
+        Recorded { statement, steps }
     }
 
     /// The content that a step has made.
     fn made(&self, step: &str, output: &str) -> Option<Digest> {
-        let outputs = &self.steps.get(step)?.outputs;
+        let outputs = &self.steps.get(step)?.last()?.outputs;
         Some(outputs.get(output)?.blake3)
     }
 
     /// Holds a step of today against its record.
     fn compare(&self, graph: &Graph, step: &Step) -> Result<String, String> {
-        let Some(record) = self.steps.get(step.name.as_str()) else {
-            return Err("the pipeline has it, and the report was made without".to_owned());
+        let records = self.steps.get(step.name.as_str());
+        let record = match records.map_or(&[][..], Vec::as_slice) {
+            [] => return Err("the pipeline has it, and the report was made without".to_owned()),
+            [record] => record,
+            _ => return Err("it is recorded twice".to_owned()),
         };
         let internal = self.statement.internal();
-        if self.twice.contains(record.step.as_str()) {
-            return Err("it is recorded twice".to_owned());
-        }
         let inputs = internal.key_inputs(record);
         let inputs = inputs.ok_or("what it was made of is not recorded")?;
         self.is_consistent(record, &inputs)?;
@@ -198,7 +183,9 @@ impl<'a> Recorded<'a> {
         if !outputs.eq(expected) {
             wrong.push("its outputs are not those that it has today".to_owned());
         }
-        let found = || format!("key {}{}", record.key.short(), computed(numeric));
+        let computed =
+            numeric.map(|numeric| format!(", computed by {}", provenance::in_words(numeric)));
+        let found = || format!("key {}{}", record.key.short(), computed.unwrap_or_default());
         unless(&wrong, found)
     }
 
@@ -230,16 +217,6 @@ impl<'a> Recorded<'a> {
         });
         made.collect()
     }
-}
-
-/// What computed a numeric result: to be shown.
-fn computed(numeric: Option<&Numeric>) -> String {
-    numeric.map_or_else(String::new, |numeric| {
-        format!(
-            ", computed by {} {} ({}, {}, {})",
-            numeric.backend, numeric.version, numeric.float, numeric.architecture, numeric.compiler
-        )
-    })
 }
 
 /// Checks each file that the report must have and each that its provenance names.
@@ -290,7 +267,7 @@ fn same_file(
                     was altered";
         return Err(what.to_owned());
     }
-    let bytes = provenance::read(&report.join(&subject.name));
+    let bytes = files::read(&report.join(&subject.name));
     let bytes = bytes.map_err(|error| format!("{error:#}"))?;
     let found = Digests::of(&bytes);
     match found == *said {

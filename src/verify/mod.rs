@@ -22,5 +22,5 @@ pub mod prose;
 pub mod quote;
 mod unusable;
 
-pub use check::{Check, Level, Place, Status, overall};
+pub use check::{Check, Level, Place, Status, by_level, overall};
 pub use unusable::unusable;

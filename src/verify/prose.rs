@@ -32,7 +32,7 @@ use table::Missing;
 mod document;
 mod event;
 #[cfg(test)]
-pub mod examples;
+pub mod example_tests;
 mod excerpt;
 mod grid;
 mod html;

@@ -10,7 +10,8 @@ use anyhow::{Result, ensure};
 use super::arguments::Arguments;
 use super::scene::Scene;
 use crate::cli::file::UserFile;
-use crate::report::provenance::{self, Statement};
+use crate::report::files;
+use crate::report::provenance::Statement;
 use crate::verify::prose::{self, Document, Reports};
 use crate::verify::{Check, Level, Status, unusable};
 use store::key::Digest;
@@ -79,7 +80,7 @@ fn as_recorded(report: &Path) -> Check {
         Err(error) => return unusable(Level::Documents, report, &error),
     };
     let differs = |name: &str| {
-        let bytes = match provenance::read(&report.join(name)) {
+        let bytes = match files::read(&report.join(name)) {
             Ok(bytes) => bytes,
             Err(error) => return Some(format!("{error:#}")),
         };

@@ -17,7 +17,8 @@ use crate::cli::terminal::{Paint, paint};
 use crate::cli::{Project, Where};
 use crate::pipeline::{Claims, Pipeline};
 use crate::plan::Graph;
-use crate::report::provenance::{self, Statement};
+use crate::report::files;
+use crate::report::provenance::Statement;
 use crate::run::{self, Executor};
 use crate::verify::again::{Setting, again};
 use crate::verify::integrity::integrity;
@@ -227,7 +228,7 @@ impl Scene {
 
 /// The numbers of the report in this folder, if it has any.
 fn results(report: &Path) -> Result<Option<Results>> {
-    let Some(bytes) = provenance::read_if_there(report, RESULTS)? else {
+    let Some(bytes) = files::read_if_there(report, RESULTS)? else {
         return Ok(None);
     };
     let results = serde_json::from_slice(&bytes);

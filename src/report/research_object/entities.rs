@@ -200,23 +200,16 @@ impl<'a> Described<'a> {
         let results = subjects.map(|subject| subject.name.as_str());
         let results = results.filter(|&name| name != PIPELINE);
         let mut objects = parts.value(&["workflow", "input", "profile"], &json!(self.profile));
-        for dependency in &self
-            .statement
-            .predicate
-            .build_definition
-            .resolved_dependencies
+        if let Some(dependency) = self.statement.dependency("archive")
+            && let Some(digest) = dependency.digest.get("blake3")
         {
-            if dependency.name == "archive"
-                && let Some(digest) = dependency.digest.get("blake3")
-            {
-                let archive = self.artifact(digest);
-                parts.example(&["workflow", "input", "archive"], &archive, "File");
-                parts.set(&archive, "sha256", json!(dependency.digest.get("sha256")));
-                if let Some(uri) = &dependency.uri {
-                    parts.set(&archive, "url", json!(uri));
-                }
-                objects.push(archive);
+            let archive = self.artifact(digest);
+            parts.example(&["workflow", "input", "archive"], &archive, "File");
+            parts.set(&archive, "sha256", json!(dependency.digest.get("sha256")));
+            if let Some(uri) = &dependency.uri {
+                parts.set(&archive, "url", json!(uri));
             }
+            objects.push(archive);
         }
         for name in results.clone() {
             parts.example(&["workflow", "output", name], name, "File");
@@ -330,14 +323,7 @@ impl<'a> Described<'a> {
         let basis = self.statement.internal().bases.get(step.basis);
         let kind = &step.kind;
         match basis.and_then(|basis| basis.numeric.as_ref()) {
-            Some(numeric) => format!(
-                "fig6 {kind} on {} {} ({}, {}, {})",
-                numeric.backend,
-                numeric.version,
-                numeric.float,
-                numeric.architecture,
-                numeric.compiler
-            ),
+            Some(numeric) => format!("fig6 {kind} on {}", provenance::in_words(numeric)),
             None => format!("fig6 {kind}"),
         }
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::examples::{Core, TABLE};
+use super::example_tests::{Core, TABLE};
 use std::path::Path;
 
 use super::*;
