@@ -149,7 +149,7 @@ pub struct StepRecord {
 
 impl StepRecord {
     /// The names of the recorded outputs that are not found like this.
-    pub fn others<'a>(&'a self, found: impl Fn(&str) -> Option<Output>) -> Vec<&'a str> {
+    pub fn others(&self, found: impl Fn(&str) -> Option<Output>) -> Vec<&str> {
         let outputs = self.outputs.iter();
         let others = outputs.filter(|(name, recorded)| {
             let (digest, bytes) = (recorded.blake3, recorded.bytes);
@@ -271,7 +271,7 @@ impl Statement {
         let statement: Statement = serde_json::from_slice(bytes).map_err(|error| {
             let file: Option<Value> = serde_json::from_slice(bytes).ok();
             let found = file.and_then(|file| {
-                other_version(&file["predicate"]["buildDefinition"]["buildType"].as_str()?)
+                other_version(file["predicate"]["buildDefinition"]["buildType"].as_str()?)
             });
             let wrong = || Unusable::Wrong(anyhow!(error).context("it is cut short or altered"));
             found.map_or_else(wrong, Unusable::OtherVersion)

@@ -68,13 +68,8 @@ pub fn again(
         Err(error) => return Ok(of(Status::Undecided, format!("{error:#}"))),
     };
     let mut progress = |progress| report(name, progress);
-    let computed = run::compute(
-        &task,
-        setting.folder,
-        setting.executor,
-        setting.threads,
-        &mut progress,
-    );
+    let (folder, executor, threads) = (setting.folder, setting.executor, setting.threads);
+    let computed = run::compute(&task, folder, executor, threads, &mut progress);
     let computed = match computed {
         Ok(computed) => computed,
         Err(error) if error.is::<Stopped>() => return Err(error),

@@ -54,25 +54,16 @@ pub fn check(document: &Document, source: &dyn Source) -> Vec<Check> {
         let message = format!(
             "nothing is bound in {file}: no number or table in it is marked, so nothing was compared"
         );
-        let check = Check::new(
-            Level::Documents,
-            file.to_string(),
-            Status::Undecided,
-            message,
-        );
+        let name = file.to_string();
+        let check = Check::new(Level::Documents, name, Status::Undecided, message);
         return vec![check.at(&document.path, 1)];
     }
     let checks = marks.into_iter().map(|mark| match mark {
-        Err(Fault {
-            line,
-            column,
-            message,
-        }) => {
-            let (name, message) = (
-                format!("{file}:{line}"),
-                format!("{message} (column {column})"),
-            );
-            Check::new(Level::Documents, name, Status::Failed, message).at(&document.path, line)
+        Err(fault) => {
+            let name = format!("{file}:{}", fault.line);
+            let message = format!("{} (column {})", fault.message, fault.column);
+            let check = Check::new(Level::Documents, name, Status::Failed, message);
+            check.at(&document.path, fault.line)
         }
         Ok(mark) => {
             let expression = short(&mark.expression.to_string());

@@ -119,16 +119,10 @@ impl Scene {
             Err(error) => return Ok(vec![unusable(level, &self.report, &error)]),
         };
         if level == Level::Integrity {
-            let (store, report) = (&self.store, &self.report);
+            let (graph, store, report) = (&self.graph, &self.store, &self.report);
             let (bundle, stop) = (self.bundle.as_ref(), self.interrupt.flag());
-            return Ok(integrity(
-                &statement,
-                &self.graph,
-                store,
-                report,
-                bundle,
-                stop,
-            ));
+            let checks = integrity(&statement, graph, store, report, bundle, stop);
+            return Ok(checks);
         }
         let steps = match level {
             Level::Evaluate => {

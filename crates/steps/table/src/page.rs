@@ -13,8 +13,10 @@ use summary::Spread;
 /// Stands where there is nothing to say.
 const NOTHING: &str = "–";
 
-/// The columns, and what each says of a model.
-const COLUMNS: [(&str, fn(&ResultRow) -> String); 8] = [
+/// What a column says of a model.
+type Cell = fn(&ResultRow) -> String;
+
+const COLUMNS: [(&str, Cell); 8] = [
     ("model", |row| row.label.clone()),
     ("layers", |row| row.layers.to_string()),
     ("parameters", |row| grouped(row.parameters)),
