@@ -54,8 +54,9 @@
 //! | [`report`] | figures, tables and their provenance in `reports/<profile>/` | how they are made |
 //! | [`bundle`] | a report with what it rests on in one file | what steps mean, whether it is right |
 //! | [`statistics`] | evidence and verdicts: tests, margins, seeds that are missing | pipelines, results, files |
-//! | [`verify`] | lock, integrity, claims, steps once more, numbers in documents | the terminal |
+//! | [`verify`] | lock; integrity (a corrupt object); claims (a verdict, in [`verify::judge`]); steps once more; numbers in documents | the terminal |
 //! | [`cli`] | arguments, terminal, exit codes, files that a user names | – |
+//! | `crates/markdown` | plain text and tables, escaped | everything else |
 //! | `crates/testing` | what the tests of all crates share: folders, amounts, waiting | fig6 |
 //!
 //! # Invariants

@@ -7,6 +7,7 @@
 //! same results changes nothing in a report.
 
 mod evidence;
+pub mod files;
 mod one_line;
 pub mod provenance;
 mod research_object;
@@ -23,11 +24,9 @@ use crate::plan::Graph;
 use crate::run::Outcome;
 use evidence::Evidence;
 pub use evidence::PIPELINE;
+pub use files::REPORTS;
 use store::key::Digest;
 use store::{Store, Unreadable, is_folder, is_there, sweep, write_whole};
-
-/// The option that names the folder of reports.
-pub const REPORTS: &str = "--reports";
 
 /// Makes sure that a report can be written into `folder`, before hours are spent on its content.
 ///
@@ -102,7 +101,7 @@ fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<()> {
     let record = evidence.read(store)?;
     write_if_other(&provenance, record.statement.text().as_bytes(), store)?;
     // One that an earlier run has left, and that cannot be read, is as good as none.
-    let earlier = provenance::read(&object).unwrap_or_default();
+    let earlier = files::read(&object).unwrap_or_default();
     if !research_object::describes_the_same(&earlier, &record) {
         write_if_other(&object, research_object::text(&record).as_bytes(), store)?;
     }

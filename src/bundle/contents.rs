@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 use tar::{EntryType, Header};
 
-use crate::report::provenance::is_plain;
+use crate::report::files::is_plain;
 use store::key::Digest;
 
 /// The file's name.

@@ -13,6 +13,7 @@ use sha256::Hasher;
 use tar::Header;
 
 use super::contents::{Contents, FILE, GZIP, LeftOut, Packed, header, padding};
+use crate::report::files;
 use crate::report::provenance::{self, Digests, Statement, StepRecord};
 use crate::report::{EVIDENCE, PIPELINE};
 use store::key::Digest;
@@ -55,12 +56,12 @@ pub fn pack(report: &Path, store: &Store, output: &File, stop: &AtomicBool) -> R
         packing.add_step(step, store)?;
     }
     packing.add_listings(&statement, store)?;
-    let (files, left_out) = (packing.packed, packing.left_out);
-    let contents = Contents::new(statement.profile(), files.into_values().collect(), left_out);
+    let packed = packing.files.values().map(|(file, _)| file.clone());
+    let contents = Contents::new(statement.profile(), packed.collect(), packing.left_out);
     for file in &contents.files {
         file.expect_inside()?;
     }
-    let (bytes, sha256) = fill(&contents, &packing.sources, output, stop)?;
+    let (bytes, sha256) = fill(&contents, packing.files.into_values(), output, stop)?;
     Ok(Summary {
         contents,
         bytes,
@@ -70,8 +71,8 @@ pub fn pack(report: &Path, store: &Store, output: &File, stop: &AtomicBool) -> R
 
 #[derive(Default)]
 struct Packing {
-    packed: BTreeMap<String, Packed>,
-    sources: BTreeMap<String, Source>,
+    /// By path, as in the contents.
+    files: BTreeMap<String, (Packed, Source)>,
     left_out: Vec<LeftOut>,
 }
 
@@ -82,8 +83,7 @@ impl Packing {
             bytes,
             blake3,
         };
-        self.packed.insert(path.clone(), file);
-        self.sources.insert(path, source);
+        self.files.insert(path, (file, source));
     }
 
     fn add_small(&mut self, path: String, content: Vec<u8>) {
@@ -101,7 +101,7 @@ impl Packing {
                 "{name:?} is no name of a file in a report; write the report anew with fig6 reproduce"
             );
             let path = report.join(name);
-            let content = provenance::read(&path)?;
+            let content = files::read(&path)?;
             ensure!(
                 Digests::of(&content) == subject.digest,
                 "{} is not what its provenance says; bring it back with fig6 reproduce",
@@ -113,7 +113,7 @@ impl Packing {
             self.add_small(format!("reports/{profile}/{name}"), content);
         }
         for name in EVIDENCE.into_iter().filter(|&name| name != PIPELINE) {
-            let content = provenance::read(&report.join(name))?;
+            let content = files::read(&report.join(name))?;
             self.add_small(format!("reports/{profile}/{name}"), content);
         }
         Ok(())
@@ -126,7 +126,7 @@ impl Packing {
             format!("no result of {name} that the report rests on can be used; run fig6 reproduce")
         })?;
         let path = store.manifest_path(key);
-        let content = provenance::read(&path)?;
+        let content = files::read(&path)?;
         self.add_small(format!("artifacts/manifests/{key}.json"), content);
         for (output, made) in &manifest.outputs {
             let recorded = step.outputs.get(output);
@@ -164,7 +164,7 @@ impl Packing {
         let bases = statement.internal().bases.iter();
         for digest in bases.flat_map(|basis| basis.code.values().chain(basis.crates.values())) {
             if store.listing(digest)?.is_some() {
-                let content = provenance::read(&store.listing_path(digest))?;
+                let content = files::read(&store.listing_path(digest))?;
                 self.add_small(format!("artifacts/listings/{digest}"), content);
             }
         }
@@ -180,7 +180,7 @@ pub fn is_image(kind: &str, output: &str) -> bool {
 /// Writes all files, and returns size and SHA-256 of the bundle.
 fn fill(
     contents: &Contents,
-    sources: &BTreeMap<String, Source>,
+    files: impl Iterator<Item = (Packed, Source)>,
     file: &File,
     stop: &AtomicBool,
 ) -> Result<(u64, String)> {
@@ -199,15 +199,14 @@ fn fill(
             .with_context(|| format!("cannot pack {path}"))
     };
     add(FILE, text.len() as u64, false, &mut text.as_bytes())?;
-    for file in &contents.files {
+    for (file, source) in files {
         let (path, bytes, read_only) = (&file.path, file.bytes, file.is_read_only());
-        let source = sources.get(path);
-        let digest = match source.expect("each file was added with its source") {
+        let digest = match source {
             Source::Memory(content) => add(path, bytes, read_only, &mut content.as_slice())?,
             Source::File(place) => {
-                let opened = File::open(place);
                 let cannot = || format!("cannot read {}", place.display());
-                add(path, bytes, read_only, &mut opened.with_context(cannot)?)?
+                let mut opened = File::open(&place).with_context(cannot)?;
+                add(path, bytes, read_only, &mut opened)?
             }
         };
         ensure!(

@@ -6,7 +6,6 @@ mod documents;
 mod github;
 mod interrupt;
 mod junit;
-mod level;
 mod scene;
 mod summary;
 
@@ -27,6 +26,7 @@ use interrupt::Interrupt;
 use scene::Scene;
 
 /// Everything that was checked, and what is to be said about it.
+#[derive(Default)]
 struct Verified {
     profile: String,
     checks: Vec<Check>,
@@ -90,9 +90,7 @@ fn verify(
                 return Ok(Verified {
                     profile: "bundle".to_owned(),
                     checks: vec![check],
-                    sample_seed: None,
-                    elsewhere: 0,
-                    left_out: None,
+                    ..Verified::default()
                 });
             }
         },
@@ -108,7 +106,7 @@ fn verify(
         }
         checks.extend(found);
     };
-    for level in Level::RISING {
+    for &level in Level::RISING {
         if !levels.contains(&level) {
             continue;
         }

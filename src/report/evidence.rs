@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::provenance::{
     self, Builder, Definition, Dependency, Digests, External, HoleRecord, InputRecord, Internal,
-    Lack, OutputRecord, Predicate, RunDetails, Statement, StepRecord, Subject,
+    OutputRecord, Predicate, RunDetails, Statement, StepRecord, Subject,
 };
-use crate::pipeline::{Experiment, Hole, Origin};
+use crate::pipeline::{Experiment, Origin};
 use crate::plan::{Graph, Step};
 use records::Dataset;
 use store::key::{Basis, Digest};
@@ -19,6 +19,8 @@ use store::{Entry, Manifest, Store};
 
 /// The name of the pipeline's copy in a report.
 pub const PIPELINE: &str = "pipeline.ron";
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What was asked for, and what there is.
 #[derive(Debug)]
@@ -59,6 +61,12 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    /// The steps with their results.
+    fn all(&self) -> impl Iterator<Item = (&Step, &Entry)> {
+        let results = self.results.iter().copied();
+        self.graph.steps().iter().zip(results)
+    }
+
     /// The digest of all that decides what is written: where it stays the same, so do the files.
     pub fn digest(&self) -> Digest {
         let mut text = Vec::with_capacity(400 * self.results.len());
@@ -67,10 +75,10 @@ impl<'a> Evidence<'a> {
             text.extend(part);
         };
         add(provenance::build_type().as_bytes());
-        add(env!("CARGO_PKG_VERSION").as_bytes());
+        add(VERSION.as_bytes());
         add(self.experiment.profile.as_bytes());
         add(self.pipeline.as_bytes());
-        for (step, entry) in self.graph.steps().iter().zip(&self.results) {
+        for (step, entry) in self.all() {
             add(step.name.as_bytes());
             add(entry.key.as_bytes());
             add(entry.started.as_bytes());
@@ -87,8 +95,7 @@ impl<'a> Evidence<'a> {
     /// # Errors
     /// If one of them cannot be read.
     pub fn read(&self, store: &Store) -> Result<Record> {
-        let manifests = self.graph.steps().iter().zip(&self.results);
-        let manifests = manifests.map(|(step, entry)| {
+        let manifests = self.all().map(|(step, entry)| {
             store.expect_manifest(&entry.key).with_context(|| {
                 let step = &step.name;
                 format!("cannot use the result of {step}; run the command again")
@@ -104,8 +111,7 @@ impl<'a> Evidence<'a> {
 
     fn statement(&self, manifests: &[Manifest], store: &Store) -> Result<Statement> {
         let mut subject = vec![describe(PIPELINE, self.pipeline.as_bytes())];
-        let all = self.graph.steps().iter().zip(&self.results);
-        for (_, entry) in all.filter(|(step, _)| step.params.is_reported()) {
+        for (_, entry) in self.all().filter(|(step, _)| step.params.is_reported()) {
             for (name, output) in &entry.outputs {
                 subject.push(describe(name, &store.read(output)?));
             }
@@ -117,11 +123,8 @@ impl<'a> Evidence<'a> {
             Dependency {
                 name: "fig6".to_owned(),
                 uri: None,
-                digest: digests([("blake3", internal_parameters.code_digest().to_string())]),
-                annotations: BTreeMap::from([(
-                    "version".to_owned(),
-                    json!(env!("CARGO_PKG_VERSION")),
-                )]),
+                digest: named([("blake3", internal_parameters.code_digest().to_string())]),
+                annotations: named([("version", json!(VERSION))]),
             },
         ];
         Ok(Statement {
@@ -138,10 +141,7 @@ impl<'a> Evidence<'a> {
                 run_details: RunDetails {
                     builder: Builder {
                         id: format!("{}fig6", provenance::TERMS),
-                        version: BTreeMap::from([(
-                            "fig6".to_owned(),
-                            env!("CARGO_PKG_VERSION").to_owned(),
-                        )]),
+                        version: named([("fig6", VERSION.to_owned())]),
                     },
                 },
             },
@@ -213,9 +213,8 @@ impl<'a> Evidence<'a> {
 
     /// The archive that the images come from, wherever it was found.
     fn archive(&self, store: &Store) -> Result<Dependency> {
-        let all = self.graph.steps().iter().zip(&self.results);
         let output = |name: &str| {
-            let mut outputs = all.clone().filter_map(|(_, entry)| entry.outputs.get(name));
+            let mut outputs = self.all().filter_map(|(_, entry)| entry.outputs.get(name));
             let output = outputs.next();
             output.with_context(|| format!("no step has made {name}"))
         };
@@ -233,11 +232,11 @@ impl<'a> Evidence<'a> {
         Ok(Dependency {
             name: "archive".to_owned(),
             uri,
-            digest: digests([
+            digest: named([
                 ("sha256", dataset.archive_sha256),
                 ("blake3", archive.digest.to_string()),
             ]),
-            annotations: BTreeMap::from([("bytes".to_owned(), Value::from(archive.bytes))]),
+            annotations: named([("bytes", json!(archive.bytes))]),
         })
     }
 }
@@ -249,9 +248,8 @@ fn describe(name: &str, bytes: &[u8]) -> Subject {
     }
 }
 
-fn digests<const N: usize>(digests: [(&str, String); N]) -> BTreeMap<String, String> {
-    let digests = digests.map(|(algorithm, digest)| (algorithm.to_owned(), digest));
-    digests.into()
+fn named<V, const N: usize>(values: [(&str, V); N]) -> BTreeMap<String, V> {
+    values.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// What the experiment lacks.
@@ -261,10 +259,7 @@ fn holes(experiment: &Experiment) -> Vec<HoleRecord> {
         seeds.iter().map(|(&seed, hole)| HoleRecord {
             model: model.clone(),
             seed,
-            lacks: match hole {
-                Hole::Untrained => Lack::Training,
-                Hole::Unevaluated => Lack::Evaluation,
-            },
+            lacks: *hole,
         })
     });
     holes.collect()

@@ -8,18 +8,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{REPORTS, one_line};
-use store::key::{Basis, Digest, KeyInputs, Parameters, SCHEMA};
-use store::{is_folder, is_there};
+use super::files::{is_plain, read_if_there};
+use super::one_line;
+use crate::pipeline::Hole;
+use store::Output;
+use store::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA};
 
 /// The file's name in a report.
 pub const FILE: &str = "provenance.json";
@@ -35,9 +35,6 @@ pub const TERMS: &str = "https://fig6.invalid/";
 
 /// Version of the parameters that SLSA leaves to the build type.
 const VERSION: u32 = 1;
-
-/// Longest file that is read, in bytes: hundreds of times that of a large experiment.
-const LONGEST: u64 = 256 << 20;
 
 /// The build type of a provenance of this version, a URI.
 pub fn build_type() -> String {
@@ -150,6 +147,18 @@ pub struct StepRecord {
     pub summary: String,
 }
 
+impl StepRecord {
+    /// The names of the recorded outputs that are not found like this.
+    pub fn others(&self, found: impl Fn(&str) -> Option<Output>) -> Vec<&str> {
+        let outputs = self.outputs.iter();
+        let others = outputs.filter(|(name, recorded)| {
+            let (digest, bytes) = (recorded.blake3, recorded.bytes);
+            found(name) != Some(Output { digest, bytes })
+        });
+        others.map(|(name, _)| name.as_str()).collect()
+    }
+}
+
 /// What a step has read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,15 +184,18 @@ pub struct OutputRecord {
 pub struct HoleRecord {
     pub model: String,
     pub seed: u64,
-    pub lacks: Lack,
+    #[serde(with = "Lack")]
+    pub lacks: Hole,
 }
 
-/// What has failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Lack {
-    Training,
-    Evaluation,
+/// What has failed, as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Hole")]
+enum Lack {
+    #[serde(rename = "training")]
+    Untrained,
+    #[serde(rename = "evaluation")]
+    Unevaluated,
 }
 
 /// Something that all steps together depend on.
@@ -256,15 +268,35 @@ impl Statement {
     /// # Errors
     /// If it is none, or of another version.
     pub fn parse(bytes: &[u8]) -> Result<Statement, Unusable> {
-        match serde_json::from_slice(bytes) {
-            Ok(statement) => of_this_version(statement),
-            Err(error) => Err(match other_version(bytes) {
-                Some(what) => Unusable::OtherVersion(what),
-                None => {
-                    let error = anyhow!(error).context("it is cut short or altered");
-                    Unusable::Wrong(error)
-                }
-            }),
+        let statement: Statement = serde_json::from_slice(bytes).map_err(|error| {
+            let file: Option<Value> = serde_json::from_slice(bytes).ok();
+            let found = file.and_then(|file| {
+                other_version(file["predicate"]["buildDefinition"]["buildType"].as_str()?)
+            });
+            let wrong = || Unusable::Wrong(anyhow!(error).context("it is cut short or altered"));
+            found.map_or_else(wrong, Unusable::OtherVersion)
+        })?;
+        let found = &statement.predicate.build_definition.build_type;
+        if let Some(what) = other_version(found) {
+            return Err(Unusable::OtherVersion(what));
+        }
+        for (name, found, expected) in [
+            ("_type", &statement.statement_type, STATEMENT),
+            ("predicateType", &statement.predicate_type, PREDICATE),
+            ("buildType", found, &build_type()),
+        ] {
+            if found != expected {
+                let error = anyhow!("its {name} is {found:?} instead of {expected:?}");
+                return Err(Unusable::Wrong(error));
+            }
+        }
+        let bases = &statement.internal().bases;
+        match bases.iter().find(|basis| basis.schema != SCHEMA) {
+            Some(basis) => Err(Unusable::OtherVersion(format!(
+                "its keys have schema version {}, and this fig6 makes {SCHEMA}",
+                basis.schema
+            ))),
+            None => Ok(statement),
         }
     }
 
@@ -277,6 +309,14 @@ impl Statement {
     /// How the steps were set.
     pub fn internal(&self) -> &Internal {
         &self.predicate.build_definition.internal_parameters
+    }
+
+    /// Something that all steps together depend on.
+    pub fn dependency(&self, name: &str) -> Option<&Dependency> {
+        let dependencies = &self.predicate.build_definition.resolved_dependencies;
+        dependencies
+            .iter()
+            .find(|dependency| dependency.name == name)
     }
 
     /// The profile whose report it is.
@@ -319,94 +359,25 @@ impl Subject {
     }
 }
 
-/// Whether a name is that of a file in a folder, and nothing else.
-pub fn is_plain(name: &str) -> bool {
-    let leads = |c: char| matches!(c, '/' | '\\') || c.is_control();
-    !name.is_empty() && !name.starts_with('.') && !name.contains(leads)
-}
-
-/// Reads a file of a report that is one, up to a length.
-///
-/// # Errors
-/// If it cannot be read, is no regular file, or is longer.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let name = || format!("cannot read {}", path.display());
-    // Before it is opened, which would wait for someone to write into a pipe.
-    let found = path.metadata().with_context(name)?;
-    ensure!(found.is_file(), "{} is no regular file", path.display());
-    let mut bytes = Vec::new();
-    let file = File::open(path).with_context(name)?;
-    file.take(LONGEST + 1)
-        .read_to_end(&mut bytes)
-        .with_context(name)?;
-    if bytes.len() as u64 > LONGEST {
-        bail!("{} has more than {LONGEST} bytes", path.display());
-    }
-    Ok(bytes)
-}
-
-/// Reads a file of the report in this folder, as [`read`], if the report has one.
-///
-/// # Errors
-/// If the folder, that of all reports, or the file is there and cannot be used.
-pub fn read_if_there(report: &Path, name: &str) -> Result<Option<Vec<u8>>> {
-    let above = report
-        .parent()
-        .filter(|above| !above.as_os_str().is_empty());
-    let folders = above.into_iter().chain([report]);
-    for folder in folders {
-        if !is_folder(folder, REPORTS)? {
-            return Ok(None);
-        }
-    }
-    let path = report.join(name);
-    match is_there(&path, REPORTS)? {
-        true => read(&path).map(Some),
-        false => Ok(None),
-    }
-}
-
-/// Holds types and versions against those of this fig6.
-fn of_this_version(statement: Statement) -> Result<Statement, Unusable> {
-    let types = [
-        ("_type", &statement.statement_type, STATEMENT),
-        ("predicateType", &statement.predicate_type, PREDICATE),
-    ];
-    for (name, found, expected) in types {
-        if found != expected {
-            let error = anyhow!("its {name} is {found:?} instead of {expected:?}");
-            return Err(Unusable::Wrong(error));
-        }
-    }
-    let found = &statement.predicate.build_definition.build_type;
-    if let Some(what) = other_build_type(found) {
-        return Err(Unusable::OtherVersion(what));
-    }
-    if *found != build_type() {
-        let expected = build_type();
-        let error = anyhow!("its buildType is {found:?} instead of {expected:?}");
-        return Err(Unusable::Wrong(error));
-    }
-    let bases = &statement.internal().bases;
-    match bases.iter().find(|basis| basis.schema != SCHEMA) {
-        Some(basis) => Err(Unusable::OtherVersion(format!(
-            "its keys have schema version {}, and this fig6 makes {SCHEMA}",
-            basis.schema
-        ))),
-        None => Ok(statement),
-    }
-}
-
-/// What is said of a file that another version of fig6 has written; `None` for any other.
-fn other_version(bytes: &[u8]) -> Option<String> {
-    let file: Value = serde_json::from_slice(bytes).ok()?;
-    let definition = &file["predicate"]["buildDefinition"];
-    other_build_type(definition["buildType"].as_str()?)
-}
-
-fn other_build_type(found: &str) -> Option<String> {
-    let version = found.strip_prefix(TERMS)?.strip_prefix("reproduce/v")?;
+/// What is said of a build type of another version of fig6; `None` for any other.
+fn other_version(build_type: &str) -> Option<String> {
+    let version = build_type
+        .strip_prefix(TERMS)?
+        .strip_prefix("reproduce/v")?;
     let version: u32 = version.parse().ok()?;
     (version != VERSION)
         .then(|| format!("it has schema version {version}, and this fig6 reads {VERSION}"))
+}
+
+/// What computed a numeric result, in words.
+pub fn in_words(numeric: &Numeric) -> String {
+    let Numeric {
+        backend,
+        version,
+        float,
+        architecture,
+        compiler,
+        ..
+    } = numeric;
+    format!("{backend} {version} ({float}, {architecture}, {compiler})")
 }

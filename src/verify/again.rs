@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::{Check, Level, Status};
+use super::check::{Check, Level, Status};
 use crate::plan::{Bases, Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
 use crate::run::{self, Computed, Executor, Stopped, Task};
@@ -16,8 +16,8 @@ use crate::steps::{Environment, Params};
 use nn::device::Backend;
 use records::{Evaluation, Training};
 use step::Progress;
+use store::Store;
 use store::key::Digest;
-use store::{Output, Store};
 
 /// How steps are to be run again.
 pub struct Setting<'a> {
@@ -68,13 +68,8 @@ pub fn again(
         Err(error) => return Ok(of(Status::Undecided, format!("{error:#}"))),
     };
     let mut progress = |progress| report(name, progress);
-    let computed = run::compute(
-        &task,
-        setting.folder,
-        setting.executor,
-        setting.threads,
-        &mut progress,
-    );
+    let (folder, executor, threads) = (setting.folder, setting.executor, setting.threads);
+    let computed = run::compute(&task, folder, executor, threads, &mut progress);
     let computed = match computed {
         Ok(computed) => computed,
         Err(error) if error.is::<Stopped>() => return Err(error),
@@ -140,24 +135,14 @@ fn compare(
     computed: &Computed,
     setting: &Setting,
 ) -> (Status, String) {
-    let differing: Vec<&str> = record
-        .outputs
-        .iter()
-        .filter(|(name, recorded)| {
-            let found = computed.outputs.get(*name);
-            found.is_none_or(|found: &Output| found.digest != recorded.blake3)
-        })
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let seconds = computed.seconds;
-    if differing.is_empty() && computed.outputs.len() == record.outputs.len() {
-        let files = record.outputs.len();
-        return (
-            Status::Passed,
-            format!("the same bytes in {files} files, after {seconds:.1} s"),
-        );
+    let found = |name: &str| computed.outputs.get(name).cloned();
+    let differing = record.others(found).join(", ");
+    let files = record.outputs.len();
+    if differing.is_empty() && computed.outputs.len() == files {
+        let seconds = computed.seconds;
+        let message = format!("the same bytes in {files} files, after {seconds:.1} s");
+        return (Status::Passed, message);
     }
-    let differing = differing.join(", ");
     let Some(other) = other_circumstances(step, record, task, setting) else {
         let message = format!("not the same: {differing} came out with other bytes");
         return (Status::Failed, message);

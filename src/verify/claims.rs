@@ -5,14 +5,13 @@
 
 use serde_json::json;
 
+use super::check::{Check, Level, Status};
 use super::judge::judge;
 use super::measured::error;
-use super::{Check, Level, Status};
-use crate::pipeline::Metric;
-use crate::pipeline::{Claims, Experiment};
+use crate::pipeline::{Claims, Experiment, Metric};
 use statistics::{Sample, Verdict};
 use summary::Spread;
-use table::Results;
+use table::{ResultRow, Results};
 
 /// The checks of the level: whether the results are whole, and every claim about the profile.
 pub fn checks(
@@ -51,14 +50,13 @@ pub fn checks(
                 format!("confirmed, although the pipeline file disputes it ({why})"),
             ),
         };
-        let margin = judgement
-            .margin
-            .map_or_else(String::new, |margin| match judgement.verdict {
-                Verdict::Refuted => {
-                    format!(", and not shown to be within {margin} points")
-                }
-                _ => format!(", within {margin} points"),
-            });
+        let margin = match (judgement.margin, judgement.verdict) {
+            (None, _) => String::new(),
+            (Some(margin), Verdict::Refuted) => {
+                format!(", and not shown to be within {margin} points")
+            }
+            (Some(margin), _) => format!(", within {margin} points"),
+        };
         let message = format!("{word}{margin}: {}; {}", judgement.found, judgement.source);
         let mut check = Check::new(Level::Claims, &judgement.claim, status, message);
         check.details = Some(json!(judgement));
@@ -70,53 +68,46 @@ pub fn checks(
 /// Whether every seed of every model is in the results, and in their means.
 fn complete(experiment: &Experiment, results: &Results) -> Vec<Check> {
     let models = experiment.models.iter();
-    models
-        .map(|model| {
-            let name = format!("seeds of {}", model.name);
-            let of = |status, message| Check::new(Level::Claims, &name, status, message);
-            let Some(row) = results.rows.iter().find(|row| row.model == model.name) else {
-                return of(Status::Undecided, "there are no results".to_owned());
-            };
-            let found: Vec<u64> = row.runs.iter().map(|run| run.seed).collect();
-            let missing: Vec<String> = experiment
-                .seeds
-                .iter()
-                .filter(|seed| !found.contains(seed))
-                .map(u64::to_string)
-                .collect();
-            if !missing.is_empty() {
-                let message = format!("seeds without a result: {}", missing.join(", "));
-                return of(Status::Undecided, message);
-            }
-            if found.len() != experiment.seeds.len() {
-                let message = format!("seeds {found:?} instead of {:?}", experiment.seeds);
-                return of(Status::Failed, message);
-            }
-            for (metric, spread) in [
-                (Metric::TestError, &row.test_error),
-                (Metric::TrainError, &row.train_error),
-            ] {
-                let runs: Vec<f64> = row
-                    .runs
-                    .iter()
-                    .filter_map(|run| error(metric, run))
-                    .collect();
-                if !is_over(spread, &runs) {
-                    let message = format!(
-                        "the {} over the seeds, {:.4} over {}, is not that of the runs",
-                        metric.name(),
-                        spread.mean,
-                        spread.n
-                    );
-                    return of(Status::Failed, message);
-                }
-            }
-            of(
-                Status::Passed,
-                format!("{} results, all in the means", found.len()),
-            )
-        })
-        .collect()
+    let checks = models.map(|model| {
+        let row = results.rows.iter().find(|row| row.model == model.name);
+        let none = || (Status::Undecided, "there are no results".to_owned());
+        let (status, message) = row.map_or_else(none, |row| seeds(experiment, row));
+        let name = format!("seeds of {}", model.name);
+        Check::new(Level::Claims, name, status, message)
+    });
+    checks.collect()
+}
+
+/// Whether every seed is in a model's results, and in their means.
+fn seeds(experiment: &Experiment, row: &ResultRow) -> (Status, String) {
+    let found: Vec<u64> = row.runs.iter().map(|run| run.seed).collect();
+    let missing = experiment.seeds.iter().filter(|seed| !found.contains(seed));
+    let missing: Vec<String> = missing.map(u64::to_string).collect();
+    if !missing.is_empty() {
+        let message = format!("seeds without a result: {}", missing.join(", "));
+        return (Status::Undecided, message);
+    }
+    if found.len() != experiment.seeds.len() {
+        let message = format!("seeds {found:?} instead of {:?}", experiment.seeds);
+        return (Status::Failed, message);
+    }
+    for (metric, spread) in [
+        (Metric::TestError, &row.test_error),
+        (Metric::TrainError, &row.train_error),
+    ] {
+        let runs = row.runs.iter().filter_map(|run| error(metric, run));
+        if !is_over(spread, &runs.collect::<Vec<_>>()) {
+            let message = format!(
+                "the {} over the seeds, {:.4} over {}, is not that of the runs",
+                metric.name(),
+                spread.mean,
+                spread.n
+            );
+            return (Status::Failed, message);
+        }
+    }
+    let message = format!("{} results, all in the means", found.len());
+    (Status::Passed, message)
 }
 
 /// Whether moments are those of these runs, up to rounding.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use rayon::prelude::*;
 
-use super::{Check, Level, Status};
+use super::check::{Check, Level, Status};
 use crate::bundle::{Contents, is_image};
 use crate::plan::{Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
@@ -55,85 +55,86 @@ fn check(name: &str, status: Status, message: impl Into<String>) -> Check {
     Check::new(Level::Integrity, name, status, message)
 }
 
-/// Whether a content is missing on purpose, from a bundle.
-fn is_left_out(bundle: Option<&Contents>, content: &Digest) -> bool {
-    bundle.is_some_and(|bundle| bundle.left_out(content).is_some())
+/// Whether an output is missing on purpose, from a bundle.
+fn is_left_out(bundle: Option<&Contents>, kind: &str, name: &str, content: &Digest) -> bool {
+    is_image(kind, name) && bundle.is_some_and(|bundle| bundle.left_out(content).is_some())
 }
 
 /// Whether the result of a step is there, whole, and the one that was recorded.
 fn artifact(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Check {
-    let of = |status, message: String| check(&record.step, status, message);
-    let absent: Vec<&str> = record
-        .outputs
-        .iter()
-        .filter(|(name, output)| {
-            is_image(&record.kind, name) && is_left_out(bundle, &output.blake3)
-        })
+    let left_out = |name: &str, content: &Digest| is_left_out(bundle, &record.kind, name, content);
+    let absent = record.outputs.iter();
+    let absent: Vec<&str> = absent
+        .filter(|(name, output)| left_out(name, &output.blake3))
         .map(|(name, _)| name.as_str())
         .collect();
     let found = match absent.is_empty() {
-        true => store.lookup(&record.key).map(|found| match found {
-            Lookup::Found(entry) => Ok(entry.outputs.clone()),
-            Lookup::Absent => Err((
-                Status::Undecided,
-                "its result is not in the store".to_owned(),
-            )),
-            Lookup::Damaged(what) => Err((Status::Failed, what)),
-        }),
-        false => partly(record, store, bundle),
+        true => all_of(record, store),
+        false => all_but(record, store, left_out),
     };
-    let outputs = match found {
-        Ok(Ok(outputs)) => outputs,
-        Ok(Err((status, message))) => return of(status, message),
+    let (status, message) = match found {
+        Ok(Ok(outputs)) => {
+            let found = |name: &str| outputs.get(name).cloned();
+            match &record.others(found)[..] {
+                [] if outputs.len() == record.outputs.len() => {
+                    (Status::Passed, whole(record, &absent))
+                }
+                others => {
+                    let others = others.join(", ");
+                    let message = format!(
+                        "the store's result is not the one of the provenance: {others} differs"
+                    );
+                    (Status::Failed, message)
+                }
+            }
+        }
+        Ok(Err(found)) => found,
         // What is there and cannot be used is not missing.
-        Err(error) if error.is::<Unreadable>() => return of(Status::Failed, format!("{error:#}")),
-        Err(error) => return of(Status::Undecided, format!("{error:#}")),
+        Err(error) if error.is::<Unreadable>() => (Status::Failed, format!("{error:#}")),
+        Err(error) => (Status::Undecided, format!("{error:#}")),
     };
-    let recorded: BTreeMap<String, Output> = record
-        .outputs
-        .iter()
-        .map(|(name, output)| {
-            let (digest, bytes) = (output.blake3, output.bytes);
-            (name.clone(), Output { digest, bytes })
-        })
-        .collect();
-    if outputs != recorded {
-        let differing = recorded
-            .iter()
-            .filter(|(name, output)| outputs.get(*name) != Some(output))
-            .map(|(name, _)| name.as_str());
-        let differing: Vec<&str> = differing.collect();
-        let message = format!(
-            "the store's result is not the one of the provenance: {} differs",
-            differing.join(", ")
-        );
-        return of(Status::Failed, message);
-    }
-    let bytes: u64 = recorded.values().map(|output| output.bytes).sum();
-    let message = match &absent[..] {
-        [] => format!("{} files, {bytes} bytes, whole", recorded.len()),
+    check(&record.step, status, message)
+}
+
+fn whole(record: &StepRecord, absent: &[&str]) -> String {
+    let bytes: u64 = record.outputs.values().map(|output| output.bytes).sum();
+    match absent {
+        [] => format!("{} files, {bytes} bytes, whole", record.outputs.len()),
         absent => format!(
             "as recorded, but for {}, which the bundle leaves out: not checked",
             absent.join(", ")
         ),
-    };
-    of(Status::Passed, message)
+    }
 }
 
-/// The outputs of a result of which some contents are left out, as its manifest names them.
+/// The outputs of a result whose contents are what their digests say, or what there is instead.
 type Outputs = Result<BTreeMap<String, Output>, (Status, String)>;
 
-fn partly(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Result<Outputs> {
+fn all_of(record: &StepRecord, store: &Store) -> Result<Outputs> {
+    Ok(match store.lookup(&record.key)? {
+        Lookup::Found(entry) => Ok(entry.outputs.clone()),
+        Lookup::Absent => Err((
+            Status::Undecided,
+            "its result is not in the store".to_owned(),
+        )),
+        Lookup::Damaged(what) => Err((Status::Failed, what)),
+    })
+}
+
+/// The same of a result of which some contents are left out.
+fn all_but(
+    record: &StepRecord,
+    store: &Store,
+    left_out: impl Fn(&str, &Digest) -> bool,
+) -> Result<Outputs> {
     let Some(manifest) = store.manifest(&record.key)? else {
         let message = "its manifest is missing or damaged".to_owned();
         return Ok(Err((Status::Failed, message)));
     };
-    let there = manifest.outputs.iter();
-    let there = there.filter(|(name, output)| {
-        !(is_image(&record.kind, name) && is_left_out(bundle, &output.digest))
-    });
-    for (name, output) in there {
-        if let Err(error) = store.read(output) {
+    for (name, output) in &manifest.outputs {
+        if !left_out(name, &output.digest)
+            && let Err(error) = store.read(output)
+        {
             return Ok(Err((Status::Failed, format!("{name}: {error:#}"))));
         }
     }
@@ -176,41 +177,34 @@ fn rederived(
         Ok(made) => made,
         Err(error) => return vec![check(&name, Status::Failed, format!("{error:#}"))],
     };
-    let differing: Vec<&str> = made
-        .iter()
-        .filter(|(output, bytes)| {
-            let recorded = record.outputs.get(*output);
-            recorded.is_none_or(|recorded| recorded.blake3 != Digest::of(bytes))
-        })
-        .map(|(output, _)| output.as_str())
-        .collect();
-    let mut checks = vec![match &differing[..] {
-        [] => check(&name, Status::Passed, "gives the recorded bytes"),
-        differing => {
-            let message = format!("gives other bytes than recorded: {}", differing.join(", "));
-            check(&name, Status::Failed, message)
-        }
-    }];
+    let output = |bytes: &Vec<u8>| Output {
+        digest: Digest::of(bytes),
+        bytes: bytes.len() as u64,
+    };
+    let found = match &record.others(|name| made.get(name).map(output))[..] {
+        [] if made.len() == record.outputs.len() => Ok("gives the recorded bytes".to_owned()),
+        others => Err(format!(
+            "gives other bytes than recorded: {}",
+            others.join(", ")
+        )),
+    };
+    let mut checks = vec![Check::of(Level::Integrity, name, found)];
     if step.params.is_reported() {
         checks.extend(made.iter().map(|(output, bytes)| {
             let path = report.join(output);
-            let place = |check: Check| check.at(&path, 1);
-            match fs::read(&path) {
+            let (line, message) = match fs::read(&path) {
                 Ok(found) if found == *bytes => {
-                    check(output, Status::Passed, "is what the artifacts give")
+                    return check(output, Status::Passed, "is what the artifacts give");
                 }
                 Ok(found) => {
                     let line = first_difference(&found, bytes);
-                    let message = format!(
-                        "is not what the artifacts give, from line {line} on; run `fig6 reproduce`"
-                    );
-                    check(output, Status::Failed, message).at(&path, line)
+                    let what = format!("is not what the artifacts give, from line {line} on");
+                    (line, what)
                 }
-                Err(error) => {
-                    let message = format!("cannot be read: {error}; run `fig6 reproduce`");
-                    place(check(output, Status::Failed, message))
-                }
-            }
+                Err(error) => (1, format!("cannot be read: {error}")),
+            };
+            let message = format!("{message}; run `fig6 reproduce`");
+            check(output, Status::Failed, message).at(&path, line)
         }));
     }
     checks

@@ -5,8 +5,7 @@
 use serde::Serialize;
 
 use super::measured::{Measured, error, measured};
-use crate::pipeline::Quantity;
-use crate::pipeline::{self, Applies, Claim, Claims, Statement};
+use crate::pipeline::{self, Applies, Claim, Claims, Quantity, Statement};
 use statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
 use summary::Spread;
 use table::{ResultRow, Results};
@@ -57,11 +56,8 @@ struct Runs<'a> {
 
 /// Judges all claims of a profile together at a level of significance.
 pub fn judge(claims: &Claims, results: &Results, significance: f64) -> Vec<Judgement> {
-    let met: Vec<Found> = claims
-        .here
-        .iter()
-        .map(|claim| meet(claim, results))
-        .collect();
+    let met = claims.here.iter().map(|claim| meet(claim, results));
+    let met: Vec<Found> = met.collect();
     let runs = met.iter().filter_map(|found| match found {
         Found::Runs(runs) => Some(runs.evidence(None)),
         Found::Count(_) | Found::Nothing(_) => None,
@@ -110,34 +106,27 @@ fn meet<'a>(claim: &'a Claim, results: &Results) -> Found<'a> {
         let caveats = caveats.join("; ");
         return Found::Nothing(format!("not comparable with what was published: {caveats}"));
     }
-    let quantities = claim.statement.quantities();
-    let mut rows = Vec::new();
-    for quantity in &quantities {
-        match row(quantity, results) {
-            Some(row) => rows.push(row),
-            None => return Found::Nothing(format!("{} has no results", quantity.model)),
+    let mut samples = Vec::new();
+    for quantity in claim.statement.quantities() {
+        let Some(row) = row(quantity, results) else {
+            return Found::Nothing(format!("{} has no results", quantity.model));
+        };
+        if let Statement::Exact { of, value } = &claim.statement {
+            return match measured(of.metric, row) {
+                Measured::Count(count) if value.stands_for(count) => {
+                    Found::Count(Verdict::Confirmed)
+                }
+                Measured::Count(_) => Found::Count(Verdict::Refuted),
+                Measured::Errors(_) => Found::Nothing(format!("{of} is not a whole number")),
+            };
         }
-    }
-    if let Statement::Exact { of, value } = &claim.statement {
-        let Measured::Count(count) = measured(of.metric, rows[0]) else {
-            return Found::Nothing(format!("{of} is not a whole number"));
-        };
-        let verdict = match value.stands_for(count) {
-            true => Verdict::Confirmed,
-            false => Verdict::Refuted,
-        };
-        return Found::Count(verdict);
-    }
-    let metrics = quantities.iter().map(|quantity| quantity.metric);
-    let samples = metrics.zip(&rows).map(|(metric, row)| {
-        let runs: Vec<f64> = row
+        let runs = row
             .runs
             .iter()
-            .filter_map(|run| error(metric, run))
-            .collect();
-        Sample::of(&runs)
-    });
-    match samples.collect() {
+            .filter_map(|run| error(quantity.metric, run));
+        samples.push(Sample::of(&runs.collect::<Vec<_>>()));
+    }
+    match samples.into_iter().collect() {
         Some(samples) => Found::Runs(Runs { claim, samples }),
         None => Found::Nothing("a model has no runs".to_owned()),
     }
@@ -239,12 +228,7 @@ fn seeds_in_words(seeds: Seeds) -> String {
     match seeds {
         Seeds::Total(n) => format!("{n} seeds would decide it if means and spreads stay"),
         Seeds::AtLeast(n) => format!("at least {n} seeds are needed"),
-        Seeds::Never(Why::TooClose) => {
-            "more than 1,000 seeds would be needed to decide it".to_owned()
-        }
-        Seeds::Never(Why::PublishedSide) => {
-            "no number of seeds would decide it: the published number is too uncertain".to_owned()
-        }
+        Seeds::Never(why @ (Why::TooClose | Why::PublishedSide)) => why.to_string(),
         Seeds::Never(Why::NoEvidence(_)) => "run other seeds".to_owned(),
     }
 }

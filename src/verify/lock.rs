@@ -10,14 +10,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::{Check, Level, Status};
+use super::check::{Check, Level, Status};
+use super::unusable::unusable;
 use crate::pipeline::{Experiment, Hole};
-use crate::plan::{Bases, Graph, Input, Step};
+use crate::plan::{Bases, Graph, Step};
 use crate::report::PIPELINE;
-use crate::report::provenance::{
-    self, Dependency, Digests, HoleRecord, Lack, Statement, StepRecord, Subject, Unusable,
-};
-use store::key::{Digest, KeyInputs, Numeric, Parameters};
+use crate::report::files;
+use crate::report::provenance::{self, Digests, HoleRecord, Statement, StepRecord, Subject};
+use store::key::{Digest, KeyInputs, Parameters};
 
 /// Checks the report in this folder against its provenance, and that against the experiment as the
 /// present pipeline and code have it: one check for the provenance as a whole, one for each step, each
@@ -25,7 +25,7 @@ use store::key::{Digest, KeyInputs, Numeric, Parameters};
 pub fn lock(experiment: &Experiment, report: &Path) -> Vec<Check> {
     let statement = match Statement::read(report) {
         Ok(statement) => statement,
-        Err(error) => return vec![unusable(experiment, report, &error)],
+        Err(error) => return vec![unusable(Level::Lock, report, &error)],
     };
     let mut checks = vec![whole(experiment, &statement)];
     checks.extend(holes(experiment, &statement));
@@ -33,7 +33,7 @@ pub fn lock(experiment: &Experiment, report: &Path) -> Vec<Check> {
     let graph = match Graph::of(&experiment) {
         Ok(graph) => graph,
         Err(error) => {
-            checks.push(provenance_check(Status::Failed, error.to_string()));
+            checks.push(check(provenance::FILE, Err(error.to_string())));
             return checks;
         }
     };
@@ -54,91 +54,51 @@ pub fn lock(experiment: &Experiment, report: &Path) -> Vec<Check> {
 }
 
 fn check(name: &str, found: Result<String, String>) -> Check {
-    match found {
-        Ok(message) => Check::new(Level::Lock, name, Status::Passed, message),
-        Err(message) => Check::new(Level::Lock, name, Status::Failed, message),
-    }
+    Check::of(Level::Lock, name, found)
 }
 
-fn provenance_check(status: Status, message: String) -> Check {
-    Check::new(Level::Lock, provenance::FILE, status, message)
-}
-
-/// What is said of a provenance that cannot be used.
-fn unusable(experiment: &Experiment, report: &Path, error: &Unusable) -> Check {
-    let again = format!("fig6 reproduce --profile {}", experiment.profile);
-    match error {
-        Unusable::Absent => provenance_check(
-            Status::Undecided,
-            format!(
-                "there is none in {}; `{again}` writes it beside the results",
-                report.display()
-            ),
-        ),
-        Unusable::OtherVersion(what) => provenance_check(
-            Status::Undecided,
-            format!("{what}; write it anew with `{again}`"),
-        ),
-        Unusable::Wrong(error) => {
-            let path = report.join(provenance::FILE);
-            let message = format!("{error:#}; write it anew with `{again}`");
-            provenance_check(Status::Failed, message).at(path, 1)
-        }
+/// What is found, unless something is wrong.
+fn unless(wrong: &[String], found: impl FnOnce() -> String) -> Result<String, String> {
+    match wrong {
+        [] => Ok(found()),
+        wrong => Err(wrong.join("; ")),
     }
 }
 
 /// Checks what the provenance says beside its steps and files.
 fn whole(experiment: &Experiment, statement: &Statement) -> Check {
     let internal = statement.internal();
-    let of_kind = |kind: &str| {
-        let steps = internal.steps.iter();
-        steps.filter(|step| step.kind == kind).count()
-    };
-    let (trainings, evaluations) = (of_kind("train"), of_kind("evaluate"));
+    let of_kind = |kind| internal.steps.iter().filter(move |step| step.kind == kind);
+    let trainings = of_kind("train").count();
+    let (profile, recorded) = (&experiment.profile, statement.profile());
     let mut wrong = Vec::new();
-    if statement.profile() != experiment.profile {
+    if recorded != profile {
         wrong.push(format!(
-            "it is that of profile {}, not of {}",
-            statement.profile(),
-            experiment.profile
+            "it is that of profile {recorded}, not of {profile}"
         ));
     }
-    if trainings == 0 || evaluations == 0 {
+    if trainings == 0 || of_kind("evaluate").count() == 0 {
         wrong.push("it has no training or no evaluation, so that there is nothing to hold".into());
     }
-    let dependencies = &statement.predicate.build_definition.resolved_dependencies;
-    let digest = |name: &str| {
-        let mut all = dependencies.iter();
-        let dependency: Option<&Dependency> = all.find(|it| it.name == name);
-        dependency.and_then(|it| it.digest.get("blake3").cloned())
-    };
+    let digest = |name| statement.dependency(name)?.digest.get("blake3").cloned();
     if digest("fig6") != Some(internal.code_digest().to_string()) {
-        wrong.push("the digest of fig6 is not that of the recorded code".to_owned());
+        wrong.push("the digest of fig6 is not that of the recorded code".into());
     }
-    let download = internal.steps.iter().find(|step| step.kind == "download");
+    let download = of_kind("download").next();
     let archive = download.and_then(|step| step.outputs.get("archive"));
     if archive.is_none() || digest("archive") != archive.map(|made| made.blake3.to_string()) {
-        wrong.push("the archive's digest is not that of the recorded download".to_owned());
+        wrong.push("the archive's digest is not that of the recorded download".into());
     }
-    match wrong.is_empty() {
-        true => provenance_check(
-            Status::Passed,
-            format!("profile {}, trainings: {trainings}", experiment.profile),
-        ),
-        false => provenance_check(Status::Failed, wrong.join("; ")),
-    }
+    let found = || format!("profile {profile}, trainings: {trainings}");
+    check(provenance::FILE, unless(&wrong, found))
 }
 
 /// The experiment without what the report says it lacks.
 pub fn as_reported(experiment: &Experiment, statement: &Statement) -> Experiment {
     let mut experiment = experiment.clone();
     for HoleRecord { model, seed, lacks } in &statement.internal().holes {
-        let hole = match lacks {
-            Lack::Training => Hole::Untrained,
-            Lack::Evaluation => Hole::Unevaluated,
-        };
         let holes = experiment.holes.entry(model.clone()).or_default();
-        holes.insert(*seed, hole);
+        holes.insert(*seed, *lacks);
     }
     experiment
 }
@@ -146,63 +106,52 @@ pub fn as_reported(experiment: &Experiment, statement: &Statement) -> Experiment
 /// One check for each result that the report says it lacks, which is never as good as complete.
 fn holes(experiment: &Experiment, statement: &Statement) -> Vec<Check> {
     let holes = statement.internal().holes.iter();
-    holes
-        .map(|HoleRecord { model, seed, lacks }| {
-            let kind = match lacks {
-                Lack::Training => "train",
-                Lack::Evaluation => "evaluate",
-            };
-            let name = format!("{kind}/{model}/seed{seed}");
-            let known = experiment.models.iter().any(|known| known.name == *model);
-            match known && experiment.seeds.contains(seed) {
-                true => {
-                    let what = "it has failed, and the report was made without";
-                    Check::new(Level::Lock, name, Status::Undecided, what)
-                }
-                false => check(&name, Err("the pipeline has no such model or seed".into())),
-            }
-        })
-        .collect()
+    let checks = holes.map(|HoleRecord { model, seed, lacks }| {
+        let kind = match lacks {
+            Hole::Untrained => "train",
+            Hole::Unevaluated => "evaluate",
+        };
+        let name = format!("{kind}/{model}/seed{seed}");
+        let known = experiment.models.iter().any(|known| known.name == *model);
+        if !known || !experiment.seeds.contains(seed) {
+            return check(&name, Err("the pipeline has no such model or seed".into()));
+        }
+        let what = "it has failed, and the report was made without";
+        Check::new(Level::Lock, name, Status::Undecided, what)
+    });
+    checks.collect()
 }
 
-/// The recorded steps by name.
+/// The recorded steps by name, of which each should stand there once.
 struct Recorded<'a> {
     statement: &'a Statement,
-    steps: HashMap<&'a str, &'a StepRecord>,
-    /// Names that stand there more than once.
-    twice: HashSet<&'a str>,
+    steps: HashMap<&'a str, Vec<&'a StepRecord>>,
 }
 
 impl<'a> Recorded<'a> {
     fn of(statement: &'a Statement) -> Recorded<'a> {
-        let mut recorded = Recorded {
-            statement,
-            steps: HashMap::new(),
-            twice: HashSet::new(),
-        };
+        let mut steps: HashMap<&str, Vec<&StepRecord>> = HashMap::new();
         for step in &statement.internal().steps {
-            if recorded.steps.insert(&step.step, step).is_some() {
-                recorded.twice.insert(&step.step);
-            }
+            steps.entry(&step.step).or_default().push(step);
         }
-        recorded
+        Recorded { statement, steps }
     }
 
     /// The content that a step has made.
     fn made(&self, step: &str, output: &str) -> Option<Digest> {
-        let outputs = &self.steps.get(step)?.outputs;
+        let outputs = &self.steps.get(step)?.last()?.outputs;
         Some(outputs.get(output)?.blake3)
     }
 
     /// Holds a step of today against its record.
     fn compare(&self, graph: &Graph, step: &Step) -> Result<String, String> {
-        let Some(record) = self.steps.get(step.name.as_str()) else {
-            return Err("the pipeline has it, and the report was made without".to_owned());
+        let records = self.steps.get(step.name.as_str());
+        let record = match records.map_or(&[][..], Vec::as_slice) {
+            [] => return Err("the pipeline has it, and the report was made without".to_owned()),
+            [record] => record,
+            _ => return Err("it is recorded twice".to_owned()),
         };
         let internal = self.statement.internal();
-        if self.twice.contains(record.step.as_str()) {
-            return Err("it is recorded twice".to_owned());
-        }
         let inputs = internal.key_inputs(record);
         let inputs = inputs.ok_or("what it was made of is not recorded")?;
         self.is_consistent(record, &inputs)?;
@@ -234,10 +183,10 @@ impl<'a> Recorded<'a> {
         if !outputs.eq(expected) {
             wrong.push("its outputs are not those that it has today".to_owned());
         }
-        match wrong.is_empty() {
-            true => Ok(format!("key {}{}", record.key.short(), computed(numeric))),
-            false => Err(wrong.join("; ")),
-        }
+        let computed =
+            numeric.map(|numeric| format!(", computed by {}", provenance::in_words(numeric)));
+        let found = || format!("key {}{}", record.key.short(), computed.unwrap_or_default());
+        unless(&wrong, found)
     }
 
     /// Whether a record fits itself and those that it refers to.
@@ -262,73 +211,63 @@ impl<'a> Recorded<'a> {
 
     /// What the producers that a step has today are recorded to have made.
     fn inputs_today(&self, graph: &Graph, step: &Step) -> BTreeMap<String, Digest> {
-        let inputs = step.inputs.iter();
-        let made = inputs.filter_map(|input: &Input| {
+        let made = step.inputs.iter().filter_map(|input| {
             let producer = &graph.step(input.producer).name;
-            let digest = self.made(producer, input.output)?;
-            Some((input.name.to_string(), digest))
+            Some((input.name.to_string(), self.made(producer, input.output)?))
         });
         made.collect()
     }
 }
 
-/// What computed a numeric result: to be shown.
-fn computed(numeric: Option<&Numeric>) -> String {
-    numeric.map_or_else(String::new, |numeric| {
-        format!(
-            ", computed by {} {} ({}, {}, {})",
-            numeric.backend, numeric.version, numeric.float, numeric.architecture, numeric.compiler
-        )
-    })
-}
-
 /// Checks each file that the report must have and each that its provenance names.
 fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Path) -> Vec<Check> {
-    // By the file's name: what its step is recorded to have made.
-    let mut expected: BTreeMap<&str, Option<Digest>> = BTreeMap::from([(PIPELINE, None)]);
-    let reported = graph.steps().iter();
-    for step in reported.filter(|step| step.params.is_reported()) {
-        for output in step.params.outputs() {
-            let made = recorded.made(&step.name, output);
-            expected.insert(output, Some(made.unwrap_or(Digest::from_bytes([0; 32]))));
-        }
+    // By the file's name: the step that makes it, but for the pipeline's copy.
+    let mut expected: BTreeMap<&str, Option<&str>> = BTreeMap::from([(PIPELINE, None)]);
+    for step in graph
+        .steps()
+        .iter()
+        .filter(|step| step.params.is_reported())
+    {
+        let outputs = step.params.outputs().iter();
+        expected.extend(outputs.map(|output| (*output, Some(step.name.as_str()))));
     }
-    let mut checks = Vec::new();
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for subject in &statement.subject {
+    let mut seen: HashSet<&str> = HashSet::new();
+    let named = statement.subject.iter().map(|subject| {
         let name = subject.name.as_str();
-        let times = seen.entry(name).or_default();
-        *times += 1;
-        let found = match (expected.get(name), *times) {
-            (_, 2..) => Err("provenance.json names it twice".to_owned()),
-            (None, _) => Err("provenance.json names it, and no step makes it".to_owned()),
-            (Some(made), _) => same_file(subject, *made, report),
+        let found = match expected.get(name) {
+            _ if !seen.insert(name) => Err("provenance.json names it twice".to_owned()),
+            None => Err("provenance.json names it, and no step makes it".to_owned()),
+            Some(step) => same_file(subject, *step, recorded, report),
         };
-        let failed = found.is_err() && subject.is_plain();
-        let mut check = check(name, found);
-        if failed {
-            check = check.at(report.join(name), 1);
+        match found.is_err() && subject.is_plain() {
+            true => check(name, found).at(report.join(name), 1),
+            false => check(name, found),
         }
-        checks.push(check);
-    }
-    let missing = expected.keys().filter(|name| !seen.contains_key(*name));
+    });
+    let mut checks: Vec<Check> = named.collect();
+    let missing = expected.keys().filter(|name| !seen.contains(*name));
     let what = "it belongs to the report, and provenance.json does not name it";
     checks.extend(missing.map(|name| check(name, Err(what.to_owned()))));
     checks
 }
 
 /// Holds a file against what its subject says, and that against what its step is recorded to have made.
-fn same_file(subject: &Subject, made: Option<Digest>, report: &Path) -> Result<String, String> {
+fn same_file(
+    subject: &Subject,
+    step: Option<&str>,
+    recorded: &Recorded,
+    report: &Path,
+) -> Result<String, String> {
     if !subject.is_plain() {
         return Err("it is no name of a file in the report's folder".to_owned());
     }
     let said = &subject.digest;
-    if made.is_some_and(|made| made != said.blake3) {
+    if step.is_some_and(|step| recorded.made(step, &subject.name) != Some(said.blake3)) {
         let what = "its digest is not that of what its step is recorded to have made: provenance.json \
                     was altered";
         return Err(what.to_owned());
     }
-    let bytes = provenance::read(&report.join(&subject.name));
+    let bytes = files::read(&report.join(&subject.name));
     let bytes = bytes.map_err(|error| format!("{error:#}"))?;
     let found = Digests::of(&bytes);
     match found == *said {

@@ -1,189 +1,26 @@
 //! Whether published numbers still hold: a list of checks, each of which passed, failed, or could
 //! not be decided.
 //!
+//! | what is found out | where |
+//! |---|---|
+//! | code, parameters or data are others than the report's | [`lock`] |
+//! | an artifact is missing, corrupt or another one | [`integrity`], by [`store::Store::lookup`] |
+//! | a verdict on a claim | [`judge`], by [`statistics::decide`]; [`claims`] makes checks of them |
+//! | a step gives other bytes today | [`again`] |
+//! | a document says another number | [`prose`], which asks [`quote`] what a mark names |
+//!
 //! Only reads. Unaware of the terminal and of how a list of checks is written for other programs.
 
 pub mod again;
+mod check;
 pub mod claims;
 pub mod integrity;
 pub mod judge;
-mod lock;
+pub mod lock;
 mod measured;
 pub mod prose;
 pub mod quote;
+mod unusable;
 
-use std::path::PathBuf;
-
-use serde::Serialize;
-
-pub use lock::{as_reported, lock};
-
-/// How deep a verification goes; each level includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// The report against its provenance, and that against today's code, parameters and data digests.
-    Lock,
-    /// Every artifact behind the report, and the report against what the artifacts give.
-    Integrity,
-    /// The claims of the pipeline file against the results.
-    Claims,
-    /// The test errors again, from the kept weights.
-    Evaluate,
-    /// Steps again, in a fresh store.
-    Execute,
-    /// Numbers in documents against the results; asked for by naming documents.
-    Documents,
-}
-
-impl Level {
-    /// All levels, in order.
-    pub const ALL: [Level; 6] = [
-        Level::Lock,
-        Level::Integrity,
-        Level::Claims,
-        Level::Evaluate,
-        Level::Execute,
-        Level::Documents,
-    ];
-
-    /// All levels that a verification can go to, in order; documents are asked for by name.
-    pub const RISING: [Level; 5] = [
-        Level::Lock,
-        Level::Integrity,
-        Level::Claims,
-        Level::Evaluate,
-        Level::Execute,
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Lock => "lock",
-            Level::Integrity => "integrity",
-            Level::Claims => "claims",
-            Level::Evaluate => "evaluate",
-            Level::Execute => "execute",
-            Level::Documents => "documents",
-        }
-    }
-
-    /// What it looks at, as the end of a sentence.
-    pub fn looks_at(self) -> &'static str {
-        match self {
-            Level::Lock => {
-                "whether the report is the recorded one, and today's code, parameters and data still \
-                 those that it was recorded with"
-            }
-            Level::Integrity => {
-                "whether every artifact behind the report is there and whole, and gives the report \
-                 byte for byte"
-            }
-            Level::Claims => "whether the results bear out what was published",
-            Level::Evaluate => "whether the kept weights give the recorded test errors again",
-            Level::Execute => "whether steps come out the same when they run again",
-            Level::Documents => "whether numbers in documents are those of the results",
-        }
-    }
-}
-
-/// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    Passed,
-    /// It could not be decided, or the evidence is missing. Never as good as passed.
-    Undecided,
-    Failed,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Check {
-    pub level: Level,
-    /// What was looked at (`train/resnet20/seed0`, `results.md`, `he/resnet56`, `README.md:12`).
-    pub name: String,
-    pub status: Status,
-    /// What was found, in one sentence without a full stop.
-    pub message: String,
-    /// Where a person would mend it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
-    /// The same for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<serde_json::Value>,
-}
-
-/// A line of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
-    #[serde(serialize_with = "store::displayed")]
-    pub file: PathBuf,
-    /// From 1.
-    pub line: usize,
-}
-
-impl Check {
-    /// A check that ended like this.
-    pub fn new(
-        level: Level,
-        name: impl Into<String>,
-        status: Status,
-        message: impl Into<String>,
-    ) -> Check {
-        Check {
-            level,
-            name: name.into(),
-            status,
-            message: message.into(),
-            place: None,
-            details: None,
-        }
-    }
-
-    /// The same check, to be mended at this line.
-    #[must_use]
-    pub fn at(mut self, file: impl Into<PathBuf>, line: usize) -> Check {
-        self.place = Some(Place {
-            file: file.into(),
-            line,
-        });
-        self
-    }
-}
-
-/// The worst of all; where nothing was checked, nothing is known.
-pub fn overall(checks: &[Check]) -> Status {
-    let worst = checks.iter().map(|check| check.status).max();
-    worst.unwrap_or(Status::Undecided)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_names_of_levels_are_those_of_the_records_and_none_is_left_out() {
-        for level in Level::ALL {
-            assert_eq!(serde_json::to_value(level).unwrap(), level.name());
-        }
-        assert!(Level::ALL.is_sorted());
-        // The last one.
-        assert_eq!(Level::ALL[5] as usize, 5);
-    }
-
-    #[test]
-    fn the_worst_check_counts_and_no_check_is_no_pass() {
-        let of = |statuses: &[Status]| {
-            let checks = statuses.iter();
-            let checks: Vec<Check> = checks
-                .map(|&status| Check::new(Level::Lock, "x", status, "y"))
-                .collect();
-            overall(&checks)
-        };
-        assert_eq!(of(&[]), Status::Undecided);
-        assert_eq!(of(&[Status::Passed]), Status::Passed);
-        assert_eq!(of(&[Status::Passed, Status::Undecided]), Status::Undecided);
-        assert_eq!(of(&[Status::Failed, Status::Undecided]), Status::Failed);
-    }
-}
+pub use check::{Check, Level, Place, Status, by_level, overall};
+pub use unusable::unusable;

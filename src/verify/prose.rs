@@ -21,63 +21,29 @@
 //! right.
 
 use std::io;
-use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::quote::{Expression, Quoted, lost};
-use super::{Check, Level, Status};
+use super::check::{Check, Level, Status};
+use super::quote::{Expression, Quoted};
 use crate::error::Invalid;
-use table::{Results, grid};
+use table::Missing;
 
+mod document;
+mod event;
 #[cfg(test)]
-pub mod examples;
+pub mod example_tests;
+mod excerpt;
+mod grid;
 mod html;
 mod latex;
-mod mark;
 mod number;
 mod reports;
 
-pub use mark::{Document, Fault, Mark};
-pub use reports::Reports;
+pub use document::{Document, Fault, Mark, Syntax};
+pub use reports::{Reports, Source};
 
-use mark::{cite, short};
-
-/// How a document's marks are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Syntax {
-    Markdown,
-    Html,
-    Latex,
-}
-
-impl Syntax {
-    /// The syntax that a file's ending tells; Markdown where it tells nothing.
-    fn of(path: &Path) -> Syntax {
-        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
-        match ending.as_deref().and_then(|ending| ending.to_str()) {
-            Some("tex" | "latex" | "ltx" | "sty") => Syntax::Latex,
-            Some("html" | "htm" | "xhtml") => Syntax::Html,
-            _ => Syntax::Markdown,
-        }
-    }
-}
-
-/// Where numbers and tables come from. An error whose root is that a file was not found means that
-/// there is no evidence; any other, that it is broken.
-pub trait Source {
-    /// The results of a profile, or of the default one.
-    ///
-    /// # Errors
-    /// If there are none, or they cannot be read.
-    fn results(&self, profile: Option<&str>) -> Result<Results>;
-
-    /// The report's page in Markdown, which begins with the table.
-    ///
-    /// # Errors
-    /// If there is none, or it cannot be read.
-    fn page(&self, profile: Option<&str>) -> Result<String>;
-}
+use excerpt::{cite, short};
 
 /// Holds everything that a document has marked against the results; one check for each mark, and one
 /// for each that is wrong in itself.
@@ -88,35 +54,23 @@ pub fn check(document: &Document, source: &dyn Source) -> Vec<Check> {
         let message = format!(
             "nothing is bound in {file}: no number or table in it is marked, so nothing was compared"
         );
-        let check = Check::new(
-            Level::Documents,
-            file.to_string(),
-            Status::Undecided,
-            message,
-        );
+        let name = file.to_string();
+        let check = Check::new(Level::Documents, name, Status::Undecided, message);
         return vec![check.at(&document.path, 1)];
     }
-    let checks = marks.into_iter().map(|mark| {
-        let (line, name, (status, message)) = match &mark {
-            Err(fault) => (
-                fault.line,
-                format!("{file}:{}", fault.line),
-                (
-                    Status::Failed,
-                    format!("{} (column {})", fault.message, fault.column),
-                ),
-            ),
-            Ok(mark) => (
-                mark.line,
-                format!(
-                    "{file}:{} {}",
-                    mark.line,
-                    short(&mark.expression.to_string())
-                ),
-                compare(document, mark, source),
-            ),
-        };
-        Check::new(Level::Documents, name, status, message).at(&document.path, line)
+    let checks = marks.into_iter().map(|mark| match mark {
+        Err(fault) => {
+            let name = format!("{file}:{}", fault.line);
+            let message = format!("{} (column {})", fault.message, fault.column);
+            let check = Check::new(Level::Documents, name, Status::Failed, message);
+            check.at(&document.path, fault.line)
+        }
+        Ok(mark) => {
+            let expression = short(&mark.expression.to_string());
+            let name = format!("{file}:{} {expression}", mark.line);
+            let (status, message) = compare(document, &mark, source);
+            Check::new(Level::Documents, name, status, message).at(&document.path, mark.line)
+        }
     });
     checks.collect()
 }
@@ -171,32 +125,32 @@ fn expressions(document: &Document) -> Vec<Option<Expression>> {
 
 /// Whether a mark's content is what the results say.
 fn compare(document: &Document, mark: &Mark, source: &dyn Source) -> (Status, String) {
-    let new = match expected(document, mark, source) {
-        Ok(new) => new,
-        Err(error) => {
-            let gone = error.root_cause().downcast_ref::<io::Error>();
-            let status = match gone.is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
-                true => Status::Undecided,
-                false => Status::Failed,
-            };
-            return (status, format!("{error:#}"));
+    let found = expected(document, mark, source).and_then(|new| {
+        let there = document.content(mark);
+        if there != new {
+            return Ok((Status::Failed, difference(there, &new, &mark.expression)));
         }
-    };
-    let there = document.content(mark);
-    if there != new {
-        return (Status::Failed, difference(there, &new, &mark.expression));
-    }
-    let said = match mark.expression.what {
-        Quoted::Table { .. } => "the table is that of the report".to_owned(),
-        Quoted::Number(_) => format!("says {}, as the results do", new.trim()),
-    };
-    match holes(&mark.expression, source) {
-        Some(holes) => (
-            Status::Undecided,
-            format!("{said}; but they lack what has failed: {holes}"),
-        ),
-        None => (Status::Passed, said),
-    }
+        let said = match mark.expression.what {
+            Quoted::Table { .. } => "the table is that of the report".to_owned(),
+            Quoted::Number(_) => format!("says {}, as the results do", new.trim()),
+        };
+        let holes = holes(&mark.expression, source)?;
+        Ok(match holes.is_empty() {
+            true => (Status::Passed, said),
+            false => {
+                let said = format!("{said}; but they lack what has failed: {holes}");
+                (Status::Undecided, said)
+            }
+        })
+    });
+    found.unwrap_or_else(|error| {
+        let gone = error.root_cause().downcast_ref::<io::Error>();
+        let status = match gone.is_some_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            true => Status::Undecided,
+            false => Status::Failed,
+        };
+        (status, format!("{error:#}"))
+    })
 }
 
 /// In what a text differs from what the results say.
@@ -211,42 +165,47 @@ fn difference(there: &str, new: &str, expression: &Expression) -> String {
             ),
         };
     }
-    let (mut old, mut right) = (there.lines(), new.lines());
-    for row in 1.. {
-        return match (old.next(), right.next()) {
-            (None, None) => "line ends differ from the document's others".to_owned(),
-            (None, Some(new)) => format!("row {row} of the table is missing: {}", cite(new)),
-            (Some(old), None) => format!("row {row} of the table is too much: {}", cite(old)),
-            (Some(old), Some(new)) if old == new => continue,
-            (Some(old), Some(new)) => {
-                let (old_cells, new_cells) = (grid::cells(old), grid::cells(new));
-                let mut pairs = old_cells.iter().zip(&new_cells);
-                match pairs.find(|(old, new)| old != new) {
-                    Some((old, new)) if old_cells.len() == new_cells.len() => {
-                        let (old, new) = (short(old), short(new));
-                        format!("row {row} of the table says {old}, the report says {new}")
-                    }
-                    _ => format!(
-                        "row {row} of the table is {}, in the report {}",
-                        cite(old),
-                        cite(new)
-                    ),
+    let same = there
+        .lines()
+        .zip(new.lines())
+        .take_while(|(old, new)| old == new);
+    let (place, row) = (same.clone().count(), same.count() + 1);
+    match (there.lines().nth(place), new.lines().nth(place)) {
+        (None, None) => "line ends differ from the document's others".to_owned(),
+        (None, Some(new)) => format!("row {row} of the table is missing: {}", cite(new)),
+        (Some(old), None) => format!("row {row} of the table is too much: {}", cite(old)),
+        (Some(old), Some(new)) => {
+            let (old_cells, new_cells) = (grid::cells(old), grid::cells(new));
+            let mut pairs = old_cells.iter().zip(&new_cells);
+            match pairs.find(|(old, new)| old != new) {
+                Some((old, new)) if old_cells.len() == new_cells.len() => {
+                    let (old, new) = (short(old), short(new));
+                    format!("row {row} of the table says {old}, the report says {new}")
                 }
+                _ => format!(
+                    "row {row} of the table is {}, in the report {}",
+                    cite(old),
+                    cite(new)
+                ),
             }
-        };
+        }
     }
-    unreachable!("there are fewer than usize::MAX lines")
 }
 
 /// What is to stand between the marks.
 fn expected(document: &Document, mark: &Mark, source: &dyn Source) -> Result<String> {
     let profile = mark.expression.profile.as_deref();
     let there = document.content(mark);
-    match &mark.expression.what {
+    let plus_minus = match document.syntax {
+        Syntax::Latex => "$\\pm$",
+        Syntax::Markdown | Syntax::Html => "±",
+    };
+    let columns = match &mark.expression.what {
+        Quoted::Table { columns } => columns,
         Quoted::Number(number) => {
             let value = number.value(&source.results(profile)?)?;
             if !mark.block {
-                return Ok(number::like(there, value, document.syntax));
+                return Ok(number::like(there, value, plus_minus));
             }
             let line = there.strip_suffix('\n').unwrap_or(there);
             let line = line.strip_suffix('\r').unwrap_or(line);
@@ -254,51 +213,35 @@ fn expected(document: &Document, mark: &Mark, source: &dyn Source) -> Result<Str
                 "" => mark.indent.as_str(),
                 _ => line,
             };
-            let number = number::like(line, value, document.syntax);
-            Ok(format!("{number}{}", mark.newline))
+            let number = number::like(line, value, plus_minus);
+            return Ok(number + mark.newline);
         }
-        Quoted::Table { columns } => {
-            let mut rows = grid::read(&source.page(profile)?).context("the report's table")?;
-            if let Some(columns) = columns {
-                rows = grid::select(&rows, columns)?;
-            }
-            let text = match document.syntax {
-                Syntax::Latex => latex::rows(&rows),
-                Syntax::Markdown | Syntax::Html => grid::write(&rows),
-            };
-            let lines = text.lines();
-            let lines = lines.map(|line| format!("{}{line}{}", mark.indent, mark.newline));
-            Ok(lines.collect())
-        }
+    };
+    let mut rows = grid::read(&source.page(profile)?).context("the report's table")?;
+    if let Some(columns) = columns {
+        rows = grid::select(&rows, columns)?;
     }
+    let text = match document.syntax {
+        Syntax::Latex => latex::rows(&rows),
+        Syntax::Markdown | Syntax::Html => markdown::table(&rows),
+    };
+    let lines = text.lines();
+    let lines = lines.map(|line| format!("{}{line}{}", mark.indent, mark.newline));
+    Ok(lines.collect())
 }
 
 /// What has failed among the runs behind an expression.
-fn holes(expression: &Expression, source: &dyn Source) -> Option<String> {
-    let results = match source.results(expression.profile.as_deref()) {
-        Ok(results) => results,
-        Err(error) => return Some(format!("{error:#}")),
+fn holes(expression: &Expression, source: &dyn Source) -> Result<String> {
+    let results = source.results(expression.profile.as_deref())?;
+    let is_behind = |hole: &&Missing| match &expression.what {
+        Quoted::Table { .. } => true,
+        Quoted::Number(number) => number.is_of_all_seeds() && number.of.model == hole.model,
     };
-    let models: Vec<String> = match &expression.what {
-        Quoted::Number(number) if number.is_of_all_seeds() => {
-            let seeds = lost(&results, &number.of.model);
-            let seeds: Vec<String> = seeds.iter().map(|seed| format!("seed {seed}")).collect();
-            seeds
-                .into_iter()
-                .map(|seed| format!("{} {seed}", number.of.model))
-                .collect()
-        }
-        Quoted::Number(_) => vec![],
-        Quoted::Table { .. } => {
-            let mut missing = Vec::new();
-            for hole in &results.missing {
-                let seeds = hole.seeds.iter();
-                missing.extend(seeds.map(|seed| format!("{} seed {seed}", hole.model)));
-            }
-            missing
-        }
-    };
-    (!models.is_empty()).then(|| models.join(", "))
+    let holes = results.missing.iter().filter(is_behind).flat_map(|hole| {
+        let seeds = hole.seeds.iter();
+        seeds.map(|seed| format!("{} seed {seed}", hole.model))
+    });
+    Ok(holes.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -71,41 +71,37 @@ impl Number {
     /// # Errors
     /// If the results have no such model, no such seed, or one run where two are needed.
     pub fn value(&self, results: &Results) -> Result<Value> {
-        let Quantity { metric, .. } = self.of;
         let row = self.row(results)?;
-        let spread = match measured(metric, row) {
+        let spread = match measured(self.of.metric, row) {
             Measured::Count(count) => return Ok(Value::Count(count)),
             Measured::Errors(spread) => spread,
         };
-        Ok(match self.field {
+        let of_several = |number: Option<f64>, what| {
+            let model = &self.of.model;
+            let none = || Invalid::new(format!("{model} has a single run, which has no {what}"));
+            number.ok_or_else(none)
+        };
+        Ok(Value::Percent(match self.field {
             Field::Whole => match spread.std {
-                Some(std) => Value::MeanAndStd(spread.mean, std),
-                None => Value::Percent(spread.mean),
+                Some(std) => return Ok(Value::MeanAndStd(spread.mean, std)),
+                None => spread.mean,
             },
-            Field::Mean => Value::Percent(spread.mean),
-            Field::Min => Value::Percent(spread.min),
-            Field::Max => Value::Percent(spread.max),
-            Field::Runs => Value::Count(spread.n),
-            Field::Std => Value::Percent(self.of_several(spread.std, "standard deviation")?),
-            Field::HalfWidth => {
-                Value::Percent(self.of_several(spread.half_width, "confidence interval")?)
-            }
+            Field::Mean => spread.mean,
+            Field::Min => spread.min,
+            Field::Max => spread.max,
+            Field::Runs => return Ok(Value::Count(spread.n)),
+            Field::Std => of_several(spread.std, "standard deviation")?,
+            Field::HalfWidth => of_several(spread.half_width, "confidence interval")?,
             Field::Seed(seed) => {
-                let error = error(metric, self.run(row, results, seed)?);
-                Value::Percent(error.expect("what has a spread is an error"))
+                let error = error(self.of.metric, self.run(row, results, seed)?);
+                error.expect("what has a spread is an error")
             }
-        })
+        }))
     }
 
     /// Whether every seed's run enters the number.
     pub fn is_of_all_seeds(&self) -> bool {
         self.of.metric.is_error() && !matches!(self.field, Field::Seed(_))
-    }
-
-    /// What only several runs have.
-    fn of_several(&self, number: Option<f64>, what: &str) -> Result<f64, Invalid> {
-        let model = &self.of.model;
-        number.ok_or_else(|| Invalid::new(format!("{model} has a single run, which has no {what}")))
     }
 
     fn row<'r>(&self, results: &'r Results) -> Result<&'r ResultRow, Invalid> {
@@ -134,7 +130,9 @@ impl Number {
             return Ok(run);
         }
         let model = &self.of.model;
-        Err(Invalid::new(if lost(results, model).contains(&seed) {
+        let mut missing = results.missing.iter();
+        let lost = missing.any(|missing| missing.model == *model && missing.seeds.contains(&seed));
+        Err(Invalid::new(if lost {
             format!("seed {seed} of {model} has no result, because it has failed")
         } else {
             let seeds: Vec<String> = row.runs.iter().map(|run| run.seed.to_string()).collect();
@@ -142,13 +140,6 @@ impl Number {
             format!("{model} has no seed {seed}; its seeds: {seeds}")
         }))
     }
-}
-
-/// A model's seeds that have failed.
-pub fn lost<'r>(results: &'r Results, model: &str) -> &'r [u64] {
-    let mut missing = results.missing.iter();
-    let missing = missing.find(|missing| missing.model == model);
-    missing.map_or(&[], |missing| &missing.seeds)
 }
 
 #[cfg(test)]

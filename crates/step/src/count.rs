@@ -19,7 +19,9 @@ mod tests {
 
     #[test]
     fn digits_are_grouped_by_three_from_the_right() {
-        let texts = [0, 999, 1_000, 50_000, 1_234_567].map(grouped);
-        assert_eq!(texts, ["0", "999", "1,000", "50,000", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1_000, 269_722, 1_727_962, 19_421_274].map(grouped),
+            ["0", "999", "1,000", "269,722", "1,727,962", "19,421,274"]
+        );
     }
 }

@@ -101,9 +101,8 @@ pub fn report(arguments: &Arguments, verified: &Verified, out: &mut Out) {
     } = verified;
     let overall = overall(checks);
     let done: BTreeSet<Level> = checks.iter().map(|check| check.level).collect();
-    let not_done = Level::RISING.into_iter();
-    let not_done = not_done.filter(|level| !done.contains(level));
-    let not_done: Vec<&str> = not_done.map(Level::name).collect();
+    let not_done = Level::RISING.iter().filter(|level| !done.contains(level));
+    let not_done: Vec<&str> = not_done.map(|level| level.name()).collect();
     if arguments.json {
         out.json_line(&json!({
             "profile": profile,

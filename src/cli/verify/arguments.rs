@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::Where;
 use crate::verify::Level;
@@ -17,8 +18,8 @@ pub struct Arguments {
     pub place: Where,
     /// How deep to look; each level includes those before it [default: claims, or only documents where
     /// --docs is given].
-    #[arg(long, value_enum)]
-    level: Option<Depth>,
+    #[arg(long, value_name = "LEVEL", value_parser = level())]
+    level: Option<Level>,
     /// Run this step again in a fresh store and compare (may be repeated; the first parts of a name
     /// mean all such steps).
     #[arg(long, value_name = "STEP")]
@@ -71,26 +72,14 @@ pub struct Arguments {
     pub verbose: bool,
 }
 
-/// [`Level`] for the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Depth {
-    Lock,
-    Integrity,
-    Claims,
-    Evaluate,
-    Execute,
-}
-
-impl From<Depth> for Level {
-    fn from(depth: Depth) -> Level {
-        match depth {
-            Depth::Lock => Level::Lock,
-            Depth::Integrity => Level::Integrity,
-            Depth::Claims => Level::Claims,
-            Depth::Evaluate => Level::Evaluate,
-            Depth::Execute => Level::Execute,
-        }
-    }
+/// Reads the name of a level.
+fn level() -> impl TypedValueParser<Value = Level> {
+    let names = Level::RISING.iter().map(|level| level.name());
+    PossibleValuesParser::new(names).map(|name| {
+        let mut levels = Level::RISING.iter();
+        let level = levels.find(|level| level.name() == name);
+        *level.expect("only the names of levels are possible")
+    })
 }
 
 /// Percentage points in an option.
@@ -106,15 +95,12 @@ impl Arguments {
     pub fn levels(&self) -> BTreeSet<Level> {
         let again = !self.rebuild.is_empty() || self.sample.is_some();
         let deepest = match self.level {
-            Some(depth) => Some(Level::from(depth)),
             None if again || self.docs.is_empty() => Some(Level::Claims),
-            None => None,
+            level => level,
         };
-        let levels = Level::RISING.into_iter();
+        let levels = Level::RISING.iter().copied();
         // Steps that are named are run again, however deep the rest goes.
-        let wanted = |level: &Level| {
-            deepest.is_some_and(|deepest| *level <= deepest) || (again && *level == Level::Execute)
-        };
+        let wanted = |level: &Level| Some(*level) <= deepest || (again && *level == Level::Execute);
         levels.filter(wanted).collect()
     }
 }

@@ -8,11 +8,12 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use super::arguments::Arguments;
-use super::scene::{Scene, unusable};
+use super::scene::Scene;
 use crate::cli::file::UserFile;
-use crate::report::provenance::{self, Statement};
+use crate::report::files;
+use crate::report::provenance::Statement;
 use crate::verify::prose::{self, Document, Reports};
-use crate::verify::{Check, Level, Status};
+use crate::verify::{Check, Level, Status, unusable};
 use store::key::Digest;
 
 /// Numbers in documents, brought up to date first if that is wanted: all documents or none.
@@ -21,25 +22,19 @@ pub fn check(arguments: &Arguments, scene: &Scene) -> Vec<Check> {
         folder: scene.reports.clone(),
         profile: scene.project.experiment.profile.clone(),
     };
+    let of = |name: &str, message| Check::new(Level::Documents, name, Status::Failed, message);
     let mut checks = Vec::new();
-    let mut quoted = BTreeSet::new();
     let mut documents = Vec::new();
     for path in &arguments.docs {
         match Document::read(path) {
-            Ok(document) => {
-                let marks = document.marks().into_iter().flatten();
-                quoted.extend(marks.map(|mark| {
-                    let profile = mark.expression.profile;
-                    profile.unwrap_or_else(|| source.profile.clone())
-                }));
-                documents.push(document);
-            }
-            Err(error) => {
-                let name = path.display().to_string();
-                let message = format!("{error:#}");
-                checks.push(Check::new(Level::Documents, name, Status::Failed, message));
-            }
+            Ok(document) => documents.push(document),
+            Err(error) => checks.push(of(&path.display().to_string(), format!("{error:#}"))),
         }
+    }
+    let mut quoted = BTreeSet::new();
+    for mark in documents.iter().flat_map(Document::marks).flatten() {
+        let profile = mark.expression.profile;
+        quoted.insert(profile.unwrap_or_else(|| source.profile.clone()));
     }
     if arguments.write
         && checks.is_empty()
@@ -47,23 +42,12 @@ pub fn check(arguments: &Arguments, scene: &Scene) -> Vec<Check> {
     {
         // As a check, so that it also reaches those who read no output.
         let message = format!("the documents are not brought up to date: {error:#}");
-        checks.push(Check::new(
-            Level::Documents,
-            "--write",
-            Status::Failed,
-            message,
-        ));
+        checks.push(of("--write", message));
     }
-    checks.extend(
-        quoted
-            .iter()
-            .map(|profile| as_recorded(&scene.reports.join(profile))),
-    );
-    checks.extend(
-        documents
-            .iter()
-            .flat_map(|document| prose::check(document, &source)),
-    );
+    let reports = quoted.iter().map(|profile| scene.reports.join(profile));
+    checks.extend(reports.map(|report| as_recorded(&report)));
+    let documents = documents.iter();
+    checks.extend(documents.flat_map(|document| prose::check(document, &source)));
     checks
 }
 
@@ -91,25 +75,24 @@ fn write(documents: &mut [Document], source: &Reports) -> Result<()> {
 
 /// Whether the numbers that documents quote are those that the report's provenance records.
 fn as_recorded(report: &Path) -> Check {
-    let of = |status, message: String| {
-        let name = report.join("results.json").display().to_string();
-        Check::new(Level::Documents, name, status, message)
-    };
     let statement = match Statement::read(report) {
         Ok(statement) => statement,
         Err(error) => return unusable(Level::Documents, report, &error),
     };
-    for name in ["results.json", "results.md"] {
-        let bytes = match provenance::read(&report.join(name)) {
+    let differs = |name: &str| {
+        let bytes = match files::read(&report.join(name)) {
             Ok(bytes) => bytes,
-            Err(error) => return of(Status::Failed, format!("{error:#}")),
+            Err(error) => return Some(format!("{error:#}")),
         };
         let mut subjects = statement.subject.iter();
         let recorded = subjects.find(|subject| subject.name == name);
-        if recorded.is_none_or(|subject| subject.digest.blake3 != Digest::of(&bytes)) {
-            let message = format!("{name} is not what provenance.json records: it was edited");
-            return of(Status::Failed, message);
-        }
-    }
-    of(Status::Passed, "is what its provenance records".to_owned())
+        let same = recorded.is_some_and(|it| it.digest.blake3 == Digest::of(&bytes));
+        (!same).then(|| format!("{name} is not what provenance.json records: it was edited"))
+    };
+    let found = match ["results.json", "results.md"].into_iter().find_map(differs) {
+        Some(wrong) => Err(wrong),
+        None => Ok("is what its provenance records".to_owned()),
+    };
+    let name = report.join("results.json").display().to_string();
+    Check::of(Level::Documents, name, found)
 }

@@ -17,11 +17,13 @@ use crate::cli::terminal::{Paint, paint};
 use crate::cli::{Project, Where};
 use crate::pipeline::{Claims, Pipeline};
 use crate::plan::Graph;
-use crate::report::provenance::{self, Statement, Unusable};
+use crate::report::files;
+use crate::report::provenance::Statement;
 use crate::run::{self, Executor};
 use crate::verify::again::{Setting, again};
 use crate::verify::integrity::integrity;
-use crate::verify::{Check, Level, Status, as_reported, claims, lock};
+use crate::verify::lock::{as_reported, lock};
+use crate::verify::{Check, Level, Status, claims, unusable};
 use random::Draw;
 use store::Store;
 use table::Results;
@@ -107,46 +109,30 @@ impl Scene {
         out: &mut Out,
     ) -> Result<Vec<Check>> {
         match level {
-            Level::Lock => Ok(self.lock()),
-            Level::Claims => Ok(self.judged()),
-            Level::Integrity => Ok(self.with_statement(level, |statement| {
-                let (store, report) = (&self.store, &self.report);
-                let (bundle, stop) = (self.bundle.as_ref(), self.interrupt.flag());
-                integrity(statement, &self.graph, store, report, bundle, stop)
-            })),
-            Level::Evaluate | Level::Execute => {
-                let statement = match Statement::read(&self.report) {
-                    Ok(statement) => statement,
-                    Err(error) => return Ok(vec![unusable(level, &self.report, &error)]),
-                };
-                let steps = match level {
-                    Level::Evaluate => {
-                        let steps = statement.internal().steps.iter();
-                        let steps = steps.filter(|step| step.kind == "evaluate");
-                        steps.map(|step| step.step.clone()).collect()
-                    }
-                    _ => self.to_execute(arguments, &statement)?,
-                };
-                self.again(level, &steps, &statement, arguments, executor, out)
+            Level::Lock => return Ok(lock(&self.project.experiment, &self.report)),
+            Level::Claims => return Ok(self.judged()),
+            Level::Documents => return Ok(Vec::new()),
+            Level::Integrity | Level::Evaluate | Level::Execute => {}
+        }
+        let statement = match Statement::read(&self.report) {
+            Ok(statement) => statement,
+            Err(error) => return Ok(vec![unusable(level, &self.report, &error)]),
+        };
+        if level == Level::Integrity {
+            let (graph, store, report) = (&self.graph, &self.store, &self.report);
+            let (bundle, stop) = (self.bundle.as_ref(), self.interrupt.flag());
+            let checks = integrity(&statement, graph, store, report, bundle, stop);
+            return Ok(checks);
+        }
+        let steps = match level {
+            Level::Evaluate => {
+                let steps = statement.internal().steps.iter();
+                let steps = steps.filter(|step| step.kind == "evaluate");
+                steps.map(|step| step.step.clone()).collect()
             }
-            Level::Documents => Ok(Vec::new()),
-        }
-    }
-
-    /// Checks that need the report's provenance, or that it cannot be used.
-    fn with_statement(
-        &self,
-        level: Level,
-        checks: impl FnOnce(&Statement) -> Vec<Check>,
-    ) -> Vec<Check> {
-        match Statement::read(&self.report) {
-            Ok(statement) => checks(&statement),
-            Err(error) => vec![unusable(level, &self.report, &error)],
-        }
-    }
-
-    fn lock(&self) -> Vec<Check> {
-        lock(&self.project.experiment, &self.report)
+            _ => self.to_execute(arguments, &statement)?,
+        };
+        self.again(level, &steps, &statement, arguments, executor, out)
     }
 
     /// Verdicts on the claims, by the numbers of the report.
@@ -185,15 +171,13 @@ impl Scene {
             let drawn = order.into_iter().take(size);
             steps.extend(drawn.map(|place| all[place].clone()));
         }
-        let named = !arguments.rebuild.is_empty() || arguments.sample.is_some();
-        // In the order of the graph.
-        Ok(all
-            .into_iter()
-            .filter(|step| !named || steps.remove(step))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .chain(steps.clone())
-            .collect())
+        if arguments.rebuild.is_empty() && arguments.sample.is_none() {
+            return Ok(all);
+        }
+        // In the order of the graph; what the report was made without comes last.
+        let mut ordered: Vec<String> = all.into_iter().filter(|step| steps.remove(step)).collect();
+        ordered.extend(steps);
+        Ok(ordered)
     }
 
     /// Runs steps again and compares.
@@ -236,21 +220,9 @@ impl Scene {
     }
 }
 
-/// A report whose provenance cannot be used.
-pub fn unusable(level: Level, report: &Path, error: &Unusable) -> Check {
-    let name = format!("{}/provenance.json", report.display());
-    let status = match error {
-        Unusable::Absent | Unusable::OtherVersion(_) => Status::Undecided,
-        Unusable::Wrong(_) => Status::Failed,
-    };
-    let profile = report.file_name().unwrap_or_default().display();
-    let message = format!("{error}; `fig6 reproduce --profile {profile}` writes it");
-    Check::new(level, name, status, message)
-}
-
 /// The numbers of the report in this folder, if it has any.
 fn results(report: &Path) -> Result<Option<Results>> {
-    let Some(bytes) = provenance::read_if_there(report, RESULTS)? else {
+    let Some(bytes) = files::read_if_there(report, RESULTS)? else {
         return Ok(None);
     };
     let results = serde_json::from_slice(&bytes);

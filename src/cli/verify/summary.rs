@@ -1,10 +1,8 @@
 //! Checks as a page of Markdown, for the summary of a CI job: what did not pass in full, the rest
 //! folded away.
 
-use std::fmt::Write as _;
-
-use super::level;
-use crate::verify::{Check, Level, Status, overall};
+use crate::verify::{Check, Status, by_level, overall};
+use markdown::row;
 
 /// The page, with a final newline.
 pub fn page(checks: &[Check]) -> String {
@@ -16,69 +14,48 @@ pub fn page(checks: &[Check]) -> String {
     };
     let mut page = format!("## fig6 verify: {verdict}\n");
     if !checks.is_empty() {
-        page.push_str("\n| level | passed | undecided | failed |\n| --- | --: | --: | --: |\n");
+        page += "\n| level | passed | undecided | failed |\n| --- | --: | --: | --: |\n";
     }
-    for level in Level::ALL {
-        if level::of(checks, level).next().is_some() {
-            let counts = [Status::Passed, Status::Undecided, Status::Failed]
-                .map(|status| level::count(checks, level, status));
-            let [passed, undecided, failed] = counts;
-            let name = level.name();
-            let _ = writeln!(page, "| {name} | {passed} | {undecided} | {failed} |");
-        }
+    let levels = by_level(checks);
+    for (level, checks) in &levels {
+        let [passed, undecided, failed] =
+            [Status::Passed, Status::Undecided, Status::Failed].map(|status| {
+                checks
+                    .iter()
+                    .filter(|check| check.status == status)
+                    .count()
+                    .to_string()
+            });
+        page += &row([level.name(), &passed, &undecided, &failed]);
     }
-    for (status, title) in [(Status::Failed, "Failed"), (Status::Undecided, "Undecided")] {
-        if let Some(table) = table(checks, status) {
-            let _ = write!(page, "\n### {title}\n\n{table}");
-        }
-    }
-    if let Some(table) = table(checks, Status::Passed) {
-        let count = table.lines().count() - 2;
-        let _ = write!(
-            page,
-            "\n<details><summary>{count} passed</summary>\n\n{table}\n</details>\n"
+    for status in [Status::Failed, Status::Undecided, Status::Passed] {
+        let checks = levels
+            .values()
+            .flatten()
+            .filter(|check| check.status == status);
+        let rows = checks.map(|check| row([check.level.name(), &check.name, &check.message]));
+        let rows: Vec<String> = rows.collect();
+        let count = rows.len();
+        let table = format!(
+            "| level | check | found |\n| --- | --- | --- |\n{}",
+            rows.concat()
         );
+        page += &match status {
+            _ if rows.is_empty() => String::new(),
+            Status::Failed => format!("\n### Failed\n\n{table}"),
+            Status::Undecided => format!("\n### Undecided\n\n{table}"),
+            Status::Passed => {
+                format!("\n<details><summary>{count} passed</summary>\n\n{table}\n</details>\n")
+            }
+        };
     }
     page
-}
-
-/// The checks that ended like this, level by level; `None` if there are none.
-fn table(checks: &[Check], status: Status) -> Option<String> {
-    let mut table = String::new();
-    for level in Level::ALL {
-        for check in level::of(checks, level).filter(|check| check.status == status) {
-            let _ = writeln!(
-                table,
-                "| {} | {} | {} |",
-                level.name(),
-                cell(&check.name),
-                cell(&check.message)
-            );
-        }
-    }
-    let header = "| level | check | found |\n| --- | --- | --- |\n";
-    (!table.is_empty()).then(|| format!("{header}{table}"))
-}
-
-/// A plain text as a cell of a table: in one line, and nothing in it means anything in Markdown.
-fn cell(text: &str) -> String {
-    let mut cell = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_control() || letter == '\u{2028}' || letter == '\u{2029}' {
-            cell.push(' ');
-            continue;
-        }
-        if "\\`*_[]<>|~&$#".contains(letter) {
-            cell.push('\\');
-        }
-        cell.push(letter);
-    }
-    cell
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::Level;
 
     #[test]
     fn a_page_reads_exactly_so() {
@@ -108,7 +85,7 @@ mod tests {
 
 | level | check | found |
 | --- | --- | --- |
-| documents | README.md:12 | says 8 \\| 9 and \\<b\\> |
+| documents | README.md:12 | says 8 \\| 9 and &lt;b&gt; |
 
 ### Undecided
 
@@ -155,7 +132,7 @@ mod tests {
             "</details>\r\n\n| x | \\| `c`",
         );
         let page = page(&[check]);
-        let row = "| lock | a b | \\</details\\>   \\| x \\| \\\\\\| \\`c\\` |\n";
+        let row = "| lock | a b | &lt;/details&gt;   \\| x \\| \\\\\\| \\`c\\` |\n";
         assert!(page.contains(row), "{page}");
     }
 }

@@ -42,6 +42,11 @@ impl Parts {
         }
     }
 
+    /// Adds something that the crate refers to.
+    pub fn work(&mut self, id: &str, name: &str, version: &str) {
+        self.add(json!({ "@id": id, "@type": "CreativeWork", "name": name, "version": version }));
+    }
+
     /// Sets a property of an entity that is there.
     pub fn set(&mut self, id: &str, property: &str, value: Value) {
         if let Some(&place) = self.places.get(id) {
@@ -56,6 +61,19 @@ impl Parts {
         if let Some(bytes) = bytes {
             self.set(id, "contentSize", json!(bytes.to_string()));
         }
+    }
+
+    /// Adds a file that is an example of a formal parameter, and returns its id.
+    pub fn content(
+        &mut self,
+        path: &[&str; 3],
+        id: String,
+        name: &str,
+        bytes: Option<u64>,
+    ) -> String {
+        self.artifact(&id, name, bytes);
+        self.example(path, &id, "File");
+        id
     }
 
     /// Makes an entity an example of a formal parameter.

@@ -468,7 +468,7 @@ fn a_report_with_holes_is_undecided_and_holes_of_nothing_fail() {
             internal.holes.push(HoleRecord {
                 model: "vgg".into(),
                 seed: 0,
-                lacks: Lack::Training,
+                lacks: Hole::Untrained,
             });
         });
     };
@@ -482,7 +482,7 @@ fn a_report_with_holes_is_undecided_and_holes_of_nothing_fail() {
             internal.holes.push(HoleRecord {
                 model: "plain8".into(),
                 seed: 1,
-                lacks: Lack::Evaluation,
+                lacks: Hole::Unevaluated,
             });
         });
     };

@@ -3,8 +3,7 @@
 //!
 //! What lies in other comments and in `verbatim` is text about marks.
 
-use super::html::{NAME, event};
-use super::mark::Event;
+use super::event::{Event, NAME, Opening};
 
 /// The macro of a mark within a line.
 const MACRO: &str = "\\figsix";
@@ -15,114 +14,95 @@ const VERBATIM: [&str; 5] = ["verbatim", "verbatim*", "lstlisting", "minted", "c
 /// The marks of a text, in its order.
 pub fn events(text: &str) -> Vec<Event> {
     let mut events = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
+    let mut done = 0;
+    while let Some(found) = text[done..].find(['%', '\\']) {
+        let at = done + found;
         let rest = &text[at..];
-        at += match rest.as_bytes()[0] {
-            b'%' => {
-                let line = rest.split('\n').next().unwrap_or_default();
-                let inside = line.trim_start_matches('%').trim();
-                let end = at + line.trim_end_matches('\r').len();
-                events.extend(event(inside, at, end, true));
-                line.len()
-            }
-            b'\\' => command(text, at, &mut events),
-            _ => rest.chars().next().map_or(1, char::len_utf8),
+        if rest.starts_with('%') {
+            let line = rest.split('\n').next().unwrap_or_default();
+            let end = at + line.trim_end_matches('\r').len();
+            events.extend(Event::of(line.trim_start_matches('%'), at, end, true));
+            done = at + line.len();
+            continue;
+        }
+        let after = rest[1..].trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+        let end = text.len() - after.len();
+        done = match &text[at..end] {
+            // A single sign, as in `\%`.
+            "\\" => end + after.chars().next().map_or(0, char::len_utf8),
+            MACRO => mark(text, at, end, &mut events),
+            "\\verb" => end + shown(after).unwrap_or(0),
+            "\\begin" => environment(text, at, end, &mut events),
+            _ => end,
         };
     }
     events
 }
 
-/// Reads the command at a place; gives the length of what was read.
-fn command(text: &str, at: usize, events: &mut Vec<Event>) -> usize {
-    let rest = &text[at..];
-    let name: usize = match rest[1..]
-        .bytes()
-        .take_while(u8::is_ascii_alphabetic)
-        .count()
-    {
-        // A single sign, as in `\%`.
-        0 => rest[1..].chars().next().map_or(0, char::len_utf8),
-        letters => letters,
-    };
-    let after = &rest[1 + name..];
-    match &rest[..1 + name] {
-        MACRO => mark(text, at, after, events),
-        "\\verb" => {
-            let shown = after.strip_prefix('*').unwrap_or(after);
-            let sign = shown.chars().next().filter(|&sign| sign != '\n');
-            let end = sign.and_then(|sign| {
-                let line = shown.split('\n').next()?;
-                let inside = &line[sign.len_utf8()..];
-                Some(sign.len_utf8() + inside.find(sign)? + sign.len_utf8())
-            });
-            end.map_or(1 + name, |end| rest.len() - shown.len() + end)
-        }
-        "\\begin" => {
-            let mut known = VERBATIM.iter();
-            let begun = known.find_map(|name| {
-                let inside = after
-                    .strip_prefix('{')?
-                    .strip_prefix(name)?
-                    .strip_prefix('}')?;
-                Some((name, inside))
-            });
-            let Some((name, inside)) = begun else {
-                return rest.len() - after.len();
-            };
-            let end = inside.find(&format!("\\end{{{name}}}"));
-            if end.is_none() && (inside.contains(NAME) || inside.contains(MACRO)) {
-                events.push(Event::Fault {
-                    at,
-                    message: format!("{name} does not end, and no mark after it counts"),
-                });
-            }
-            rest.len() - inside.len() + end.unwrap_or(inside.len())
-        }
-        _ => rest.len() - after.len(),
-    }
+/// The length of what follows `\verb`: any sign, and all up to the same sign in this line.
+fn shown(text: &str) -> Option<usize> {
+    let line = text.split('\n').next()?;
+    let mut letters = line.strip_prefix('*').unwrap_or(line).chars();
+    let sign = letters.next()?;
+    let inside = letters.as_str();
+    Some(line.len() - inside.len() + inside.find(sign)? + sign.len_utf8())
 }
 
-/// Reads what follows the macro's name; gives the length from the macro on.
-fn mark(text: &str, at: usize, after: &str, events: &mut Vec<Event>) -> usize {
-    let here = text.len() - after.len() - at;
-    // Its own definition: `\newcommand{\figsix}[2]{#2}`, `\def\figsix#1#2{#2}`.
-    if after.trim_start().starts_with(['}', '[', '#']) {
-        return here;
+/// Gives the end of what follows `\begin` if its text is shown as it is.
+fn environment(text: &str, at: usize, begin: usize, events: &mut Vec<Event>) -> usize {
+    let rest = &text[begin..];
+    let mut known = VERBATIM.iter();
+    let Some(name) = known.find(|name| rest.starts_with(&format!("{{{name}}}"))) else {
+        return begin;
+    };
+    if let Some(length) = rest.find(&format!("\\end{{{name}}}")) {
+        return begin + length;
     }
-    let fault = |message: &str| Event::Fault {
+    if rest.contains(NAME) || rest.contains(MACRO) {
+        let message = format!("{name} does not end, and no mark after it counts");
+        events.push(Event::Fault { at, message });
+    }
+    text.len()
+}
+
+/// Reads what follows the macro's name; gives its end.
+fn mark(text: &str, at: usize, begin: usize, events: &mut Vec<Event>) -> usize {
+    // Its own definition: `\newcommand{\figsix}[2]{#2}`, `\def\figsix#1#2{#2}`.
+    if text[begin..].trim_start().starts_with(['}', '[', '#']) {
+        return begin;
+    }
+    let fault = |what: &str| Event::Fault {
         at,
-        message: format!("{message}; expected {MACRO}{{test_error(resnet20).mean}}{{8.51}}"),
+        message: format!("{what}; expected {MACRO}{{test_error(resnet20).mean}}{{8.51}}"),
     };
-    let Some((expression, rest)) = argument(after) else {
-        events.push(fault("its first argument is missing or has no end"));
-        // All that follows may lie in it.
-        let unclosed = after.trim_start().starts_with('{');
-        return if unclosed { text.len() - at } else { here };
-    };
-    let Some((content, rest)) = argument(rest) else {
-        events.push(fault("its second argument is missing or has no end"));
-        let unclosed = rest.trim_start().starts_with('{');
-        return if unclosed {
-            text.len() - at
-        } else {
-            text.len() - rest.len() - at
+    let mut rest = &text[begin..];
+    let mut arguments = [""; 2];
+    for (argument, which) in arguments.iter_mut().zip(["first", "second"]) {
+        let Some((inside, after)) = self::argument(rest) else {
+            events.push(fault(&format!(
+                "its {which} argument is missing or has no end"
+            )));
+            // All that follows may lie in it.
+            let unclosed = rest.trim_start().starts_with('{');
+            return text.len() - if unclosed { 0 } else { rest.len() };
         };
-    };
+        (*argument, rest) = (inside, after);
+    }
     let end = text.len() - rest.len();
-    if expression.contains(MACRO) || content.contains(MACRO) {
+    let [expression, content] = arguments;
+    if arguments.iter().any(|argument| argument.contains(MACRO)) {
         events.push(fault("a mark begins inside another one"));
     } else {
         let close = end - 1;
-        events.push(Event::Open {
+        events.push(Event::Open(Opening {
             at,
             end: close - content.len(),
             expression: expression.trim().to_owned(),
             block: false,
-        });
+        }));
         events.push(Event::Close { at: close });
     }
-    end - at
+    end
 }
 
 /// The argument in braces that begins the text, and what follows it.
@@ -148,11 +128,8 @@ pub fn rows(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
-        text += &cells.join(" & ");
-        text += " \\\\\n";
-        if index == 0 {
-            text += "\\hline\n";
-        }
+        let rule = if index == 0 { "\\hline\n" } else { "" };
+        text += &format!("{} \\\\\n{rule}", cells.join(" & "));
     }
     text
 }
@@ -162,10 +139,7 @@ fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            '%' | '&' | '_' | '#' | '$' | '{' | '}' => {
-                escaped.push('\\');
-                escaped.push(letter);
-            }
+            '%' | '&' | '_' | '#' | '$' | '{' | '}' => escaped.extend(['\\', letter]),
             '\\' => escaped += "\\textbackslash{}",
             '~' => escaped += "\\textasciitilde{}",
             '^' => escaped += "\\textasciicircum{}",

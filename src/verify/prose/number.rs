@@ -3,8 +3,12 @@
 //!
 //! Unaware of what the number is about and where it stands.
 
-use super::Syntax;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
 use crate::verify::quote::Value;
+use step::grouped;
 
 /// Decimals where none stand there yet.
 const DECIMALS: usize = 2;
@@ -18,69 +22,35 @@ const THOUSANDS: &[&str] = &[
     "&thinsp;",
 ];
 
-/// What may separate decimals.
-const POINTS: &[&str] = &["{,}", ".", ","];
-
 /// Plus or minus, in the ways in which people write it.
 const PLUS_MINUS: &[&str] = &["±", "\\pm", "\\textpm", "+/-", "+-", "&plusmn;", "&pm;"];
 
-/// What may stand between a number and its `%`.
-const SPACES: &[&str] = &["\\,", "~", "&nbsp;", "&thinsp;"];
+/// What may stand between a number and its `%` or plus or minus.
+const BLANKS: &[&str] = &["\\,", "~", "{", "}", "&nbsp;", "&thinsp;"];
+
+/// A number: its point and its decimals.
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"[0-9]+(?:(\{,\}|[.,])([0-9]+))?").expect("the pattern is fixed and right")
+});
 
 /// The value in the form of the text that stands there. Where that is no such number, in the usual
-/// form, with the decimals of the first number in it.
-pub fn like(there: &str, value: Value, syntax: Syntax) -> String {
+/// form, with the decimals of the first number in it, and with this sign between mean and deviation.
+pub fn like(there: &str, value: Value, plus_minus: &str) -> String {
     let core = there.trim();
+    let new = match value {
+        Value::Count(count) => like_count(core, count).unwrap_or_else(|| grouped(count)),
+        Value::Percent(percent) => like_decimals(core, &[percent], ""),
+        Value::MeanAndStd(mean, std) => {
+            like_decimals(core, &[mean, std], &format!(" {plus_minus} "))
+        }
+    };
     let (lead, rest) = there.split_at(there.len() - there.trim_start().len());
-    let trail = &rest[core.len()..];
-    let core = fitting(core, value).unwrap_or_else(|| usual(core, value, syntax));
-    format!("{lead}{core}{trail}")
+    format!("{lead}{new}{}", &rest[core.len()..])
 }
 
 /// Whether any number stands there.
 pub fn is_there(text: &str) -> bool {
-    text.contains(|letter: char| letter.is_ascii_digit())
-}
-
-/// The value in the form of a text that is such a number already.
-fn fitting(core: &str, value: Value) -> Option<String> {
-    let start = core.len() - core.trim_start_matches(decorates).len();
-    let end = end_of_number(core, !matches!(value, Value::Count(_)));
-    let number = core.get(start..end)?;
-    let new = match value {
-        Value::Count(count) => grouped(count, separator(number)?),
-        Value::Percent(percent) => {
-            let (form, rest) = Form::read(number)?;
-            rest.is_empty().then(|| form.write(percent))?
-        }
-        Value::MeanAndStd(mean, std) => {
-            let (first, rest) = Form::read(number)?;
-            let (between, number) = rest.split_at(rest.find(|c: char| c.is_ascii_digit())?);
-            let (second, rest) = Form::read(number)?;
-            let bare: String = between.replace("\\,", "").replace(['~', '{', '}'], "");
-            let bare: String = bare.chars().filter(|&letter| !decorates(letter)).collect();
-            (rest.is_empty() && PLUS_MINUS.contains(&bare.as_str()))
-                .then(|| format!("{}{between}{}", first.write(mean), second.write(std)))?
-        }
-    };
-    Some(format!("{}{new}{}", &core[..start], &core[end..]))
-}
-
-/// The value as it is written where nothing else is said.
-fn usual(core: &str, value: Value, syntax: Syntax) -> String {
-    let first = core.find(|letter: char| letter.is_ascii_digit());
-    let form = first.and_then(|at| Form::read(&core[at..]));
-    let form = form.map_or(Form::USUAL, |(form, _)| form);
-    match (value, syntax) {
-        (Value::Count(count), _) => grouped(count, ","),
-        (Value::Percent(percent), _) => form.write(percent),
-        (Value::MeanAndStd(mean, std), Syntax::Latex) => {
-            format!("{} $\\pm$ {}", form.write(mean), form.write(std))
-        }
-        (Value::MeanAndStd(mean, std), _) => {
-            format!("{} ± {}", form.write(mean), form.write(std))
-        }
-    }
+    NUMBER.is_match(text)
 }
 
 /// Whether a letter only changes how a number looks. No sign is among them.
@@ -88,92 +58,70 @@ fn decorates(letter: char) -> bool {
     letter.is_whitespace() || "*_`$".contains(letter)
 }
 
-/// Where the number ends, before decoration and unit.
-fn end_of_number(core: &str, percent: bool) -> usize {
-    let mut rest = core.trim_end_matches(decorates);
-    if let Some(before) = rest.strip_suffix('%').filter(|_| percent) {
-        rest = before.strip_suffix('\\').unwrap_or(before);
-        while let Some(before) = SPACES.iter().find_map(|space| rest.strip_suffix(space)) {
-            rest = before;
-        }
-        rest = rest.trim_end_matches(decorates);
-    }
-    rest.len()
-}
-
-/// How a number with decimals is written.
-#[derive(Clone, Copy)]
-struct Form {
-    decimals: usize,
-    point: &'static str,
-}
-
-impl Form {
-    const USUAL: Form = Form {
-        decimals: DECIMALS,
-        point: ".",
-    };
-
-    /// The form of the number at the beginning of a text, and what follows it.
-    fn read(text: &str) -> Option<(Form, &str)> {
-        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-        let whole = digits(text);
-        if whole == 0 {
-            return None;
-        }
-        let rest = &text[whole..];
-        for &point in POINTS {
-            if let Some(fraction) = rest.strip_prefix(point)
-                && let decimals @ 1.. = digits(fraction)
-            {
-                let form = Form {
-                    decimals: decimals.min(MOST_DECIMALS),
-                    point,
-                };
-                return Some((form, &fraction[decimals..]));
-            }
-        }
-        let form = Form {
-            decimals: 0,
-            point: Form::USUAL.point,
+/// Numbers in the form of a text that is as many already, each in that of the one in its place; otherwise all
+/// in that of the first, with a separator between them.
+fn like_decimals(text: &str, numbers: &[f64], separator: &str) -> String {
+    let mut left = numbers.iter();
+    if decimals_in(text) == numbers.len() {
+        let like = |form: &Captures| {
+            left.next()
+                .map_or_else(String::new, |&number| decimal(number, Some(form)))
         };
-        Some((form, rest))
+        return NUMBER.replace_all(text, like).into_owned();
     }
+    let form = NUMBER.captures(text);
+    let new: Vec<String> = left.map(|&number| decimal(number, form.as_ref())).collect();
+    new.join(separator)
+}
 
-    fn write(self, number: f64) -> String {
-        format!("{number:.0$}", self.decimals).replace('.', self.point)
+/// How many numbers a text is: one, two with plus or minus between them, or none if it says anything else.
+fn decimals_in(text: &str) -> usize {
+    let inner = text.trim_matches(decorates);
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    if !inner.starts_with(is_digit) || !inner.ends_with(|end| is_digit(end) || end == '%') {
+        return 0;
+    }
+    let mut shape = NUMBER.replace_all(inner, "0").replace("\\%", "%");
+    for blank in BLANKS {
+        shape = shape.replace(blank, "");
+    }
+    shape.retain(|letter| !decorates(letter));
+    let shape = shape.strip_suffix('%').unwrap_or(&shape);
+    match shape {
+        "0" => 1,
+        _ if PLUS_MINUS.iter().any(|sign| shape == format!("0{sign}0")) => 2,
+        _ => 0,
     }
 }
 
-/// What separates the thousands of a whole number; `None` if it is none.
-fn separator(number: &str) -> Option<&'static str> {
-    let digits = number.bytes().take_while(u8::is_ascii_digit).count();
-    let rest = &number[digits..];
-    match (digits, rest) {
-        (0, _) => None,
+/// A number in the form of another one.
+fn decimal(number: f64, form: Option<&Captures>) -> String {
+    let decimals = form.map_or(DECIMALS, |form| {
+        form.get(2).map_or(0, |digits| digits.len())
+    });
+    let point = form.and_then(|form| form.get(1));
+    let number = format!("{number:.0$}", decimals.min(MOST_DECIMALS));
+    number.replace('.', point.map_or(".", |point| point.as_str()))
+}
+
+/// A count in the form of a text that is one already.
+fn like_count(text: &str, count: u64) -> Option<String> {
+    let old = text.trim_matches(decorates);
+    let is_other = |letter: char| !letter.is_ascii_digit();
+    let (first, rest) = old.split_at(old.find(is_other).unwrap_or(old.len()));
+    let separator = match (first.len(), rest) {
+        (0, _) => return None,
         // Too small to tell.
-        (..4, "") => Some(","),
-        (_, "") => Some(""),
+        (..4, "") => ",",
+        (_, "") => "",
         (_, rest) => {
-            let mut known = THOUSANDS.iter().copied();
-            let separator = known.find(|separator| rest.starts_with(separator))?;
-            let only = |group: &str| group.len() == 3 && group.bytes().all(|b| b.is_ascii_digit());
-            let groups = rest[separator.len()..].split(separator);
-            groups.into_iter().all(only).then_some(separator)
+            let mut known = THOUSANDS.iter();
+            known.find(|separator| rest.starts_with(**separator))?
         }
-    }
-}
-
-fn grouped(number: u64, separator: &str) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(2 * digits.len());
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push_str(separator);
-        }
-        text.push(digit);
-    }
-    text
+    };
+    let whole = |group: &str| group.len() == 3 && !group.contains(is_other);
+    let fits = rest.is_empty() || rest.split(separator).skip(1).all(whole);
+    fits.then(|| text.replace(old, &grouped(count).replace(',', separator)))
 }
 
 #[cfg(test)]
@@ -182,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_number_keeps_its_decimals_and_what_surrounds_it() {
-        let percent = |there| like(there, Value::Percent(8.515), Syntax::Markdown);
+        let percent = |there| like(there, Value::Percent(8.515), "±");
         for (there, expected) in [
             ("1.00", "8.52"),
             ("1.0", "8.5"),
@@ -193,10 +141,13 @@ mod tests {
             ("1.0 %", "8.5 %"),
             ("**1.0** %", "**8.5** %"),
             ("$1.0$\\,\\%", "$8.5$\\,\\%"),
+            ("1.0~\\%", "8.5~\\%"),
             ("1{,}00", "8{,}52"),
             ("1,0", "8,5"),
             // What is no such number goes.
             ("-1.0", "8.5"),
+            ("~1.0", "8.5"),
+            ("{1.0", "8.5"),
             ("< 1.0", "8.5"),
             ("1.0 ± 0.2", "8.5"),
             ("1.", "9"),
@@ -214,7 +165,7 @@ mod tests {
 
     #[test]
     fn mean_and_deviation_keep_each_their_own_form() {
-        let write = |there, syntax| like(there, Value::MeanAndStd(8.515, 0.25), syntax);
+        let write = |there, sign| like(there, Value::MeanAndStd(8.515, 0.25), sign);
         for (there, expected) in [
             ("1.00 ± 2.00", "8.52 ± 0.25"),
             ("1.00±2.0", "8.52±0.2"),
@@ -225,14 +176,14 @@ mod tests {
             ("1.0 or 2.0", "8.5 ± 0.2"),
             ("1.00 ± 2.00 (5)", "8.52 ± 0.25"),
         ] {
-            assert_eq!(write(there, Syntax::Markdown), expected, "{there:?}");
+            assert_eq!(write(there, "±"), expected, "{there:?}");
         }
-        assert_eq!(write("", Syntax::Latex), "8.52 $\\pm$ 0.25");
+        assert_eq!(write("", "$\\pm$"), "8.52 $\\pm$ 0.25");
     }
 
     #[test]
     fn counts_keep_their_separators() {
-        let count = |there| like(there, Value::Count(1_727_962), Syntax::Markdown);
+        let count = |there| like(there, Value::Count(1_727_962), "±");
         for (there, expected) in [
             ("1,000", "1,727,962"),
             ("1000", "1727962"),
@@ -247,6 +198,6 @@ mod tests {
         ] {
             assert_eq!(count(there), expected, "{there:?}");
         }
-        assert_eq!(like("1000", Value::Count(20), Syntax::Markdown), "20");
+        assert_eq!(like("1000", Value::Count(20), "±"), "20");
     }
 }

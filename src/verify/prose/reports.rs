@@ -1,4 +1,4 @@
-//! The reports on disk, as the source of what documents say.
+//! Where numbers and tables in documents come from: the reports on disk.
 //!
 //! Takes a report's files as they are: whether they are what the artifacts give is another check.
 
@@ -7,11 +7,26 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Source;
 use crate::error::nearest;
 use crate::report::REPORTS;
 use store::is_folder;
 use table::Results;
+
+/// Where numbers and tables come from. An error whose root is that a file was not found means that
+/// there is no evidence; any other, that it is broken.
+pub trait Source {
+    /// The results of a profile, or of the default one.
+    ///
+    /// # Errors
+    /// If there are none, or they cannot be read.
+    fn results(&self, profile: Option<&str>) -> Result<Results>;
+
+    /// The report's page in Markdown, which begins with the table.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be read.
+    fn page(&self, profile: Option<&str>) -> Result<String>;
+}
 
 /// The folder of reports, with one folder for each profile.
 #[derive(Clone, Debug)]

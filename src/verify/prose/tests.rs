@@ -2,8 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::examples::{Core, TABLE};
+use super::example_tests::{Core, TABLE};
+use std::path::Path;
+
 use super::*;
+use table::Results;
 
 const CORE: Core = Core { holes: false };
 

@@ -1,7 +1,7 @@
 //! Expressions, and what they are in a small record of results.
 
 use super::*;
-use crate::verify::prose::examples::results;
+use crate::verify::prose::example_tests::results;
 
 fn value(text: &str) -> Result<Value> {
     match text.parse::<Expression>()?.what {

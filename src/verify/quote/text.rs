@@ -37,20 +37,7 @@ impl FromStr for Expression {
         if let Some(rest) = rest.filter(|rest| !rest.starts_with(|c| name_goes_on(c) || c == '(')) {
             return table(rest);
         }
-        let (number, profile) = match text.rsplit_once(')') {
-            Some((before, after)) => match after.split_once(char::is_whitespace) {
-                Some((field, rest)) => (
-                    &text[..before.len() + 1 + field.len()],
-                    Some(in_profile(rest)?),
-                ),
-                None => (text, None),
-            },
-            None => (text, None),
-        };
-        Ok(Expression {
-            what: Quoted::Number(number.parse()?),
-            profile,
-        })
+        number(text)
     }
 }
 
@@ -103,44 +90,44 @@ fn checked_profile(name: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
-impl FromStr for Number {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Number> {
-        let parts = text.trim().split_once('(').and_then(|(metric, rest)| {
-            let (model, field) = rest.split_once(')')?;
-            Some((metric.trim(), model.trim(), field.trim()))
-        });
-        let Some((name, model, field)) = parts else {
-            return Err(Invalid::new(format!(
-                "{text:?} is not understood; expected a number like test_error(resnet20).mean, or \
-                 a table"
-            ))
-            .into());
-        };
-        ensure!(
-            !model.is_empty(),
-            "no model is named; expected {name}(resnet20)"
-        );
-        let mut known = Metric::ALL.into_iter();
-        let metric = known.find(|metric| metric.name() == name).ok_or_else(|| {
-            let known = Metric::ALL.map(Metric::name);
-            Invalid::unknown("metric", name, known)
-        })?;
-        let field = match field {
-            "" => Field::Whole,
-            field if metric.is_error() => field.parse()?,
-            field => {
-                return Err(Invalid::new(format!(
-                    "{field:?} is not understood: {name} is one number, without fields"
-                ))
-                .into());
-            }
-        };
-        let model = model.to_owned();
-        let of = Quantity { metric, model };
-        Ok(Number { of, field })
-    }
+/// A number, as `test_error(resnet20).mean in core`.
+fn number(text: &str) -> Result<Expression> {
+    let parts = text.split_once('(').and_then(|(metric, rest)| {
+        let (model, rest) = rest.split_once(')')?;
+        let (field, profile) = rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len()));
+        Some((metric.trim(), model.trim(), field, profile.trim()))
+    });
+    let (name, model, field, profile) = parts.ok_or_else(|| {
+        Invalid::new(format!(
+            "{text:?} is not understood; expected a number like test_error(resnet20).mean, or a table"
+        ))
+    })?;
+    ensure!(
+        !model.is_empty(),
+        "no model is named; expected {name}(resnet20)"
+    );
+    let mut known = Metric::ALL.into_iter();
+    let metric = known.find(|metric| metric.name() == name);
+    let metric =
+        metric.ok_or_else(|| Invalid::unknown("metric", name, Metric::ALL.map(Metric::name)))?;
+    let field = match field {
+        "" => Field::Whole,
+        field if metric.is_error() => field.parse()?,
+        field => {
+            let what = format!("{field:?} is not understood: {name} is one number, without fields");
+            return Err(Invalid::new(what).into());
+        }
+    };
+    let profile = match profile {
+        "" => None,
+        profile => Some(in_profile(profile)?),
+    };
+    let model = model.to_owned();
+    let of = Quantity { metric, model };
+    Ok(Expression {
+        what: Quoted::Number(Number { of, field }),
+        profile,
+    })
 }
 
 impl FromStr for Field {
@@ -148,60 +135,55 @@ impl FromStr for Field {
 
     /// A field with the full stop before it.
     fn from_str(text: &str) -> Result<Field> {
-        let name = text.strip_prefix('.').unwrap_or_default();
-        let seed = name.strip_prefix(SEED).filter(|digits| {
-            // A plain number: `+3` is one for the standard library.
-            digits.bytes().all(|digit| digit.is_ascii_digit())
-        });
-        if let Some(seed) = seed.and_then(|digits| digits.parse().ok()) {
+        let name = text.strip_prefix('.').ok_or_else(|| {
+            Invalid::new(format!(
+                "{text:?} is not understood; expected a field like .mean, or `in PROFILE`"
+            ))
+        })?;
+        // A plain number: `+3` is one for the standard library.
+        let digits = name
+            .strip_prefix(SEED)
+            .filter(|digits| !digits.starts_with('+'));
+        if let Some(seed) = digits.and_then(|digits| digits.parse().ok()) {
             return Ok(Field::Seed(seed));
         }
-        let mut known = FIELDS.iter();
-        let found = known.find(|(other, _)| *other == name);
-        found.map(|&(_, field)| field).ok_or_else(|| {
+        let field = FIELDS.iter().find(|(known, _)| *known == name);
+        let field = field.map(|&(_, field)| field).ok_or_else(|| {
             let known = FIELDS.map(|(name, _)| name);
-            let known = known.into_iter().chain(["seed0"]);
-            match text.strip_prefix('.') {
-                Some(name) => Invalid::unknown("field", name, known),
-                None => Invalid::new(format!(
-                    "{text:?} is not understood; expected a field like .mean, or `in PROFILE`"
-                )),
-            }
-            .into()
-        })
+            Invalid::unknown("field", name, known.into_iter().chain(["seed0"]))
+        });
+        Ok(field?)
     }
 }
 
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.what, &self.profile) {
-            (Quoted::Number(number), None) => write!(f, "{number}"),
-            (Quoted::Number(number), Some(profile)) => write!(f, "{number} in {profile}"),
-            (Quoted::Table { columns }, profile) => {
-                f.write_str("table")?;
-                if let Some(profile) = profile {
-                    write!(f, " {profile}")?;
-                }
-                match columns {
-                    Some(columns) => write!(f, ": {}", columns.join(", ")),
-                    None => Ok(()),
-                }
+        let profile = self.profile.as_deref();
+        let columns = match &self.what {
+            Quoted::Number(number) => {
+                let profile = profile.map(|profile| format!(" in {profile}"));
+                return write!(f, "{number}{}", profile.unwrap_or_default());
             }
-        }
+            Quoted::Table { columns } => columns.as_ref(),
+        };
+        let profile = profile.map(|profile| format!(" {profile}"));
+        let columns = columns.map(|columns| format!(": {}", columns.join(", ")));
+        write!(
+            f,
+            "table{}{}",
+            profile.unwrap_or_default(),
+            columns.unwrap_or_default()
+        )
     }
 }
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.of)?;
-        match self.field {
-            Field::Whole => Ok(()),
-            Field::Seed(seed) => write!(f, ".{SEED}{seed}"),
-            field => {
-                let mut known = FIELDS.iter();
-                let name = known.find(|(_, other)| *other == field);
-                write!(f, ".{}", name.map_or("", |(name, _)| name))
-            }
+        let mut known = FIELDS.iter();
+        match (self.field, known.find(|(_, field)| *field == self.field)) {
+            (Field::Seed(seed), _) => write!(f, "{}.{SEED}{seed}", self.of),
+            (_, Some((name, _))) => write!(f, "{}.{name}", self.of),
+            (_, None) => write!(f, "{}", self.of),
         }
     }
 }

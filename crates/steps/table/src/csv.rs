@@ -27,7 +27,7 @@ use summary::CONFIDENCE;
 use summary::Spread;
 
 /// A row; its fields' names are the header.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Default, Serialize)]
 struct Row<'r> {
     profile: &'r str,
     comparable: bool,
@@ -64,13 +64,8 @@ fn rows(results: &Results) -> Vec<Row<'_>> {
         label,
         source: "fig6",
         metric: "test_error",
-        n: None,
-        mean: None,
-        std: None,
-        half_width: None,
-        min: None,
-        max: None,
         failed: failed(&results.missing, model),
+        ..Row::default()
     };
     let mut rows = Vec::new();
     for row in &results.rows {
@@ -79,23 +74,19 @@ fn rows(results: &Results) -> Vec<Row<'_>> {
             ("test_error", &row.test_error),
             ("train_error", &row.train_error),
         ] {
-            let row = Row {
-                metric,
-                ..empty.clone()
-            };
-            rows.push(row.with(spread));
+            let empty = empty.clone();
+            rows.push(Row { metric, ..empty }.with(spread));
         }
         for (source, published) in [("he", &row.he), ("reproduction", &row.reproduction)] {
-            let row = Row {
-                source,
-                failed: String::new(),
-                ..empty.clone()
-            };
-            rows.extend(
-                published
-                    .as_ref()
-                    .map(|published| row.with_published(published)),
-            );
+            if let Some(published) = published {
+                let (failed, empty) = (String::new(), empty.clone());
+                let row = Row {
+                    source,
+                    failed,
+                    ..empty
+                };
+                rows.push(row.with_published(published));
+            }
         }
     }
     for missing in results.missing.iter().filter(|missing| missing.all) {

@@ -11,8 +11,7 @@ use step::Context;
 use summary::{ModelSummary, SeedResult, Spread, Summary};
 
 mod csv;
-pub mod grid;
-mod markdown;
+mod page;
 
 /// What the table shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,7 +147,7 @@ pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let summary: Summary = context.read_json("summary.json")?;
     let dataset: Dataset = context.read_json("dataset.json")?;
     let results = results(params, &summary, dataset)?;
-    context.write("results.md", markdown::page(&results, &params.sources))?;
+    context.write("results.md", page::page(&results, &params.sources))?;
     context.write_json("results.json", &results)?;
     context.write("results.csv", csv::file(&results)?)?;
     Ok(format!("rows: {}", results.rows.len()))

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::Source;
+use super::reports::Source;
 use records::Dataset;
 use summary::{SeedResult, Spread};
 use table::{Missing, ResultRow, Results};

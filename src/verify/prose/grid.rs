@@ -1,77 +1,10 @@
-//! Tables in Markdown: rows of cells, the first of them the header.
+//! Tables in Markdown, read: rows of cells, the first of them the header.
 //!
-//! Unaware of what the cells say.
-
-use std::fmt::Write as _;
+//! Unaware of what the cells say. The crate `markdown` writes such tables.
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Writes a table whose columns are as wide as their widest cell; all but the first are aligned to
-/// the right.
-pub fn write(rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| row.iter().map(|cell| escaped(cell)).collect())
-        .collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(3)
-    };
-    let columns = rows.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut table = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-            let _ = match column {
-                0 => write!(table, "| {cell:<width$} "),
-                _ => write!(table, "| {cell:>width$} "),
-            };
-        }
-        table.push_str("|\n");
-        if index == 0 {
-            for (column, width) in widths.iter().enumerate() {
-                let dashes = "-".repeat(width - 1);
-                let _ = match column {
-                    0 => write!(table, "| -{dashes} "),
-                    _ => write!(table, "| {dashes}: "),
-                };
-            }
-            table.push_str("|\n");
-        }
-    }
-    table
-}
-
-/// A text of which nothing means anything in Markdown, nor in HTML.
-pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match entity(letter) {
-            Some(entity) => escaped.push_str(entity),
-            None => {
-                if "\\`*_[]|~$".contains(letter) {
-                    escaped.push('\\');
-                }
-                escaped.push(letter);
-            }
-        }
-    }
-    escaped
-}
-
-/// How HTML, and therefore Markdown, writes the letters that begin or end something in it.
-fn entity(letter: char) -> Option<&'static str> {
-    match letter {
-        '&' => Some("&amp;"),
-        '<' => Some("&lt;"),
-        '>' => Some("&gt;"),
-        _ => None,
-    }
-}
+use super::excerpt::cite;
 
 /// Reads the table with which a page begins: its lines up to the first that is no row.
 ///
@@ -97,40 +30,30 @@ pub fn read(page: &str) -> Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// The cells of a row, without the blanks around them.
+/// The cells of a row as plain texts, without the blanks around them.
 pub fn cells(row: &str) -> Vec<String> {
     let row = row.trim();
-    let row = row.strip_prefix('|').unwrap_or(row);
+    let mut letters = row.strip_prefix('|').unwrap_or(row).chars();
     let mut cells = vec![String::new()];
-    let mut rest = row;
-    while let Some(letter) = rest.chars().next() {
+    while let Some(letter) = letters.next() {
         let cell = cells.last_mut().expect("it begins with one cell");
-        let after = &rest[letter.len_utf8()..];
-        let entities = ['&', '<', '>'].into_iter();
-        let mut entities = entities.filter_map(|letter| Some((letter, entity(letter)?)));
-        rest = match letter {
-            '\\' if after.starts_with(|next: char| next.is_ascii_punctuation()) => {
-                cell.push_str(&after[..1]);
-                &after[1..]
+        match letter {
+            '\\' if letters
+                .as_str()
+                .starts_with(|next: char| next.is_ascii_punctuation()) =>
+            {
+                cell.extend(letters.next());
             }
-            '|' if after.is_empty() => after,
-            '|' => {
-                cells.push(String::new());
-                after
-            }
-            letter => match entities.find(|(_, entity)| rest.starts_with(entity)) {
-                Some((letter, entity)) => {
-                    cell.push(letter);
-                    &rest[entity.len()..]
-                }
-                None => {
-                    cell.push(letter);
-                    after
-                }
-            },
-        };
+            '|' if letters.as_str().is_empty() => {}
+            '|' => cells.push(String::new()),
+            letter => cell.push(letter),
+        }
     }
-    cells.iter().map(|cell| cell.trim().to_owned()).collect()
+    let plain = |cell: &String| {
+        let cell = cell.replace("&lt;", "<").replace("&gt;", ">");
+        cell.replace("&amp;", "&").trim().to_owned()
+    };
+    cells.iter().map(plain).collect()
 }
 
 /// Whether a cell belongs to the line below the header.
@@ -145,26 +68,27 @@ fn is_rule(cell: &str) -> bool {
 /// If the table has no such column.
 pub fn select(rows: &[Vec<String>], columns: &[String]) -> Result<Vec<Vec<String>>> {
     let header = rows.first().context("the table has no header")?;
-    let names: Vec<&str> = header.iter().map(|name| short(name)).collect();
-    let mut places = Vec::with_capacity(columns.len());
-    for column in columns {
+    let names: Vec<&str> = header.iter().map(|name| without_unit(name)).collect();
+    let place = |column: &String| {
         let place = names.iter().position(|name| same(name, column));
-        places.push(place.with_context(|| {
-            // It may be of any length.
-            let column: String = column.chars().take(80).collect();
+        place.with_context(|| {
             let names = names.join(", ");
-            format!("the table has no column {column:?}; its columns: {names}")
-        })?);
-    }
-    let chosen = rows.iter().map(|row| {
+            format!(
+                "the table has no column {}; its columns: {names}",
+                cite(column)
+            )
+        })
+    };
+    let places: Vec<usize> = columns.iter().map(place).collect::<Result<_>>()?;
+    let chosen = |row: &Vec<String>| {
         let cells = places.iter().map(|&place| row.get(place).cloned());
         cells.map(Option::unwrap_or_default).collect()
-    });
-    Ok(chosen.collect())
+    };
+    Ok(rows.iter().map(chosen).collect())
 }
 
 /// A column's name without its unit.
-fn short(name: &str) -> &str {
+fn without_unit(name: &str) -> &str {
     name.split(',').next().unwrap_or_default().trim()
 }
 
@@ -186,7 +110,7 @@ mod tests {
     #[test]
     fn a_bar_in_a_cell_does_not_end_it() {
         let rows = rows(&[&["a", "b"], &["x|y", "1"]]);
-        let table = write(&rows);
+        let table = markdown::table(&rows);
         assert_eq!(table, "| a    |   b |\n| ---- | --: |\n| x\\|y |   1 |\n");
         assert_eq!(read(&table).unwrap(), rows);
     }
@@ -195,7 +119,7 @@ mod tests {
     fn nothing_in_a_cell_means_anything_in_markdown_or_html() {
         let text = "<b>&amp;</b> | `c` *d* _e_ [f](g) \\| $h$ ~i~ &lt;";
         let rows = rows(&[&["a", "b"], &[text, "1"]]);
-        let table = write(&rows);
+        let table = markdown::table(&rows);
         let row = table.lines().nth(2).unwrap();
         let expected = "| &lt;b&gt;&amp;amp;&lt;/b&gt; \\| \\`c\\` \\*d\\* \\_e\\_ \\[f\\](g) \\\\\\| \\$h\\$ \\~i\\~ &amp;lt; |   1 |";
         assert_eq!(row, expected);
