@@ -31,13 +31,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::Invalid;
 use crate::pipeline::{Experiment, Pipeline};
-use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
+use crate::plan::{Bases, Graph};
+use crate::project::Project;
 use crate::run::{Signals, run_task};
-use nn::device::{Backend, Request};
-use nn::speed;
+use nn::device::{self, Backend};
 use out::Out;
-use store::key::Digest;
-use store::{Running, Store};
+use store::Store;
 use terminal::{Paint, paint_stderr, shown, shown_as_one};
 
 /// Reproduces the CIFAR-10 experiments of "Deep Residual Learning" from cached steps.
@@ -128,35 +127,22 @@ struct Where {
     paranoid: bool,
 }
 
-/// What [`Where`] leads to.
-struct Project {
-    /// The text of the pipeline file.
-    pipeline: String,
-    experiment: Experiment,
-    graph: Graph,
-    store: Store,
-    backend: Backend,
-    bases: Arc<Bases>,
-}
-
 impl Where {
-    /// Opens the project, for the rest of the process: to free a large one takes as long as to use it.
-    fn open(&self) -> Result<&'static Project> {
+    fn open(&self) -> Result<Project> {
         let pipeline = Pipeline::text(&self.pipeline)?;
         let experiment = self.experiment_in(&pipeline)?;
         let (request, backend) = device(&self.device)?;
-        let bases = match request {
-            Request::Auto => Bases::any(&backend),
-            _ => Bases::only(&backend),
-        };
-        Ok(Box::leak(Box::new(Project {
+        Ok(Project {
             graph: Graph::of(&experiment)?,
             pipeline,
             experiment,
             store: Store::at(&self.artifacts, self.paranoid),
             backend,
-            bases: bases.into(),
-        })))
+            bases: match request {
+                device::Request::Auto => Bases::any(&backend),
+                _ => Bases::only(&backend),
+            },
+        })
     }
 
     fn experiment(&self) -> Result<Experiment> {
@@ -188,9 +174,9 @@ fn heeded_signals() -> Vec<i32> {
 }
 
 /// What `--device` asks for, and the device that is meant.
-fn device(text: &str) -> Result<(Request, Backend), Invalid> {
+fn device(text: &str) -> Result<(device::Request, Backend), Invalid> {
     let invalid = |error| Invalid::new(format!("{error:#}"));
-    let request: Request = text.parse().map_err(invalid)?;
+    let request: device::Request = text.parse().map_err(invalid)?;
     let backend = request.resolve().map_err(invalid)?;
     Ok((request, backend))
 }
@@ -328,153 +314,4 @@ fn set_colors(color: Color) {
     };
     console::set_colors_enabled(wanted(io::stdout().is_terminal()));
     console::set_colors_enabled_stderr(wanted(io::stderr().is_terminal()));
-}
-
-/// The steps that the targets ask for and all that they need, or everything without targets.
-fn needed(graph: &Graph, targets: &[String]) -> Result<Vec<bool>, Invalid> {
-    match targets {
-        [] => Ok(vec![true; graph.steps().len()]),
-        targets => Ok(graph.needed(&graph.matching(targets)?)),
-    }
-}
-
-impl Project {
-    /// How far an interrupted run of a step came, out of how much: what the next one need not do
-    /// again.
-    ///
-    /// # Errors
-    /// If what it has left cannot be read.
-    fn kept(&self, step: &Step, key: Option<Digest>) -> Result<Option<(u64, u64)>> {
-        let left = match key {
-            Some(key) => self.store.left_by(&key)?,
-            None => None,
-        };
-        Ok(left.and_then(|scratch| step.params.kept(&scratch)))
-    }
-
-    /// Assesses the needed steps against the store.
-    fn assess(&self, needed: &[bool], forced: &[bool]) -> Result<Vec<Option<Assessment>>> {
-        let _lock = self.store.share()?;
-        plan::assess(&self.graph, needed, forced, &self.bases, &self.store)
-    }
-
-    /// Keeps what was learnt on the way, if that can be done: a read-only folder of artifacts is no
-    /// reason to fail.
-    fn save_index(&self) {
-        let _ = self.store.save_index();
-    }
-
-    /// How long the steps will take that must run, and those that may. `measure`: where no training
-    /// ever ran on the backend, its speed is measured, which takes a second.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    fn forecast(&self, assessments: &[Option<Assessment>], measure: bool) -> Result<Forecast> {
-        let mut forecast = Forecast {
-            steps: vec![Outlook::default(); assessments.len()],
-            ..Forecast::default()
-        };
-        let idle = |assessment: &Assessment| assessment.result().is_some();
-        if assessments.iter().flatten().all(idle) {
-            return Ok(forecast);
-        }
-        let results = self.store.all_results()?.iter();
-        let mut estimates = Estimates::of(results.map(|entry| &**entry));
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let backend = self.backend.name();
-        let untold = |(step, assessment): (&Step, &Option<Assessment>)| {
-            let open = assessment
-                .as_ref()
-                .is_some_and(|open| open.result().is_none());
-            open && step.params.kind() == "train"
-                && estimates.seconds(step, backend, cores).is_none()
-        };
-        // A device that fails here says so when a step runs.
-        if measure
-            && self.graph.steps().iter().zip(assessments).any(untold)
-            && let Ok(rate) = speed::rate(self.backend)
-        {
-            estimates.assume("train", backend, rate, cores);
-        }
-        for (id, assessment) in self.graph.ids().zip(assessments) {
-            let Some(assessment) = assessment.as_ref().filter(|open| open.result().is_none())
-            else {
-                continue;
-            };
-            let step = self.graph.step(id);
-            let kept = self.kept(step, assessment.key)?;
-            let left = kept.map_or(1.0, |(done, all)| 1.0 - done as f64 / all.max(1) as f64);
-            let seconds = estimates
-                .seconds(step, self.backend.name(), cores)
-                .map(|seconds| seconds * left);
-            let running = match assessment.key {
-                Some(key) => self.store.running(&key)?,
-                None => None,
-            };
-            // Its own process knows better.
-            let told = running.as_ref().and_then(|running| running.training);
-            let seconds = told.map_or(seconds, |training| Some(training.seconds_left));
-            match (&running, &assessment.state) {
-                (Some(_), _) => forecast.running.add_beside(seconds),
-                (None, State::MayRun(_)) => forecast.may.add(seconds),
-                (None, _) => forecast.must.add(seconds),
-            }
-            forecast.steps[id.index()] = Outlook {
-                seconds,
-                kept,
-                running,
-            };
-        }
-        Ok(forecast)
-    }
-}
-
-/// How long the steps of a plan will take.
-#[derive(Debug, Default)]
-struct Forecast {
-    must: Sum,
-    may: Sum,
-    /// Those that another process computes right now, which neither must nor may run here.
-    running: Sum,
-    /// Each step of the graph.
-    steps: Vec<Outlook>,
-}
-
-/// How long a step will take, and what was done of it; nothing for one that is up to date.
-#[derive(Clone, Debug, Default)]
-struct Outlook {
-    /// With all cores at work, or on the GPU, where earlier runs tell; until the end, if it is running.
-    seconds: Option<f64>,
-    /// How far an interrupted run came: iterations done, and all.
-    kept: Option<(u64, u64)>,
-    /// The process that computes it right now.
-    running: Option<Running>,
-}
-
-/// Steps that are to run.
-#[derive(Debug, Default)]
-struct Sum {
-    steps: usize,
-    /// Expected seconds with all cores at work, but for the unknown ones.
-    seconds: f64,
-    /// Steps of kinds that never ran here.
-    unknown: usize,
-}
-
-impl Sum {
-    /// Adds a step that runs after the others.
-    fn add(&mut self, seconds: Option<f64>) {
-        self.steps += 1;
-        match seconds {
-            Some(seconds) => self.seconds += seconds,
-            None => self.unknown += 1,
-        }
-    }
-
-    /// Adds a step that runs at the same time as the others.
-    fn add_beside(&mut self, seconds: Option<f64>) {
-        let before = self.seconds;
-        self.add(seconds);
-        self.seconds = seconds.unwrap_or_default().max(before);
-    }
 }

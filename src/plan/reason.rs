@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use store::key::{Change, Detail, Part, shortened};
+use store::key::{self, Change, Detail, shortened};
 
 /// Entries of a listing that are spelt out; more are only counted.
 const DETAILS_SHOWN: usize = 3;
@@ -59,9 +59,11 @@ fn changed(
     let name = &change.name;
     match (change.part, details, from) {
         // Versions say more than the digest of all of them.
-        (Part::Crate, [_, ..], _) => write!(formatter, "crate {name}: {}", words(details, version)),
-        (Part::Code, [_, ..], _) => write!(formatter, "{change} ({})", words(details, item)),
-        (Part::Input, _, Some(from)) => write!(formatter, "{change}, made by {from}"),
+        (key::Part::Crate, [_, ..], _) => {
+            write!(formatter, "crate {name}: {}", words(details, version))
+        }
+        (key::Part::Code, [_, ..], _) => write!(formatter, "{change} ({})", words(details, item)),
+        (key::Part::Input, _, Some(from)) => write!(formatter, "{change}, made by {from}"),
         _ => write!(formatter, "{change}"),
     }
 }

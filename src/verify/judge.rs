@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::measured::{Measured, error, measured};
 use crate::pipeline::Quantity;
-use crate::pipeline::{self, Applies, Claim, Claims, Statement};
+use crate::pipeline::{self, Applies, Assertion, Claim, Claims};
 use statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
 use summary::Spread;
 use table::{ResultRow, Results};
@@ -110,7 +110,7 @@ fn meet<'a>(claim: &'a Claim, results: &Results) -> Found<'a> {
         let caveats = caveats.join("; ");
         return Found::Nothing(format!("not comparable with what was published: {caveats}"));
     }
-    let quantities = claim.statement.quantities();
+    let quantities = claim.assertion.quantities();
     let mut rows = Vec::new();
     for quantity in &quantities {
         match row(quantity, results) {
@@ -118,7 +118,7 @@ fn meet<'a>(claim: &'a Claim, results: &Results) -> Found<'a> {
             None => return Found::Nothing(format!("{} has no results", quantity.model)),
         }
     }
-    if let Statement::Exact { of, value } = &claim.statement {
+    if let Assertion::Exact { of, value } = &claim.assertion {
         let Measured::Count(count) = measured(of.metric, rows[0]) else {
             return Found::Nothing(format!("{of} is not a whole number"));
         };
@@ -156,8 +156,8 @@ impl Runs<'_> {
             return Evidence::Unknown(Unknown::SpreadOfZero);
         }
         let margin = self.claim.margin.unwrap_or(0.0);
-        match (&self.claim.statement, &samples[..]) {
-            (Statement::Mean { published, .. }, [ours]) => {
+        match (&self.claim.assertion, &samples[..]) {
+            (Assertion::Mean { published, .. }, [ours]) => {
                 let published = statistics::Published {
                     mean: published.mean,
                     std: published.std,
@@ -166,9 +166,9 @@ impl Runs<'_> {
                 };
                 statistics::agreement(ours, &published, margin)
             }
-            (Statement::Order { .. }, [larger, smaller]) => statistics::order(larger, smaller),
+            (Assertion::Order { .. }, [larger, smaller]) => statistics::order(larger, smaller),
             (
-                Statement::Bound {
+                Assertion::Bound {
                     relation, number, ..
                 },
                 [ours],
@@ -179,7 +179,7 @@ impl Runs<'_> {
                 };
                 statistics::bound(ours, *number, relation)
             }
-            (Statement::Trend { .. }, samples) => statistics::trend(samples, margin),
+            (Assertion::Trend { .. }, samples) => statistics::trend(samples, margin),
             _ => Evidence::Unknown(Unknown::TooFewRuns),
         }
     }
@@ -194,7 +194,7 @@ impl Runs<'_> {
 
 /// What we have of a claim's quantities.
 fn ours(claim: &Claim, results: &Results) -> String {
-    let quantities = claim.statement.quantities().into_iter();
+    let quantities = claim.assertion.quantities().into_iter();
     let ours = quantities.filter_map(|quantity| {
         let row = row(quantity, results)?;
         Some(match measured(quantity.metric, row) {

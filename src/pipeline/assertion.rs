@@ -5,13 +5,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::pipeline::Quantity;
+use super::quantity::Quantity;
 
 /// Something that results can bear out or not.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Statement {
+pub enum Assertion {
     /// `test_error(resnet56) = 6.97`: an error, of one run or as a mean over several.
-    Mean { of: Quantity, published: Mean },
+    Mean {
+        of: Quantity,
+        published: PublishedMean,
+    },
     /// `parameters(resnet20) = 269722`, or rounded: `parameters(resnet20) = 0.270M`.
     Exact { of: Quantity, value: Rounded },
     /// `test_error(plain56) > test_error(plain20)`.
@@ -29,7 +32,7 @@ pub enum Statement {
 
 /// A published mean.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mean {
+pub struct PublishedMean {
     /// In percent; of a single run, its error.
     pub mean: f64,
     /// Sample standard deviation over the runs, in percentage points.
@@ -66,28 +69,28 @@ pub enum Relation {
     Above,
 }
 
-impl Statement {
+impl Assertion {
     /// The quantities that it is about.
     pub fn quantities(&self) -> Vec<&Quantity> {
         match self {
-            Statement::Mean { of, .. }
-            | Statement::Exact { of, .. }
-            | Statement::Bound { of, .. } => vec![of],
-            Statement::Order { larger, smaller } => vec![larger, smaller],
-            Statement::Trend { falling } => falling.iter().collect(),
+            Assertion::Mean { of, .. }
+            | Assertion::Exact { of, .. }
+            | Assertion::Bound { of, .. } => vec![of],
+            Assertion::Order { larger, smaller } => vec![larger, smaller],
+            Assertion::Trend { falling } => falling.iter().collect(),
         }
     }
 
     /// Whether means that differ by no more than a margin bear it out.
     pub fn has_margin(&self) -> bool {
-        matches!(self, Statement::Mean { .. } | Statement::Trend { .. })
+        matches!(self, Assertion::Mean { .. } | Assertion::Trend { .. })
     }
 }
 
-impl FromStr for Statement {
+impl FromStr for Assertion {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Statement, String> {
+    fn from_str(text: &str) -> Result<Assertion, String> {
         let parts: Vec<&str> = text.split(['=', '<', '>']).map(str::trim).collect();
         let relations: Vec<char> = text.chars().filter(|c| "=<>".contains(*c)).collect();
         match &relations[..] {
@@ -105,7 +108,7 @@ impl FromStr for Statement {
                     falling.reverse();
                 }
                 comparable(&falling)?;
-                Ok(Statement::Trend { falling })
+                Ok(Assertion::Trend { falling })
             }
             _ => Err(format!(
                 "expected one =, or the same of < and > throughout, found {text:?}"
@@ -114,21 +117,21 @@ impl FromStr for Statement {
     }
 }
 
-fn equality(left: &str, right: &str) -> Result<Statement, String> {
+fn equality(left: &str, right: &str) -> Result<Assertion, String> {
     let of: Quantity = left.parse()?;
     match of.metric.is_error() {
-        true => Ok(Statement::Mean {
+        true => Ok(Assertion::Mean {
             of,
             published: mean(right)?,
         }),
-        false => Ok(Statement::Exact {
+        false => Ok(Assertion::Exact {
             of,
             value: rounded(right)?,
         }),
     }
 }
 
-fn inequality(left: &str, right: &str, relation: char) -> Result<Statement, String> {
+fn inequality(left: &str, right: &str, relation: char) -> Result<Assertion, String> {
     let number = |text: &str| text.parse::<f64>().ok();
     let bound = |of: &str, below: bool, number: f64, text: &str| {
         // Any error lies between these.
@@ -143,7 +146,7 @@ fn inequality(left: &str, right: &str, relation: char) -> Result<Statement, Stri
             Relation::Above
         };
         let of = error_of(of)?;
-        Ok(Statement::Bound {
+        Ok(Assertion::Bound {
             of,
             relation,
             number,
@@ -160,7 +163,7 @@ fn inequality(left: &str, right: &str, relation: char) -> Result<Statement, Stri
                 '>' => (left, right),
                 _ => (right, left),
             };
-            Ok(Statement::Order { larger, smaller })
+            Ok(Assertion::Order { larger, smaller })
         }
     }
 }
@@ -193,7 +196,7 @@ fn comparable(quantities: &[Quantity]) -> Result<(), String> {
 }
 
 /// `6.97`, `9.67 (1 run)` or `7.40 ± 0.27 (5 runs)`.
-fn mean(text: &str) -> Result<Mean, String> {
+fn mean(text: &str) -> Result<PublishedMean, String> {
     let wrong = || {
         format!(
             "expected an error in percent such as `6.97` or `7.40 ± 0.27 (5 runs)`, found {text:?}"
@@ -222,15 +225,15 @@ fn mean(text: &str) -> Result<Mean, String> {
     };
     let mean = number(mean)?;
     let std = std.map(number).transpose()?;
-    Mean::new(mean, std, runs)
+    PublishedMean::new(mean, std, runs)
 }
 
-impl Mean {
+impl PublishedMean {
     /// A published mean that makes sense.
     ///
     /// # Errors
     /// If there is a spread without a number of runs, of a single run, or there are no runs.
-    pub fn new(mean: f64, std: Option<f64>, runs: Option<u32>) -> Result<Mean, String> {
+    pub fn new(mean: f64, std: Option<f64>, runs: Option<u32>) -> Result<PublishedMean, String> {
         match (std, runs) {
             (_, Some(0)) => return Err("expected at least 1 run, found 0".to_owned()),
             (Some(_), None) => {
@@ -250,7 +253,7 @@ impl Mean {
         if let (Some(std), Some(runs)) = (std, runs) {
             text += &format!(" ± {std:.2} ({runs} runs)");
         }
-        Ok(Mean {
+        Ok(PublishedMean {
             mean,
             std,
             runs: runs.unwrap_or(1),
@@ -283,13 +286,13 @@ fn rounded(text: &str) -> Result<Rounded, String> {
     })
 }
 
-impl fmt::Display for Statement {
+impl fmt::Display for Assertion {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Statement::Mean { of, published } => write!(f, "{of} = {}", published.text),
-            Statement::Exact { of, value } => write!(f, "{of} = {}", value.text),
-            Statement::Order { larger, smaller } => write!(f, "{larger} > {smaller}"),
-            Statement::Bound {
+            Assertion::Mean { of, published } => write!(f, "{of} = {}", published.text),
+            Assertion::Exact { of, value } => write!(f, "{of} = {}", value.text),
+            Assertion::Order { larger, smaller } => write!(f, "{larger} > {smaller}"),
+            Assertion::Bound {
                 of,
                 relation,
                 number,
@@ -300,7 +303,7 @@ impl fmt::Display for Statement {
                 };
                 write!(f, "{of} {relation} {number}")
             }
-            Statement::Trend { falling } => {
+            Assertion::Trend { falling } => {
                 let falling: Vec<String> = falling.iter().map(ToString::to_string).collect();
                 f.write_str(&falling.join(" > "))
             }
@@ -312,7 +315,7 @@ impl fmt::Display for Statement {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Statement {
+    fn parse(text: &str) -> Assertion {
         text.parse()
             .unwrap_or_else(|error| panic!("{text}: {error}"))
     }
@@ -403,7 +406,7 @@ mod tests {
             ("parameters(a) = 0M", "a count such as"),
             ("test_error(a) > test_error(a)", "with itself"),
         ] {
-            let error = text.parse::<Statement>().unwrap_err();
+            let error = text.parse::<Assertion>().unwrap_err();
             assert!(error.contains(said), "{text}: {error}");
         }
     }
