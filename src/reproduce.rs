@@ -14,6 +14,7 @@ use crate::plan::{Graph, Plan, StepId};
 use crate::project::Project;
 use crate::report;
 use crate::run::{End, Event, LocalProcesses, Options, Outcome, Run, Stop};
+use crate::steps::Environment;
 use store::Lock;
 
 /// What is asked for.
@@ -97,24 +98,17 @@ impl<'a> Reproduction<'a> {
     /// If the store cannot be read or written, or the report cannot be written.
     pub fn run(self, stop: &Stop, emit: &mut dyn FnMut(Event)) -> Result<Reproduced> {
         let idle = self.is_idle();
-        let Reproduction {
-            project,
-            request,
-            needed,
-            forced,
-            plan,
-            lock,
-        } = self;
+        let (project, request) = (self.project, self.request);
         let (experiment, store) = (&project.experiment, &project.store);
         let folder = request.reports.join(&experiment.profile);
         if !idle {
             report::prepare(&folder)?;
-            let used = project.planner().in_use(&plan)?;
+            let used = project.planner().in_use(&self.plan)?;
             store.begin_run(&experiment.profile, used.keys)?;
             store.may_rely_on(used.perhaps)?;
         }
         // A run that has something to do relies on its list from here on; one that has not is soon over.
-        let lock = idle.then_some(lock);
+        let lock = idle.then_some(self.lock);
         let options = options(project, request, idle)?;
         // A second run finds up to date what the first one has shown.
         let mut shown = BTreeSet::new();
@@ -135,12 +129,12 @@ impl<'a> Reproduction<'a> {
             let files = report::publish(experiment, pipeline, graph, &outcome, store, &folder);
             anyhow::Ok((outcome, files))
         };
-        let (mut outcome, mut files) = pass(experiment, &project.graph, plan, &forced)?;
+        let (mut outcome, mut files) = pass(experiment, &project.graph, self.plan, &self.forced)?;
         let rest = without_failed(experiment, &outcome).filter(|_| request.keep_going);
         if let Some(rest) = rest {
             let graph = Graph::of(&rest)?;
             let planner = project.planner_of(&graph);
-            let names = project.graph.steps().iter().zip(&needed);
+            let names = project.graph.steps().iter().zip(&self.needed);
             let names = names.filter_map(|(step, needed)| needed.then_some(&*step.name));
             let names: BTreeSet<&str> = names.collect();
             let steps = graph.steps().iter();
@@ -180,9 +174,12 @@ fn options(project: &Project, request: &Request, idle: bool) -> Result<Options> 
         jobs: request.jobs.map_or(jobs, NonZeroUsize::get),
         cores,
         keep_going: request.keep_going,
-        device: project.backend.to_string(),
-        mirrors: request.mirrors.clone(),
-        checkpoint_seconds: request.checkpoint_seconds,
+        environment: Environment {
+            mirrors: request.mirrors.iter().cloned().map(Into::into).collect(),
+            sources: Vec::new(),
+            device: project.backend.to_string(),
+            checkpoint_seconds: request.checkpoint_seconds,
+        },
     })
 }
 

@@ -14,6 +14,7 @@ mod inspect;
 mod normalisation;
 mod out;
 mod reproduce;
+mod signals;
 mod terminal;
 mod train;
 mod verify;
@@ -27,13 +28,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use rustix::process::{Pid, Signal};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::Invalid;
 use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{Bases, Graph};
 use crate::project::Project;
-use crate::run::{Signals, run_task};
+use crate::run::run_task;
 use nn::device::{self, Backend};
 use out::Out;
 use store::Store;
@@ -156,23 +156,6 @@ impl Where {
     }
 }
 
-/// The exit code of a command that a signal ended.
-const INTERRUPTED: u8 = 130;
-
-/// The signals that ask a command to end, but for those that were ignored when it started: `nohup` is
-/// obeyed.
-fn heeded_signals() -> Vec<i32> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
-    let mut signals = vec![SIGINT, SIGTERM, SIGHUP];
-    signals.retain(|signal| ignored >> (signal - 1) & 1 == 0);
-    signals
-}
-
 /// What `--device` asks for, and the device that is meant.
 fn device(text: &str) -> Result<(device::Request, Backend), Invalid> {
     let invalid = |error| Invalid::new(format!("{error:#}"));
@@ -270,18 +253,6 @@ fn run(command: Command, out: &mut Out) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What signals that ask this process to end mean to it: at first that it ends at once.
-fn signals() -> Result<Signals> {
-    let signals = Signals::default();
-    for signal in heeded_signals() {
-        let at_once = signals.at_once.clone();
-        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), at_once)
-            .and_then(|_| signal_hook::flag::register(signal, signals.stop.clone()))
-            .context("cannot listen for signals")?;
-    }
-    Ok(signals)
-}
-
 fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
     // Whoever started this step commits it; without that process nobody will, and another one may
     // start the step anew at any moment.
@@ -295,7 +266,7 @@ fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
         found == parent,
         "the process that started this step is gone"
     );
-    let signals = signals()?;
+    let signals = signals::conditional()?;
     let mut answers = io::stdout().lock();
     let succeeded = run_task(folder, &signals, &mut answers, &mut io::stderr())
         .context("the process that started this step does not listen")?;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use signal_hook::iterator::Signals;
 
 use super::out::Out;
+use super::signals::{self, INTERRUPTED};
 use super::view::{View, forecast_in_words};
-use super::{INTERRUPTED, Where, environment, heeded_signals, inspect};
+use super::{Where, environment, inspect};
 use crate::project::Project;
 use crate::reproduce::{Reproduced, Reproduction, Request};
 use crate::run::{End, Outcome, Stop};
@@ -72,7 +72,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         if !arguments.json {
             out.remark(&forecast_in_words(&project.forecast(plan, false)?));
         }
-        listen(&stop)?;
+        let stop = stop.clone();
+        // The first one stops the run in good order, the second one ends its steps at once, the third
+        // one this process.
+        signals::listen(move |_| stop.request() < 3)?;
     }
     let needed = reproduction.needed().to_vec();
     let mut view = View::new(out.is_quiet(), arguments.json);
@@ -104,21 +107,6 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         false if outcome.is_complete() => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
-}
-
-/// From now on the first signal stops the run in good order, the second one ends its steps at once, the
-/// third one this process.
-fn listen(stop: &Stop) -> Result<()> {
-    let mut signals = Signals::new(heeded_signals()).context("cannot listen for signals")?;
-    let stop = stop.clone();
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if stop.request() > 2 {
-                std::process::exit(INTERRUPTED.into());
-            }
-        }
-    });
-    Ok(())
 }
 
 /// What an interrupted run leaves to the next one.

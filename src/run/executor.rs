@@ -1,5 +1,6 @@
 //! Where a step's process runs. Today there is one answer: on this machine.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -64,7 +65,8 @@ pub struct LocalProcesses {
 #[derive(Debug, Default)]
 struct Running {
     stopped: bool,
-    children: Vec<(u32, Child)>,
+    /// By their process's number.
+    children: BTreeMap<u32, Child>,
 }
 
 impl LocalProcesses {
@@ -110,7 +112,7 @@ impl Executor for LocalProcesses {
                 .open(log)
                 .with_context(|| format!("cannot write the log {}", log.display()))
         };
-        let mut child = {
+        let (id, mut answers) = {
             let mut running = self.running();
             if running.stopped {
                 return Err(Stopped.into());
@@ -136,12 +138,12 @@ impl Executor for LocalProcesses {
                 .take()
                 .expect("standard output was asked for as a pipe");
             let id = child.id();
-            running.children.push((id, child));
+            running.children.insert(id, child);
             (id, stdout)
         };
         let mut last = None;
         let mut log_file = log_file()?;
-        for line in BufReader::new(&mut child.1).lines() {
+        for line in BufReader::new(&mut answers).lines() {
             let Ok(line) = line else { break };
             match serde_json::from_str(&line) {
                 Ok(Answer::Progress(progress)) => report(progress),
@@ -151,10 +153,8 @@ impl Executor for LocalProcesses {
             }
         }
         let mut running = self.running();
-        let place = running.children.iter().position(|(id, _)| *id == child.0);
-        let (_, mut process) = running
-            .children
-            .swap_remove(place.expect("only its own run removes a child"));
+        let process = running.children.remove(&id);
+        let mut process = process.expect("only its own run removes a child");
         let stopped = running.stopped;
         drop(running);
         let status = process
@@ -179,7 +179,7 @@ impl Executor for LocalProcesses {
     fn stop(&self) {
         let mut running = self.running();
         running.stopped = true;
-        for (_, child) in &running.children {
+        for child in running.children.values() {
             // One that has ended by itself stays in the list, unreaped, so the number is still its.
             let _ = kill_process(Pid::from_child(child), Signal::TERM);
         }
@@ -188,7 +188,7 @@ impl Executor for LocalProcesses {
     fn kill(&self) {
         let mut running = self.running();
         running.stopped = true;
-        for (_, child) in &mut running.children {
+        for child in running.children.values_mut() {
             // It may have ended by itself; then there is nothing to stop.
             let _ = child.kill();
         }

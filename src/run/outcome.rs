@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::phase::{Done, Phase, Phases};
+use crate::plan::{Graph, StepId};
 use store::Entry;
 
 /// How a run ended.
@@ -30,6 +32,48 @@ pub enum End {
 }
 
 impl Outcome {
+    /// How a run ended that left the steps in these phases.
+    pub(super) fn of(
+        graph: &Graph,
+        phases: &Phases,
+        consumers: &[Vec<StepId>],
+        interrupted: bool,
+    ) -> Outcome {
+        let mut outcome = Outcome {
+            interrupted,
+            ..Outcome::default()
+        };
+        // Whether something that a step depends on ran.
+        let mut behind = vec![false; graph.steps().len()];
+        for id in graph.ids() {
+            let name = || graph.step(id).name.clone();
+            let (end, done) = match phases.of(id) {
+                Phase::Unneeded => (None, None),
+                Phase::Done(done) if done.ran => (Some(End::Ran), Some(done)),
+                Phase::Done(done) => (Some(End::UpToDate), Some(done)),
+                Phase::Failed => (Some(End::Failed), None),
+                _ => (Some(End::Skipped), None),
+            };
+            outcome.ends.extend(end.map(|end| (name(), end)));
+            outcome.results.push(done.map(|done| done.entry.clone()));
+            let Some(&Done {
+                ran, same_bytes, ..
+            }) = done
+            else {
+                continue;
+            };
+            outcome.same_bytes.extend(same_bytes.then(name));
+            let is_behind = behind[id.index()];
+            outcome.stay_valid += usize::from(is_behind && !ran);
+            if ran || is_behind {
+                for consumer in consumers.get(id.index()).into_iter().flatten() {
+                    behind[consumer.index()] = true;
+                }
+            }
+        }
+        outcome
+    }
+
     /// The steps that ended like this.
     pub fn those(&self, end: End) -> Vec<&str> {
         let those = self.ends.iter().filter(|(_, other)| *other == end);

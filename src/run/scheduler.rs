@@ -3,7 +3,6 @@
 //! Unaware of how a step is computed and of how its result gets into the store.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
@@ -15,7 +14,7 @@ use super::event::Event;
 use super::executor::{Executor, Finished, Stopped};
 use super::job::Job;
 use super::message::Message;
-use super::outcome::{End, Outcome};
+use super::outcome::Outcome;
 use super::phase::{Done, Phase, Phases, Work};
 use super::stop::Stop;
 use crate::plan::{Assessment, MANY, Plan, Planner, State, StepId};
@@ -32,11 +31,8 @@ pub struct Options {
     pub cores: usize,
     /// Go on with independent steps after a failure.
     pub keep_going: bool,
-    /// The device, exactly (`tch:cuda:0`).
-    pub device: String,
-    pub mirrors: Vec<PathBuf>,
-    /// Seconds between two checkpoints of a training.
-    pub checkpoint_seconds: f64,
+    /// What all steps are told beside their parameters; each gets its own sources.
+    pub environment: Environment,
 }
 
 /// What a plan is carried out with.
@@ -84,7 +80,18 @@ impl Run<'_> {
         } else {
             self.planner.store.tidy();
         }
-        Ok(scheduler.outcome())
+        let Scheduler {
+            phases,
+            consumers,
+            stopped,
+            ..
+        } = scheduler;
+        Ok(Outcome::of(
+            self.planner.graph,
+            &phases,
+            &consumers,
+            stopped,
+        ))
     }
 }
 
@@ -299,10 +306,8 @@ impl<'a> Scheduler<'a> {
         }
         let options = self.run.options;
         let environment = Environment {
-            mirrors: options.mirrors.iter().cloned().map(Into::into).collect(),
             sources: graph.step(id).sources.clone(),
-            device: options.device.clone(),
-            checkpoint_seconds: options.checkpoint_seconds,
+            ..options.environment.clone()
         };
         let reasons = work.reasons.clone();
         let made = |producer: StepId| self.phases.result(producer);
@@ -412,45 +417,6 @@ impl<'a> Scheduler<'a> {
                 self.skip(id, because.to_owned());
             }
         }
-    }
-
-    fn outcome(self) -> Outcome {
-        let mut outcome = Outcome {
-            interrupted: self.stopped,
-            ..Outcome::default()
-        };
-        // Whether something that a step depends on ran.
-        let mut behind = vec![false; self.run.planner.graph.steps().len()];
-        for id in self.run.planner.graph.ids() {
-            let end = match self.phases.of(id) {
-                Phase::Unneeded => None,
-                Phase::Done(Done { ran: true, .. }) => Some(End::Ran),
-                Phase::Done(Done { ran: false, .. }) => Some(End::UpToDate),
-                Phase::Failed => Some(End::Failed),
-                _ => Some(End::Skipped),
-            };
-            outcome.ends.extend(end.map(|end| (self.name(id), end)));
-            let done = match self.phases.of(id) {
-                Phase::Done(done) => Some(done),
-                _ => None,
-            };
-            outcome.results.push(done.map(|done| done.entry.clone()));
-            let Some(&Done {
-                ran, same_bytes, ..
-            }) = done
-            else {
-                continue;
-            };
-            outcome.same_bytes.extend(same_bytes.then(|| self.name(id)));
-            let behind_this = behind[id.index()];
-            outcome.stay_valid += usize::from(behind_this && !ran);
-            if ran || behind_this {
-                for consumer in self.consumers.get(id.index()).into_iter().flatten() {
-                    behind[consumer.index()] = true;
-                }
-            }
-        }
-        outcome
     }
 
     fn name(&self, id: StepId) -> String {

@@ -14,7 +14,7 @@ use testing::amount;
 use super::task::Task;
 use super::{End, Event, Executor, Finished, Options, Outcome, Run, Stop};
 use crate::plan::{Bases, Graph, Input, Plan, Planner, State, Step, StepId};
-use crate::steps::Params;
+use crate::steps::{Environment, Params};
 use nn::resnet::{Architecture, Shortcut};
 use step::Progress;
 use store::Store;
@@ -443,9 +443,10 @@ fn carry_out(
             jobs: 1,
             cores: 1,
             keep_going: false,
-            device: "flex".to_owned(),
-            mirrors: Vec::new(),
-            checkpoint_seconds: 300.0,
+            environment: Environment {
+                device: "flex".to_owned(),
+                ..Environment::default()
+            },
         },
         stop: &Stop::default(),
     };
