@@ -7,9 +7,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::error::Invalid;
 use crate::pipeline::Experiment;
-use crate::plan::{Bases, Forecast, Graph, Plan, Planner, StepId};
+use crate::plan::{Bases, Forecast, Graph, Plan, Planner};
 use nn::device::Backend;
 use store::Store;
 
@@ -48,21 +47,6 @@ impl Project {
     pub fn assess(&self, needed: &[bool]) -> Result<Plan> {
         let _lock = self.store.share()?;
         self.planner().assess(needed, &BTreeSet::new())
-    }
-
-    /// The steps that the targets ask for, or all without targets, and these others, with all that they
-    /// need.
-    ///
-    /// # Errors
-    /// If a target matches nothing.
-    pub fn needed(
-        &self,
-        targets: &[String],
-        others: &BTreeSet<StepId>,
-    ) -> Result<Vec<bool>, Invalid> {
-        let mut wanted = self.graph.wanted(targets)?;
-        wanted.extend(others);
-        Ok(self.graph.needed(&wanted))
     }
 
     /// How long a plan will take; see [`Planner::forecast`].

@@ -59,9 +59,11 @@ impl<'a> Reproduction<'a> {
     /// # Errors
     /// [`crate::error::Invalid`] if a target matches no step; if the store cannot be read.
     pub fn plan(project: &'a Project, request: &'a Request) -> Result<Reproduction<'a>> {
-        let forced = project.graph.matching(&request.forced)?;
-        let forced = BTreeSet::from_iter(forced);
-        let needed = project.needed(&request.targets, &forced)?;
+        let graph = &project.graph;
+        let forced = BTreeSet::from_iter(graph.matching(&request.forced)?);
+        let mut wanted = graph.wanted(&request.targets)?;
+        wanted.extend(&forced);
+        let needed = graph.needed(&wanted);
         let lock = project.store.share()?;
         let plan = project.planner().assess(&needed, &forced)?;
         Ok(Reproduction {

@@ -1,7 +1,5 @@
 //! Commands that look and change nothing: `status`, `graph`, `log`.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
@@ -31,7 +29,8 @@ pub struct StatusArguments {
 
 pub fn status(arguments: &StatusArguments, out: &mut Out) -> Result<()> {
     let project = arguments.place.open()?;
-    let needed = project.needed(&arguments.targets, &BTreeSet::new())?;
+    let graph = &project.graph;
+    let needed = graph.needed(&graph.wanted(&arguments.targets)?);
     show(
         &project,
         &project.assess(&needed)?,
@@ -117,7 +116,7 @@ fn record(step: &Step, assessment: &Assessment, outlook: &Outlook) -> Value {
         "step": step.name,
         "state": assessment.state.word(),
         "reasons": assessment.state.reasons(),
-        "key": assessment.key(),
+        "key": assessment.key,
     });
     match assessment.result() {
         Some(entry) => {

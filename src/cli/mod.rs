@@ -1,5 +1,4 @@
-//! The command line: what the user may say, and how the answer looks. Alone prints, alone knows
-//! clap.
+//! The command line: parses arguments, calls the library, prints. Nothing else prints or knows clap.
 
 mod bundle;
 mod devices;
@@ -66,23 +65,23 @@ enum Command {
     Reproduce(reproduce::Arguments),
     /// Say of each step whether it is up to date, and if not, why.
     Status(inspect::StatusArguments),
-    /// Say everything about why a step runs or does not: what its key is made of, what changed since
-    /// its closest earlier result, and why, back to the root.
+    /// Say why a step runs or does not: its key inputs, what changed since its closest earlier result,
+    /// and the first cause of the change.
     Explain(explain::Arguments),
     /// Draw the steps and what they read from each other.
     Graph(inspect::GraphArguments),
     /// Show the log of a step's newest run.
     Log(inspect::LogArguments),
-    /// Pack a report and what it rests on, but for the images, into one file that `fig6 verify` checks
-    /// on another machine.
+    /// Pack a report with its evidence into one file. `fig6 verify` checks it on another machine. The
+    /// images are left out.
     Bundle(bundle::Arguments),
-    /// Remove results that neither the pipeline nor a report nor one of the last runs needs; look first
+    /// Remove results that neither the pipeline nor a report nor one of the last runs needs. Look first
     /// with --dry-run.
     Gc(gc::Arguments),
-    /// Read all artifacts, hold them against what they should be, and set aside what is damaged.
+    /// Read all artifacts, check them, and set aside what is damaged.
     Fsck(fsck::Arguments),
-    /// Say whether the published numbers still hold: report, artifacts, claims; exit code 0 only if all
-    /// of it was shown.
+    /// Check whether the published numbers still hold: report, artifacts, claims. Exit code: 0 if every
+    /// check passed, 1 if one failed, 3 if one could not be decided.
     Verify(verify::Arguments),
     /// Train one network by itself, without pipeline and artifacts.
     Train(train::Arguments),
@@ -175,8 +174,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Runs the command that the arguments ask for.
 ///
 /// Exit codes: 0 done; 1 a step failed or something could not be done; 2 wrong usage or a wrong
-/// pipeline file; 3 `verify` could not decide; 130 interrupted. Who reads the answer has no part in them,
-/// but an answer that could not be written is nothing done.
+/// pipeline file; 3 `verify` could not decide; 130 interrupted. A closed pipe changes none of them. An
+/// answer that could not be written is a failure.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

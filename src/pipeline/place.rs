@@ -100,6 +100,15 @@ fn walk(text: &str, way: &mut Vec<Segment>, target: Option<&[Segment]>) -> Optio
 /// Says that the walk ended where it should.
 const FOUND: &str = "the value that was looked for";
 
+/// Visits of values without parts.
+macro_rules! pass_over {
+    ($($visit:ident($($value:tt: $type:ty)?)),*) => {
+        $(fn $visit<E>(self, $($value: $type)?) -> Result<(), E> {
+            Ok(())
+        })*
+    };
+}
+
 struct Walk<'w> {
     way: &'w mut Vec<Segment>,
     target: Option<&'w [Segment]>,
@@ -158,33 +167,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
         Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_none<E>(self) -> Result<(), E> {
-        Ok(())
-    }
+    pass_over!(visit_bool(_: bool), visit_i64(_: i64), visit_u64(_: u64), visit_f64(_: f64));
+    pass_over!(visit_str(_: &str), visit_unit(), visit_none());
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)

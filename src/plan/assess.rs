@@ -23,7 +23,8 @@ pub const MANY: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Assessment {
     pub state: State,
-    /// The key under which its result is added; absent as long as an input is open.
+    /// The key of the result that is used or, while there is none, of the one that will be added;
+    /// absent as long as an input is open.
     pub key: Option<Digest>,
 }
 
@@ -34,11 +35,6 @@ impl Assessment {
             State::UpToDate(entry) => Some(entry),
             State::MustRun(_) | State::MayRun(_) => None,
         }
-    }
-
-    /// The key of the result that is used or, while there is none, under which it is added.
-    pub fn key(&self) -> Option<Digest> {
-        self.result().map(|entry| entry.key).or(self.key)
     }
 }
 
@@ -143,10 +139,9 @@ impl Planner<'_> {
             match self.store.lookup(&candidate)? {
                 Lookup::Found(_) if forced => reasons = vec![Reason::Forced],
                 Lookup::Found(entry) => {
-                    return Ok(Assessment {
-                        state: State::UpToDate(entry),
-                        key: added_under,
-                    });
+                    let key = Some(entry.key);
+                    let state = State::UpToDate(entry);
+                    return Ok(Assessment { state, key });
                 }
                 Lookup::Absent => {}
                 Lookup::Damaged(what) => reasons.push(Reason::Damaged { what }),

@@ -1,7 +1,7 @@
 //! Everything about why one step runs or does not: its key inputs, how they differ from its closest
 //! earlier result, and for an input that comes out other than before, why, back to the root.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::assess::{Assessment, Inputs, Plan, Planner, State};
 use super::graph::StepId;
 use super::reason::Reason;
-use store::key::{self, Change, Digest, KeyInputs};
+use store::key::{Digest, KeyInputs};
 use store::{Earlier, Entry, Manifest, RunRecord, Running};
 
 /// Why one step runs or does not.
@@ -86,7 +86,7 @@ impl Planner<'_> {
             step: step.name.clone(),
             state: assessment.state.word(),
             running: upstream.running(id)?,
-            key: assessment.key(),
+            key: assessment.key,
             reasons: assessment.state.reasons().to_vec(),
             causes: upstream.causes(id)?,
             key_inputs: self.bases.key_inputs(&step.params, inputs.owned(), basis),
@@ -129,63 +129,49 @@ impl<'a> Upstream<'a> {
     fn causes(&self, id: StepId) -> Result<Vec<Cause>> {
         let mut causes: Vec<Cause> = Vec::new();
         let mut seen = BTreeSet::from([id]);
-        let mut round = self.causing(id, self.assessment(id).state.reasons());
-        while !round.is_empty() {
-            let mut next = Vec::new();
-            for producer in round {
-                if !seen.insert(producer.id) {
-                    continue;
-                }
-                let (state, reasons) = self.why(&producer)?;
-                next.extend(self.causing(producer.id, &reasons));
-                let name = self.name(producer.id).to_owned();
-                let running = self.running(producer.id)?.map(|_| name.clone());
-                let same = |cause: &&mut Cause| (cause.state, &cause.reasons) == (state, &reasons);
-                match causes.iter_mut().find(same) {
-                    Some(cause) => {
-                        cause.steps.push(name);
-                        cause.running.extend(running);
-                    }
-                    None => causes.push(Cause {
-                        steps: vec![name],
-                        state,
-                        reasons,
-                        running: Vec::from_iter(running),
-                    }),
-                }
+        let mut queue = self.causing(id, self.assessment(id).state.reasons());
+        while let Some(producer) = queue.pop_front() {
+            if !seen.insert(producer.id) {
+                continue;
             }
-            round = next;
+            let (state, reasons) = self.why(&producer)?;
+            queue.extend(self.causing(producer.id, &reasons));
+            let name = self.name(producer.id).to_owned();
+            let running = self.running(producer.id)?.map(|_| name.clone());
+            let same = |cause: &&mut Cause| (cause.state, &cause.reasons) == (state, &reasons);
+            match causes.iter_mut().find(same) {
+                Some(cause) => {
+                    cause.steps.push(name);
+                    cause.running.extend(running);
+                }
+                None => causes.push(Cause {
+                    steps: vec![name],
+                    state,
+                    reasons,
+                    running: Vec::from_iter(running),
+                }),
+            }
         }
         Ok(causes)
     }
 
     /// The producers that these reasons of a step speak of.
-    fn causing(&self, id: StepId, reasons: &[Reason]) -> Vec<Causing> {
-        let mut causing: Vec<Causing> = Vec::new();
-        for producer in self.planner.graph.producers(id) {
-            let name = self.name(producer);
-            let old_input = reasons.iter().find_map(|reason| match reason {
+    fn causing(&self, id: StepId, reasons: &[Reason]) -> VecDeque<Causing> {
+        let producers = self.planner.graph.producers(id).into_iter();
+        let causing = producers.filter_map(|id| {
+            let name = self.name(id);
+            let old_output = reasons.iter().find_map(|reason| match reason {
                 Reason::Producer { step } if step == name => Some(None),
                 Reason::Changed {
-                    change:
-                        Change {
-                            part: key::Part::Input,
-                            old,
-                            ..
-                        },
+                    change,
                     from: Some(from),
                     ..
-                } if from == name => Some(old.clone()),
+                } if from == name => Some(change.old.clone()),
                 _ => None,
-            });
-            if let Some(old_output) = old_input {
-                causing.push(Causing {
-                    id: producer,
-                    old_output,
-                });
-            }
-        }
-        causing
+            })?;
+            Some(Causing { id, old_output })
+        });
+        causing.collect()
     }
 
     /// Whether and why a producer is to run or, if it is up to date, why it ran since.

@@ -28,16 +28,14 @@ impl Planner<'_> {
     pub fn in_use(&self, plan: &Plan) -> Result<InUse> {
         let mut used = InUse::default();
         for (step, assessment) in self.graph.steps().iter().zip(plan) {
-            match assessment {
+            match assessment.as_ref().map(|assessment| assessment.key) {
                 None => {}
-                Some(assessment) => match assessment.key() {
-                    Some(key) => used.keys.push(key),
-                    None => {
-                        let alike = self.alike(step)?;
-                        used.perhaps
-                            .extend(alike.iter().map(|manifest| manifest.key));
-                    }
-                },
+                Some(Some(key)) => used.keys.push(key),
+                Some(None) => {
+                    let alike = self.alike(step)?;
+                    used.perhaps
+                        .extend(alike.iter().map(|manifest| manifest.key));
+                }
             }
         }
         Ok(used)

@@ -122,11 +122,7 @@ impl FromStr for Number {
             !model.is_empty(),
             "no model is named; expected {name}(resnet20)"
         );
-        let mut known = Metric::ALL.into_iter();
-        let metric = known.find(|metric| metric.name() == name).ok_or_else(|| {
-            let known = Metric::ALL.map(Metric::name);
-            Invalid::unknown("metric", name, known)
-        })?;
+        let metric: Metric = name.parse()?;
         let field = match field {
             "" => Field::Whole,
             field if metric.is_error() => field.parse()?,
