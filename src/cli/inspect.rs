@@ -9,7 +9,7 @@ use super::Where;
 use super::out::Out;
 use super::terminal::{Paint, paint};
 use super::view::{forecast_in_words, line_of, running_in_words, shortened_list};
-use crate::plan::{Assessment, Forecast, Format, Graph, Outlook, Plan, State, Step, draw};
+use crate::plan::{Assessment, Format, Graph, Outlook, Plan, State, Step, draw};
 use crate::project::Project;
 use crate::run;
 use store::Store;
@@ -101,13 +101,9 @@ pub fn show(
         table.add_row([step.name.clone(), state, detail]);
     }
     out.line(table.trim_fmt());
-    out.line(totals(up_to_date, &forecast));
+    let forecast = forecast_in_words(&forecast);
+    out.line(format!("{up_to_date} up to date, {forecast}"));
     Ok(())
-}
-
-/// The last line: how many steps are up to date, running, must or may run, and how long that takes.
-fn totals(up_to_date: usize, forecast: &Forecast) -> String {
-    format!("{up_to_date} up to date, {}", forecast_in_words(forecast))
 }
 
 /// A step's status for programs.

@@ -108,7 +108,7 @@ fn a_claim_that_leads_nowhere_is_refused_with_its_place() {
         (
             degradation,
             "says: \"test_eror(plain56) > test_error(plain20)\", source: \"he\"",
-            "unknown metric \"test_eror\"; known: test_error",
+            "unknown metric \"test_eror\"; did you mean \"test_error\"?",
         ),
         (
             degradation,

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::task::{Answer, Task};
+use super::task::{Answer, Finished, Task};
 use crate::any_path::AnyPath;
 use crate::plan::Bases;
 use nn::device::Backend;
@@ -61,10 +61,10 @@ pub fn run_task(
     let last = match result {
         Ok(summary) => {
             let _ = writeln!(log, "{summary}");
-            Answer::Finished {
+            Answer::Finished(Finished {
                 summary,
                 work_seconds: started.elapsed().as_secs_f64(),
-            }
+            })
         }
         Err(error) => {
             let cause = format!("{error:#}");
@@ -76,7 +76,7 @@ pub fn run_task(
         }
     };
     answer(answers, &last)?;
-    Ok(matches!(last, Answer::Finished { .. }))
+    Ok(matches!(last, Answer::Finished(_)))
 }
 
 fn answer(answers: &mut dyn Write, answer: &Answer) -> io::Result<()> {

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::task::Answer;
+use super::task::{Answer, Finished};
 use nn::device;
 use step::Progress;
 
@@ -47,13 +47,6 @@ impl fmt::Display for Stopped {
 }
 
 impl std::error::Error for Stopped {}
-
-/// What a step's process says at its end.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
-    pub summary: String,
-    pub work_seconds: f64,
-}
 
 /// Processes on this machine, running `fig6 exec`.
 #[derive(Debug)]
@@ -162,13 +155,7 @@ impl Executor for LocalProcesses {
             .context("cannot wait for the step's process")?;
         match last {
             // Also if it was to be stopped: what is done is not thrown away.
-            Some(Answer::Finished {
-                summary,
-                work_seconds,
-            }) if status.success() => Ok(Finished {
-                summary,
-                work_seconds,
-            }),
+            Some(Answer::Finished(finished)) if status.success() => Ok(finished),
             Some(Answer::Failed { cause }) => bail!("{cause}"),
             _ if stopped => Err(Stopped.into()),
             Some(Answer::Interrupted) => bail!("its process was asked to end by someone else"),

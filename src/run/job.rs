@@ -8,22 +8,20 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::executor::{Executor, Finished};
+use super::executor::Executor;
 use super::machine::{cpu, host};
 use super::phase::Work;
-use super::task::Task;
-use crate::plan::{Inputs, Planner, Reason, Step, StepId};
+use super::task::{Finished, Task};
+use crate::plan::{Inputs, Planner, Reason, StepId};
 use crate::steps::Environment;
 use step::Progress;
-use store::key::{Digest, KeyInputs};
 use store::{Claim, Entry, Lookup, Manifest, Output, RunRecord, Store, TrainingProgress, Watched};
 
 /// A computation under way.
 #[derive(Debug)]
 pub struct Job {
     pub id: StepId,
-    key: Digest,
-    key_inputs: KeyInputs,
+    task: Task,
     /// The inputs as they looked before the step read them.
     inputs: Watched,
     reasons: Vec<Reason>,
@@ -68,8 +66,7 @@ impl Job {
         task.write(claim.folder())?;
         Ok(Job {
             id,
-            key,
-            key_inputs: task.key_inputs,
+            task,
             inputs,
             reasons,
             claim,
@@ -133,17 +130,15 @@ impl Job {
     /// # Errors
     /// If an output is missing, an input was written to meanwhile, the store cannot be written, or there
     /// is a result under this key already and it has other bytes.
-    pub fn commit(
-        &self,
-        step: &Step,
-        finished: Finished,
-        store: &Store,
-    ) -> Result<(Arc<Entry>, Option<bool>)> {
-        let outputs = self.claim.collect(step.params.outputs())?;
+    pub fn commit(&self, finished: Finished, store: &Store) -> Result<(Arc<Entry>, Option<bool>)> {
+        let Task {
+            step, params, key, ..
+        } = &self.task;
+        let outputs = self.claim.collect(params.outputs())?;
         store.expect_unchanged(&self.inputs)?;
         // For a remark only, which is no reason to lose the result.
-        let earlier = store.newest(&step.name).unwrap_or_default();
-        if let Lookup::Found(earlier) = store.lookup(&self.key)? {
+        let earlier = store.newest(step).unwrap_or_default();
+        if let Lookup::Found(earlier) = store.lookup(key)? {
             // A forced step, or one whose lost output another step has made meanwhile: to be compared.
             let differing = differing(&earlier, &outputs);
             if !differing.is_empty() {
@@ -159,16 +154,16 @@ impl Job {
             return Ok((earlier, Some(true)));
         }
         let manifest = Manifest {
-            step: step.name.clone(),
-            key: self.key,
-            key_inputs: self.key_inputs.clone(),
+            step: step.clone(),
+            key: *key,
+            key_inputs: self.task.key_inputs.clone(),
             outputs,
             summary: finished.summary,
             run: RunRecord {
                 started: format!("{:.3}", self.started_at),
                 seconds: self.seconds(),
                 work_seconds: finished.work_seconds,
-                amount: step.params.amount(),
+                amount: params.amount(),
                 threads: self.threads,
                 because: self.reasons.iter().map(ToString::to_string).collect(),
                 host: host(),

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::executor::Finished;
 use super::job::Job;
+use super::task::Finished;
 use crate::plan::StepId;
 use step::Progress;
 

@@ -18,13 +18,13 @@ mod task;
 
 pub use child::{Signals, run_task};
 pub use event::Event;
-pub use executor::{Executor, Finished, LocalProcesses, Stopped};
+pub use executor::{Executor, LocalProcesses, Stopped};
 pub use machine::{cpu, host};
 pub use once::{Computed, compute};
 pub use outcome::{End, Outcome};
 pub use scheduler::{Options, Run};
 pub use stop::Stop;
-pub use task::Task;
+pub use task::{Finished, Task};
 
 #[cfg(test)]
 mod tests;

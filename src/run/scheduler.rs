@@ -11,12 +11,13 @@ use anyhow::{Context as _, Error, Result, bail};
 use rayon::prelude::*;
 
 use super::event::Event;
-use super::executor::{Executor, Finished, Stopped};
+use super::executor::{Executor, Stopped};
 use super::job::Job;
 use super::message::Message;
 use super::outcome::Outcome;
 use super::phase::{Done, Phase, Phases, Work};
 use super::stop::Stop;
+use super::task::Finished;
 use crate::plan::{Assessment, MANY, Plan, Planner, State, StepId};
 use crate::steps::Environment;
 use step::Progress;
@@ -361,7 +362,7 @@ impl<'a> Scheduler<'a> {
         let step = graph.step(job.id);
         let _lock = store.share()?;
         self.keep_listings(step.params.kind())?;
-        let (entry, same_bytes) = job.commit(step, finished, store)?;
+        let (entry, same_bytes) = job.commit(finished, store)?;
         self.show(job.id, &entry);
         (self.emit)(Event::Finished {
             step: step.name.clone(),
