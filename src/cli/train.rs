@@ -71,12 +71,7 @@ pub struct Arguments {
     batch_size: u32,
     /// Learning rate at the start (from 110 layers on after a warm-up at a tenth of it, until the
     /// training error is below 80 %).
-    #[arg(
-        long,
-        value_name = "RATE",
-        default_value = "0.1",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "RATE", default_value = "0.1", allow_negative_numbers = true, value_parser = rate)]
     learning_rate: f64,
     /// Training images to hold out [default: a tenth of them; none where a folder val/ beside train/
     /// and test/ holds the validation set].
@@ -224,6 +219,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         out.remark(&format!("\nweights, metrics and curve.svg are in {folder}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A learning rate in an option; refused here, so that it is shown as it is written.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
+        _ => Err(format!("learning rate {text} must be a positive number")),
+    }
 }
 
 /// A line of metrics for people.

@@ -217,12 +217,9 @@ fn arguments_out_of_range_are_refused_and_nothing_is_touched() {
         ),
         (
             &["--learning-rate", "0"],
-            "learning rate must be above 0, found 0",
+            "learning rate 0 must be a positive number",
         ),
-        (
-            &["--learning-rate", "NaN"],
-            "a finite number above 0, found NaN",
-        ),
+        (&["--learning-rate", "NaN"], "learning rate NaN"),
         (&["--iterations", "0"], "iterations must be at least 1"),
         (
             &["--evaluate-every", "0"],
