@@ -34,11 +34,16 @@ impl Invalid {
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) -> Invalid {
-        let known: Vec<&str> = known.into_iter().collect();
-        Invalid::new(match nearest(name, known.iter().copied()) {
-            Some(near) => format!("unknown {what} {name:?}; did you mean {near:?}?"),
-            None => format!("unknown {what} {name:?}; known: {}", known.join(", ")),
-        })
+        Invalid::new(unknown(what, name, known))
+    }
+}
+
+/// The message of [`Invalid::unknown`].
+pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("unknown {what} {name:?}; did you mean {near:?}?"),
+        None => format!("unknown {what} {name:?}; known: {}", known.join(", ")),
     }
 }
 

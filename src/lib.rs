@@ -41,6 +41,8 @@
 //! |---|---|---|
 //! | [`pipeline`] | `pipeline.ron`, checked; profiles with their overrides applied; claims | steps' files, keys, the store |
 //! | [`plan`] | the graph, what must run, why, and how long it takes | processes, how steps work |
+//! | [`project`] | an experiment with its graph, store and backend | how a user names them |
+//! | [`reproduce`] | one request to reproduce: its passes, the report | the terminal, signals |
 //! | [`key`], [`fingerprint`] | keys; the code's part in them, as `build.rs` found it | the graph, files |
 //! | `build/` | what code and which crates a kind of step reaches | disk, cargo, what steps do |
 //! | [`store`] | objects, manifests, locks, durable writes, an index; what is damaged or of no more use | the graph, what steps do |
@@ -58,6 +60,18 @@
 //! | [`cli`] | arguments, terminal, exit codes, files that a user names | – |
 //! | `crates/markdown` | plain text and tables, escaped | everything else |
 //! | `crates/testing` | what the tests of all crates share: folders, amounts, waiting | fig6 |
+//!
+//! # Where to look
+//!
+//! | question | file |
+//! |---|---|
+//! | How do the options become a plan? | `cli/reproduce.rs`, then `reproduce.rs` (`Reproduction::plan`) |
+//! | Which steps does an experiment have? | `plan/from_experiment.rs` |
+//! | Where is the key of a training made? | `plan/keys.rs` (`Bases::key_inputs`), hashed in `crates/store/src/key.rs` |
+//! | What is up to date, and where does a wave stop (early cutoff)? | `plan/assess.rs` (`assess_step`); during a run `run/scheduler.rs` (`assess`) |
+//! | How is a step computed and committed? | `run/job.rs`, `run/child.rs` |
+//! | Which learning rate has iteration t? | `crates/nn/src/schedule.rs` (`learning_rate`) |
+//! | What may stand in `pipeline.ron`? | `pipeline/file.rs`; a recipe's limits are in `crates/nn/src/recipe.rs` |
 //!
 //! # Invariants
 //!
@@ -85,7 +99,9 @@ pub mod error;
 pub mod fingerprint;
 pub mod pipeline;
 pub mod plan;
+pub mod project;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 pub mod standalone;
 pub mod steps;

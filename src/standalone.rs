@@ -106,7 +106,8 @@ impl Request {
         let params = &self.params;
         let invalid = |error: anyhow::Error| Invalid::new(format!("{error:#}"));
         params.architecture.check().map_err(invalid)?;
-        params.recipe.check().map_err(invalid)?;
+        let recipe = params.recipe.check();
+        recipe.map_err(|error| Invalid::new(error.to_string()))?;
         self.backend.usable()?;
         let prepared = Prepared::read(&self.data, self.validation)?;
         if let Some(remark) = &prepared.remark {

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::out::Out;
-use super::{INTERRUPTED, signals};
+use super::signals::{self, INTERRUPTED};
 use crate::bundle;
 use crate::pipeline::Pipeline;
 use store::Store;
@@ -41,7 +41,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
-    let signals = signals()?;
+    let signals = signals::conditional()?;
     let pipeline = Pipeline::load(&arguments.pipeline)?;
     let profile = &pipeline.experiment(arguments.profile.as_deref())?.profile;
     let output = arguments.output.clone();

@@ -3,12 +3,11 @@
 use anyhow::Result;
 use clap::Args;
 
+use super::Where;
 use super::out::Out;
 use super::terminal::{Paint, paint};
 use super::view::{REASONS_SHOWN, running_in_words, shortened_list};
-use super::{Where, needed};
-use crate::error::Invalid;
-use crate::plan::{Cause, Compared, Explanation, explain};
+use crate::plan::{Cause, Compared, Explanation};
 use crate::run;
 use store::key::shortened;
 
@@ -28,17 +27,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
     let project = arguments.place.open()?;
-    let graph = &project.graph;
-    let id = graph
-        .ids()
-        .find(|&id| graph.step(id).name == arguments.step);
-    let id = id.ok_or_else(|| {
-        let names = graph.steps().iter().map(|step| step.name.as_str());
-        Invalid::unknown("step", &arguments.step, names)
-    })?;
-    let needed = needed(graph, std::slice::from_ref(&arguments.step))?;
-    let assessments = project.assess(&needed, &vec![false; needed.len()])?;
-    let explanation = explain(graph, id, &assessments, &project.bases, &project.store)?;
+    let id = project.graph.named(&arguments.step)?;
+    let plan = project.assess(&project.graph.needed(&[id]))?;
+    let explanation = project.planner().explain(id, &plan)?;
     project.save_index();
     if arguments.json {
         out.json_line(&explanation);

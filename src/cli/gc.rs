@@ -13,7 +13,7 @@ use super::out::Out;
 use super::terminal::{Paint, paint};
 use super::view::duration;
 use crate::pipeline::Pipeline;
-use crate::plan::{self, Bases, Graph};
+use crate::plan::{Bases, Graph, Planner};
 use crate::report;
 use crate::steps::Params;
 use nn::checkpoint;
@@ -96,7 +96,12 @@ fn needs(pipeline: &Pipeline, reports: &Path, store: &Store) -> Result<Needs> {
     let mut keys = HashSet::new();
     for profile in pipeline.profiles() {
         let graph = Graph::of(pipeline.experiment(Some(profile))?)?;
-        keys.extend(plan::usable(&graph, &anywhere, store)?);
+        let planner = Planner {
+            graph: &graph,
+            bases: &anywhere,
+            store,
+        };
+        keys.extend(planner.usable()?);
     }
     let kinds = Params::KINDS.into_iter();
     let listings = kinds.flat_map(|kind| anywhere.listings_of(kind));

@@ -5,12 +5,12 @@ use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
+use super::Where;
 use super::out::Out;
 use super::terminal::{Paint, paint};
 use super::view::{REASONS_SHOWN, forecast_in_words, line_of, running_in_words, shortened_list};
-use super::{Forecast, Outlook, Project, Where, needed};
-use crate::error::Invalid;
-use crate::plan::{Assessment, Format, Graph, State, Step, draw};
+use crate::plan::{Assessment, Format, Graph, Outlook, Plan, State, Step, draw};
+use crate::project::Project;
 use crate::run;
 use store::Store;
 use store::key::Parameters;
@@ -29,22 +29,28 @@ pub struct StatusArguments {
 
 pub fn status(arguments: &StatusArguments, out: &mut Out) -> Result<()> {
     let project = arguments.place.open()?;
-    let needed = needed(&project.graph, &arguments.targets)?;
-    let assessments = project.assess(&needed, &vec![false; needed.len()])?;
-    show(project, &assessments, false, arguments.json, out)
+    let graph = &project.graph;
+    let needed = graph.needed(&graph.wanted(&arguments.targets)?);
+    show(
+        &project,
+        &project.assess(&needed)?,
+        false,
+        arguments.json,
+        out,
+    )
 }
 
-/// Prints what is to be done about each needed step; `measure` as in [`Project::forecast`].
+/// Prints what is to be done about each needed step; `measure` as in [`crate::plan::Planner::forecast`].
 pub fn show(
     project: &Project,
-    assessments: &[Option<Assessment>],
+    plan: &Plan,
     measure: bool,
     json: bool,
     out: &mut Out,
 ) -> Result<()> {
-    let forecast = project.forecast(assessments, measure)?;
+    let forecast = project.forecast(plan, measure)?;
     project.save_index();
-    let steps = project.graph.steps().iter().zip(assessments);
+    let steps = project.graph.steps().iter().zip(plan);
     let steps = steps.zip(&forecast.steps);
     let steps = steps
         .filter_map(|((step, assessment), outlook)| Some((step, assessment.as_ref()?, outlook)));
@@ -101,26 +107,18 @@ pub fn show(
         table.add_row([step.name.clone(), state, detail]);
     }
     out.line(table.trim_fmt());
-    out.line(totals(up_to_date, &forecast));
+    let forecast = forecast_in_words(&forecast);
+    out.line(format!("{up_to_date} up to date, {forecast}"));
     Ok(())
-}
-
-/// The last line: how many steps are up to date, running, must or may run, and how long that takes.
-fn totals(up_to_date: usize, forecast: &Forecast) -> String {
-    format!("{up_to_date} up to date, {}", forecast_in_words(forecast))
 }
 
 /// A step's status for programs.
 fn record(step: &Step, assessment: &Assessment, outlook: &Outlook) -> Value {
-    let key = assessment
-        .result()
-        .map(|entry| entry.key)
-        .or(assessment.key);
     let mut record = json!({
         "step": step.name,
         "state": assessment.state.word(),
         "reasons": assessment.state.reasons(),
-        "key": key,
+        "key": assessment.key,
     });
     match assessment.result() {
         Some(entry) => {
@@ -179,7 +177,7 @@ enum GraphFormat {
 pub fn graph(arguments: &GraphArguments, out: &mut Out) -> Result<()> {
     let experiment = arguments.place.experiment()?;
     let graph = Graph::of(&experiment)?;
-    let needed = needed(&graph, &arguments.targets)?;
+    let needed = graph.needed(&graph.wanted(&arguments.targets)?);
     if arguments.json {
         let steps: Vec<Value> = graph
             .ids()
@@ -233,10 +231,7 @@ pub struct LogArguments {
 pub fn log(arguments: &LogArguments, out: &mut Out) -> Result<()> {
     let graph = Graph::of(&arguments.place.experiment()?)?;
     let name = &arguments.step;
-    if !graph.steps().iter().any(|step| step.name == *name) {
-        let names = graph.steps().iter().map(|step| step.name.as_str());
-        return Err(Invalid::unknown("step", name, names).into());
-    }
+    graph.named(name)?;
     let store = Store::at(&arguments.place.artifacts, false);
     let Some(log) = store.read_newest_log(name)? else {
         bail!("{name} never ran here; start it with `fig6 reproduce {name}`");

@@ -1,5 +1,4 @@
-//! The command line: what the user may say, and how the answer looks. Alone prints, alone knows
-//! clap.
+//! The command line: parses arguments, calls the library, prints. Nothing else prints or knows clap.
 
 mod bundle;
 mod devices;
@@ -14,6 +13,7 @@ mod inspect;
 mod normalisation;
 mod out;
 mod reproduce;
+mod signals;
 mod terminal;
 mod train;
 mod verify;
@@ -27,17 +27,15 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use rustix::process::{Pid, Signal};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::Invalid;
 use crate::pipeline::{Experiment, Pipeline};
-use crate::plan::{self, Assessment, Bases, Estimates, Graph, State, Step};
-use crate::run::{Signals, run_task};
-use nn::device::{Backend, Request};
-use nn::speed;
+use crate::plan::{Bases, Graph};
+use crate::project::Project;
+use crate::run::run_task;
+use nn::device::{self, Backend};
 use out::Out;
-use store::key::Digest;
-use store::{Running, Store};
+use store::Store;
 use terminal::{Paint, paint_stderr, shown, shown_as_one};
 
 /// Reproduces the CIFAR-10 experiments of "Deep Residual Learning" from cached steps.
@@ -67,23 +65,23 @@ enum Command {
     Reproduce(reproduce::Arguments),
     /// Say of each step whether it is up to date, and if not, why.
     Status(inspect::StatusArguments),
-    /// Say everything about why a step runs or does not: what its key is made of, what changed since
-    /// its closest earlier result, and why, back to the root.
+    /// Say why a step runs or does not: its key inputs, what changed since its closest earlier result,
+    /// and the first cause of the change.
     Explain(explain::Arguments),
     /// Draw the steps and what they read from each other.
     Graph(inspect::GraphArguments),
     /// Show the log of a step's newest run.
     Log(inspect::LogArguments),
-    /// Pack a report and what it rests on, but for the images, into one file that `fig6 verify` checks
-    /// on another machine.
+    /// Pack a report with its evidence into one file. `fig6 verify` checks it on another machine. The
+    /// images are left out.
     Bundle(bundle::Arguments),
-    /// Remove results that neither the pipeline nor a report nor one of the last runs needs; look first
+    /// Remove results that neither the pipeline nor a report nor one of the last runs needs. Look first
     /// with --dry-run.
     Gc(gc::Arguments),
-    /// Read all artifacts, hold them against what they should be, and set aside what is damaged.
+    /// Read all artifacts, check them, and set aside what is damaged.
     Fsck(fsck::Arguments),
-    /// Say whether the published numbers still hold: report, artifacts, claims; exit code 0 only if all
-    /// of it was shown.
+    /// Check whether the published numbers still hold: report, artifacts, claims. Exit code: 0 if every
+    /// check passed, 1 if one failed, 3 if one could not be decided.
     Verify(verify::Arguments),
     /// Train one network by itself, without pipeline and artifacts.
     Train(train::Arguments),
@@ -128,35 +126,22 @@ struct Where {
     paranoid: bool,
 }
 
-/// What [`Where`] leads to.
-struct Project {
-    /// The text of the pipeline file.
-    pipeline: String,
-    experiment: Experiment,
-    graph: Graph,
-    store: Store,
-    backend: Backend,
-    bases: Arc<Bases>,
-}
-
 impl Where {
-    /// Opens the project, for the rest of the process: to free a large one takes as long as to use it.
-    fn open(&self) -> Result<&'static Project> {
+    fn open(&self) -> Result<Project> {
         let pipeline = Pipeline::text(&self.pipeline)?;
         let experiment = self.experiment_in(&pipeline)?;
         let (request, backend) = device(&self.device)?;
-        let bases = match request {
-            Request::Auto => Bases::any(&backend),
-            _ => Bases::only(&backend),
-        };
-        Ok(Box::leak(Box::new(Project {
+        Ok(Project {
             graph: Graph::of(&experiment)?,
             pipeline,
             experiment,
             store: Store::at(&self.artifacts, self.paranoid),
             backend,
-            bases: bases.into(),
-        })))
+            bases: match request {
+                device::Request::Auto => Bases::any(&backend),
+                _ => Bases::only(&backend),
+            },
+        })
     }
 
     fn experiment(&self) -> Result<Experiment> {
@@ -170,27 +155,10 @@ impl Where {
     }
 }
 
-/// The exit code of a command that a signal ended.
-const INTERRUPTED: u8 = 130;
-
-/// The signals that ask a command to end, but for those that were ignored when it started: `nohup` is
-/// obeyed.
-fn heeded_signals() -> Vec<i32> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
-    let mut signals = vec![SIGINT, SIGTERM, SIGHUP];
-    signals.retain(|signal| ignored >> (signal - 1) & 1 == 0);
-    signals
-}
-
 /// What `--device` asks for, and the device that is meant.
-fn device(text: &str) -> Result<(Request, Backend), Invalid> {
+fn device(text: &str) -> Result<(device::Request, Backend), Invalid> {
     let invalid = |error| Invalid::new(format!("{error:#}"));
-    let request: Request = text.parse().map_err(invalid)?;
+    let request: device::Request = text.parse().map_err(invalid)?;
     let backend = request.resolve().map_err(invalid)?;
     Ok((request, backend))
 }
@@ -206,8 +174,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Runs the command that the arguments ask for.
 ///
 /// Exit codes: 0 done; 1 a step failed or something could not be done; 2 wrong usage or a wrong
-/// pipeline file; 3 `verify` could not decide; 130 interrupted. Who reads the answer has no part in them,
-/// but an answer that could not be written is nothing done.
+/// pipeline file; 3 `verify` could not decide; 130 interrupted. A closed pipe changes none of them. An
+/// answer that could not be written is a failure.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -284,18 +252,6 @@ fn run(command: Command, out: &mut Out) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What signals that ask this process to end mean to it: at first that it ends at once.
-fn signals() -> Result<Signals> {
-    let signals = Signals::default();
-    for signal in heeded_signals() {
-        let at_once = signals.at_once.clone();
-        signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED.into(), at_once)
-            .and_then(|_| signal_hook::flag::register(signal, signals.stop.clone()))
-            .context("cannot listen for signals")?;
-    }
-    Ok(signals)
-}
-
 fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
     // Whoever started this step commits it; without that process nobody will, and another one may
     // start the step anew at any moment.
@@ -309,7 +265,7 @@ fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
         found == parent,
         "the process that started this step is gone"
     );
-    let signals = signals()?;
+    let signals = signals::conditional()?;
     let mut answers = io::stdout().lock();
     let succeeded = run_task(folder, &signals, &mut answers, &mut io::stderr())
         .context("the process that started this step does not listen")?;
@@ -328,153 +284,4 @@ fn set_colors(color: Color) {
     };
     console::set_colors_enabled(wanted(io::stdout().is_terminal()));
     console::set_colors_enabled_stderr(wanted(io::stderr().is_terminal()));
-}
-
-/// The steps that the targets ask for and all that they need, or everything without targets.
-fn needed(graph: &Graph, targets: &[String]) -> Result<Vec<bool>, Invalid> {
-    match targets {
-        [] => Ok(vec![true; graph.steps().len()]),
-        targets => Ok(graph.needed(&graph.matching(targets)?)),
-    }
-}
-
-impl Project {
-    /// How far an interrupted run of a step came, out of how much: what the next one need not do
-    /// again.
-    ///
-    /// # Errors
-    /// If what it has left cannot be read.
-    fn kept(&self, step: &Step, key: Option<Digest>) -> Result<Option<(u64, u64)>> {
-        let left = match key {
-            Some(key) => self.store.left_by(&key)?,
-            None => None,
-        };
-        Ok(left.and_then(|scratch| step.params.kept(&scratch)))
-    }
-
-    /// Assesses the needed steps against the store.
-    fn assess(&self, needed: &[bool], forced: &[bool]) -> Result<Vec<Option<Assessment>>> {
-        let _lock = self.store.share()?;
-        plan::assess(&self.graph, needed, forced, &self.bases, &self.store)
-    }
-
-    /// Keeps what was learnt on the way, if that can be done: a read-only folder of artifacts is no
-    /// reason to fail.
-    fn save_index(&self) {
-        let _ = self.store.save_index();
-    }
-
-    /// How long the steps will take that must run, and those that may. `measure`: where no training
-    /// ever ran on the backend, its speed is measured, which takes a second.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    fn forecast(&self, assessments: &[Option<Assessment>], measure: bool) -> Result<Forecast> {
-        let mut forecast = Forecast {
-            steps: vec![Outlook::default(); assessments.len()],
-            ..Forecast::default()
-        };
-        let idle = |assessment: &Assessment| assessment.result().is_some();
-        if assessments.iter().flatten().all(idle) {
-            return Ok(forecast);
-        }
-        let results = self.store.all_results()?.iter();
-        let mut estimates = Estimates::of(results.map(|entry| &**entry));
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let backend = self.backend.name();
-        let untold = |(step, assessment): (&Step, &Option<Assessment>)| {
-            let open = assessment
-                .as_ref()
-                .is_some_and(|open| open.result().is_none());
-            open && step.params.kind() == "train"
-                && estimates.seconds(step, backend, cores).is_none()
-        };
-        // A device that fails here says so when a step runs.
-        if measure
-            && self.graph.steps().iter().zip(assessments).any(untold)
-            && let Ok(rate) = speed::rate(self.backend)
-        {
-            estimates.assume("train", backend, rate, cores);
-        }
-        for (id, assessment) in self.graph.ids().zip(assessments) {
-            let Some(assessment) = assessment.as_ref().filter(|open| open.result().is_none())
-            else {
-                continue;
-            };
-            let step = self.graph.step(id);
-            let kept = self.kept(step, assessment.key)?;
-            let left = kept.map_or(1.0, |(done, all)| 1.0 - done as f64 / all.max(1) as f64);
-            let seconds = estimates
-                .seconds(step, self.backend.name(), cores)
-                .map(|seconds| seconds * left);
-            let running = match assessment.key {
-                Some(key) => self.store.running(&key)?,
-                None => None,
-            };
-            // Its own process knows better.
-            let told = running.as_ref().and_then(|running| running.training);
-            let seconds = told.map_or(seconds, |training| Some(training.seconds_left));
-            match (&running, &assessment.state) {
-                (Some(_), _) => forecast.running.add_beside(seconds),
-                (None, State::MayRun(_)) => forecast.may.add(seconds),
-                (None, _) => forecast.must.add(seconds),
-            }
-            forecast.steps[id.index()] = Outlook {
-                seconds,
-                kept,
-                running,
-            };
-        }
-        Ok(forecast)
-    }
-}
-
-/// How long the steps of a plan will take.
-#[derive(Debug, Default)]
-struct Forecast {
-    must: Sum,
-    may: Sum,
-    /// Those that another process computes right now, which neither must nor may run here.
-    running: Sum,
-    /// Each step of the graph.
-    steps: Vec<Outlook>,
-}
-
-/// How long a step will take, and what was done of it; nothing for one that is up to date.
-#[derive(Clone, Debug, Default)]
-struct Outlook {
-    /// With all cores at work, or on the GPU, where earlier runs tell; until the end, if it is running.
-    seconds: Option<f64>,
-    /// How far an interrupted run came: iterations done, and all.
-    kept: Option<(u64, u64)>,
-    /// The process that computes it right now.
-    running: Option<Running>,
-}
-
-/// Steps that are to run.
-#[derive(Debug, Default)]
-struct Sum {
-    steps: usize,
-    /// Expected seconds with all cores at work, but for the unknown ones.
-    seconds: f64,
-    /// Steps of kinds that never ran here.
-    unknown: usize,
-}
-
-impl Sum {
-    /// Adds a step that runs after the others.
-    fn add(&mut self, seconds: Option<f64>) {
-        self.steps += 1;
-        match seconds {
-            Some(seconds) => self.seconds += seconds,
-            None => self.unknown += 1,
-        }
-    }
-
-    /// Adds a step that runs at the same time as the others.
-    fn add_beside(&mut self, seconds: Option<f64>) {
-        let before = self.seconds;
-        self.add(seconds);
-        self.seconds = seconds.unwrap_or_default().max(before);
-    }
 }

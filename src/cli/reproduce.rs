@@ -1,23 +1,20 @@
 //! `fig6 reproduce`: the main job.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use signal_hook::iterator::Signals;
 
 use super::out::Out;
+use super::signals::{self, INTERRUPTED};
 use super::view::{View, forecast_in_words, shortened_list};
-use super::{INTERRUPTED, Project, Where, environment, heeded_signals, inspect, needed};
-use crate::pipeline::{Experiment, Hole};
-use crate::plan::{self, Graph};
-use crate::report;
-use crate::run::{self, Event, LocalProcesses, Messages, Options, Outcome, Stop};
+use super::{Where, environment, inspect};
+use crate::project::Project;
+use crate::reproduce::{Reproduced, Reproduction, Request};
+use crate::run::{End, Outcome, Stop};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -54,115 +51,45 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let started = Instant::now();
-    let checkpoint_seconds = environment::checkpoint_seconds(arguments.checkpoint_every)?;
+    let request = Request {
+        targets: arguments.targets.clone(),
+        forced: arguments.force.clone(),
+        jobs: arguments.jobs,
+        keep_going: arguments.keep_going,
+        mirrors: environment::mirrors(&arguments.mirror),
+        checkpoint_seconds: environment::checkpoint_seconds(arguments.checkpoint_every)?,
+        reports: arguments.reports.clone(),
+    };
     let project = arguments.place.open()?;
-    let mut wanted = needed(&project.graph, &arguments.targets)?;
-    let mut forced = vec![false; wanted.len()];
-    for id in project.graph.matching(&arguments.force)? {
-        forced[id.index()] = true;
-        for (wanted, also) in wanted.iter_mut().zip(project.graph.needed(&[id])) {
-            *wanted |= also;
-        }
-    }
-    let lock = project.store.share()?;
-    let plan = project.assess(&wanted, &forced)?;
+    let reproduction = Reproduction::plan(&project, &request)?;
+    let plan = reproduction.assessments();
     if arguments.dry_run {
-        inspect::show(project, &plan, true, arguments.json, out)?;
+        inspect::show(&project, plan, true, arguments.json, out)?;
         return Ok(ExitCode::SUCCESS);
     }
-
-    let folder = arguments.reports.join(&project.experiment.profile);
-    let idle = plan
-        .iter()
-        .flatten()
-        .all(|assessment| assessment.result().is_some());
-    if !idle {
-        report::prepare(&folder)?;
-        let used = plan::in_use(&project.graph, &plan, &project.bases, &project.store)?;
-        let profile = &project.experiment.profile;
-        project.store.begin_run(profile, used.keys)?;
-        project.store.may_rely_on(used.perhaps)?;
+    let stop = Stop::default();
+    if !reproduction.is_idle() {
         if !arguments.json {
-            out.remark(&forecast_in_words(&project.forecast(&plan, false)?));
+            out.remark(&forecast_in_words(&project.forecast(plan, false)?));
         }
+        let stop = stop.clone();
+        // The first one stops the run in good order, the second one ends its steps at once, the third
+        // one this process.
+        signals::listen(move |_| stop.request() < 3)?;
     }
-    // A run that has something to do relies on its list from here on; one that has not is soon over.
-    let lock = idle.then_some(lock);
-    // Counting cores means reading files; a run that finds nothing to do spares that.
-    let cores = match idle {
-        true => 1,
-        false => cores()?,
-    };
-    let options = options(arguments, checkpoint_seconds, project, cores);
-    let stops = Stops::default();
-    if !idle {
-        stops.listen()?;
-    }
+    let needed = reproduction.needed().to_vec();
     let mut view = View::new(out.is_quiet(), arguments.json);
-    // A further run finds up to date what the first one has shown.
-    let mut shown = BTreeSet::new();
-    let mut carry_out = |graph: &Graph, plan, forced: &[bool]| {
-        run::reproduce(
-            graph,
-            plan,
-            forced,
-            &project.store,
-            &LocalProcesses::new()?,
-            &options,
-            stops.messages(),
-            &mut |event| {
-                // A second run finds up to date what the first one has shown.
-                let (Event::UpToDate { step, .. } | Event::Finished { step, .. }) = &event else {
-                    return view.show(&event, out);
-                };
-                if shown.insert(step.clone()) {
-                    view.show(&event, out);
-                }
-            },
-        )
-    };
-    let mut outcome = carry_out(&project.graph, plan, &forced)?;
-    let publish = |experiment: &Experiment, graph: &Graph, outcome: &Outcome| {
-        let (pipeline, store) = (&project.pipeline, &project.store);
-        report::publish(experiment, pipeline, graph, outcome, store, &folder)
-    };
-    let mut files = publish(&project.experiment, &project.graph, &outcome);
-    let rest = arguments
-        .keep_going
-        .then(|| without_failed(project, &outcome));
-    if let Some(rest) = rest.flatten() {
-        let graph = Graph::of(&rest)?;
-        let names = project.graph.steps().iter().zip(&wanted);
-        let names: BTreeSet<&str> = names
-            .filter_map(|(step, wanted)| wanted.then_some(step.name.as_str()))
-            .collect();
-        let steps = graph.steps().iter();
-        let wanted: Vec<bool> = steps.map(|step| names.contains(&*step.name)).collect();
-        let none = vec![false; wanted.len()];
-        let lock = project.store.share()?;
-        let plan = plan::assess(&graph, &wanted, &none, &project.bases, &project.store)?;
-        let used = plan::in_use(&graph, &plan, &project.bases, &project.store)?;
-        project.store.rely_on(&used.keys)?;
-        project.store.may_rely_on(used.perhaps)?;
-        drop(lock);
-        let second = carry_out(&graph, plan, &none)?;
-        files = files.and_then(|_| publish(&rest, &graph, &second));
-        outcome = outcome.completed_by(second, &project.graph);
-    }
+    let reproduced = reproduction.run(&stop, &mut |event| view.show(&event, out));
     view.close();
-    project.save_index();
-    // Where this fails the run counts as one that was killed, which is no reason to call it failed.
-    let _ = project.store.end_run(outcome.word());
-    drop(lock);
-    let files = files?;
+    let Reproduced { outcome, files } = reproduced?;
     let seconds = started.elapsed().as_secs_f64();
     if arguments.json {
         out.json_line(&json!({
             "event": "done",
-            "ran": outcome.ran,
-            "up_to_date": outcome.up_to_date,
-            "failed": outcome.failed,
-            "skipped": outcome.skipped,
+            "ran": outcome.those(End::Ran),
+            "up_to_date": outcome.those(End::UpToDate),
+            "failed": outcome.those(End::Failed),
+            "skipped": outcome.those(End::Skipped),
             "same_bytes": outcome.same_bytes,
             "stay_valid": outcome.stay_valid,
             "interrupted": outcome.interrupted,
@@ -172,16 +99,19 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     } else {
         summarize(&outcome, seconds, &files, out);
         if outcome.interrupted {
-            say_what_is_left(project, &wanted, out)?;
+            say_what_is_left(&project, &needed, out)?;
         }
     }
-    Ok(exit_code(&outcome))
+    Ok(match outcome.interrupted {
+        true => ExitCode::from(INTERRUPTED),
+        false if outcome.is_complete() => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 /// What an interrupted run leaves to the next one.
-fn say_what_is_left(project: &Project, wanted: &[bool], out: &mut Out) -> Result<()> {
-    let plan = project.assess(wanted, &vec![false; wanted.len()])?;
-    let forecast = project.forecast(&plan, false)?;
+fn say_what_is_left(project: &Project, needed: &[bool], out: &mut Out) -> Result<()> {
+    let forecast = project.forecast(&project.assess(needed)?, false)?;
     let left = forecast_in_words(&forecast);
     out.remark(&format!(
         "interrupted, {left}; run the same command again to go on"
@@ -197,124 +127,27 @@ fn say_what_is_left(project: &Project, wanted: &[bool], out: &mut Out) -> Result
     Ok(())
 }
 
-fn cores() -> Result<usize> {
-    let cores = std::thread::available_parallelism();
-    cores.map(usize::from).context("cannot count the cores")
-}
-
-fn options(
-    arguments: &Arguments,
-    checkpoint_seconds: f64,
-    project: &Project,
-    cores: usize,
-) -> Options {
-    let default_jobs = if project.backend.is_cpu() { cores } else { 1 };
-    Options {
-        jobs: arguments
-            .jobs
-            .map_or(default_jobs, std::num::NonZeroUsize::get),
-        cores,
-        keep_going: arguments.keep_going,
-        bases: project.bases.clone(),
-        device: project.backend.to_string(),
-        mirrors: environment::mirrors(&arguments.mirror),
-        checkpoint_seconds,
-    }
-}
-
-/// The experiment without the trainings and evaluations that have failed, for a report that says what
-/// it lacks; nothing if none failed, or all.
-fn without_failed(project: &Project, outcome: &Outcome) -> Option<Experiment> {
-    let failed: BTreeSet<&str> = outcome.failed.iter().map(String::as_str).collect();
-    let mut rest = project.experiment.clone();
-    for model in &project.experiment.models {
-        for &seed in &project.experiment.seeds {
-            let has_failed = |kind| failed.contains(&*format!("{kind}/{}/seed{seed}", model.name));
-            let hole = match (has_failed("train"), has_failed("evaluate")) {
-                (true, _) => Hole::Untrained,
-                (_, true) => Hole::Unevaluated,
-                _ => continue,
-            };
-            let holes = rest.holes.entry(model.name.clone()).or_default();
-            holes.insert(seed, hole);
-        }
-    }
-    let holes: usize = rest.holes.values().map(BTreeMap::len).sum();
-    let runs = rest.models.len() * rest.seeds.len();
-    ((1..runs).contains(&holes) && !outcome.interrupted).then_some(rest)
-}
-
-/// Passes signals on to the run that is under way.
-#[derive(Clone, Default)]
-struct Stops(Arc<Mutex<Stopping>>);
-
-#[derive(Default)]
-struct Stopping {
-    run: Option<Stop>,
-    /// How often the user asked to stop.
-    asked: u32,
-}
-
-impl Stops {
-    fn state(&self) -> MutexGuard<'_, Stopping> {
-        // A panic elsewhere leaves it as it was.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a new run needs to be stopped from now on, and if it was asked for already.
-    fn messages(&self) -> Messages {
-        let (stop, messages) = run::stop_channel();
-        let mut state = self.state();
-        if state.asked > 0 {
-            stop.request();
-        }
-        state.run = Some(stop);
-        messages
-    }
-
-    /// From now on the first signal stops the run in good order, the second one ends its steps at
-    /// once, the third one this process.
-    fn listen(&self) -> Result<()> {
-        let mut signals = Signals::new(heeded_signals()).context("cannot listen for signals")?;
-        let stops = self.clone();
-        std::thread::spawn(move || {
-            for _ in signals.forever() {
-                let mut state = stops.state();
-                state.asked += 1;
-                if state.asked > 2 {
-                    std::process::exit(INTERRUPTED.into());
-                }
-                if let Some(stop) = &state.run {
-                    stop.request();
-                }
-            }
-        });
-        Ok(())
-    }
-}
-
 /// The end of a run for people: counts, where the report lies, and the table itself.
 fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) {
-    let counts = [
-        (outcome.ran.len(), "ran"),
-        (outcome.up_to_date.len(), "up to date"),
-        (outcome.failed.len(), "failed"),
-        (outcome.skipped.len(), "skipped"),
+    let ends = [
+        (End::Ran, "ran"),
+        (End::UpToDate, "up to date"),
+        (End::Failed, "failed"),
+        (End::Skipped, "skipped"),
     ];
+    let counts = ends.map(|(end, word)| (outcome.those(end).len(), word));
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
+        .map(|(count, word)| format!("{count} {word}"))
         .collect();
     if let Some(line) = cutoff(outcome) {
         out.remark(&line);
     }
     out.remark(&format!("{} in {seconds:.1} s", counts.join(", ")));
-    let complete = outcome.failed.is_empty() && outcome.skipped.is_empty();
     if files.is_empty() || out.is_quiet() {
         return;
     }
-    if !complete {
+    if !outcome.is_complete() {
         out.remark("the report says what it lacks:");
     }
     for file in files {
@@ -333,24 +166,11 @@ fn cutoff(outcome: &Outcome) -> Option<String> {
     }
     let again = shortened_list(&outcome.same_bytes, 1);
     let valid = outcome.stay_valid;
-    let stay = if valid == 1 {
-        "step stays"
-    } else {
-        "steps stay"
+    let stay = match valid {
+        1 => "step stays",
+        _ => "steps stay",
     };
     Some(format!(
         "{again} ran again, same bytes: {valid} {stay} valid"
     ))
-}
-
-fn exit_code(outcome: &Outcome) -> ExitCode {
-    match outcome {
-        Outcome {
-            interrupted: true, ..
-        } => ExitCode::from(INTERRUPTED),
-        Outcome {
-            failed, skipped, ..
-        } if failed.is_empty() && skipped.is_empty() => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use signal_hook::iterator::Signals;
 
 use super::out::Out;
+use super::signals::{self, INTERRUPTED};
 use super::view::{Line, by_class, duration, in_points};
-use super::{INTERRUPTED, device, environment, heeded_signals};
+use super::{device, environment};
 use crate::error::Invalid;
 use crate::standalone::{Existing, Finished, Request};
 use nn::architecture::{Architecture, Shortcut};
@@ -169,7 +169,10 @@ impl Arguments {
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let started = Instant::now();
     let request = arguments.request()?;
-    let stop = stop_at_signals()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = stop.clone();
+    // The first one stops the training in good order, the second one at once.
+    signals::listen(move |_| !set.swap(true, Ordering::Relaxed))?;
     let name = arguments.exp_name.to_string_lossy();
     let line = Line::new(&name, out.is_quiet() || arguments.json);
     let result = request.run(&stop, &mut |sight| match (sight, arguments.json) {
@@ -218,7 +221,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A learning rate in an option.
+/// A learning rate in an option; refused here, so that it is shown as it is written.
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(rate),
@@ -258,19 +261,4 @@ fn summary(finished: &Finished, seconds: f64) -> String {
         in_points(evaluation),
         by_class(evaluation),
     )
-}
-
-/// The first signal stops the training in good order, the second one at once.
-fn stop_at_signals() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut signals = Signals::new(heeded_signals()).context("cannot listen for signals")?;
-    let set = stop.clone();
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if set.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED.into());
-            }
-        }
-    });
-    Ok(stop)
 }

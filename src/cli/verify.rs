@@ -17,7 +17,8 @@ use anyhow::{Context as _, Result, ensure};
 pub use arguments::Arguments;
 
 use super::out::Out;
-use super::{INTERRUPTED, say_error};
+use super::say_error;
+use super::signals::INTERRUPTED;
 use crate::error::Invalid;
 use crate::run::LocalProcesses;
 use crate::verify::{Check, Level, Status, overall};

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Out;
 use super::terminal::{Paint, paint, paint_stderr, shown, shown_as_one};
-use super::{Forecast, Sum};
+use crate::plan::{Forecast, Sum};
 use crate::run::Event;
 use records::Evaluation;
 use step::Progress;

@@ -1,103 +1,62 @@
-//! Every value in its range, every name known. Each complaint names the place of the value that it
-//! is about.
+//! What holds for the file whatever the profile: every value in its range, every name known. Each
+//! complaint names the place of the value that it is about.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as ValueError, StrDeserializer};
-
-use super::complaint::Wrong;
-use super::file::{self, File};
-use super::locate::{Segment, place};
-use super::resolve::experiment;
-use super::{Pipeline, claim, text};
-use crate::error::nearest;
-use nn::architecture::{Architecture, Shortcut};
-use nn::schedule::WarmUp;
-
-/// A value, or what is wrong and where.
-pub(super) type Checked<T> = Result<T, Wrong>;
-
-/// The deepest network that is allowed: 6 × 1000 + 2 layers; ResNet-1202 has n = 200.
-const DEEPEST: u32 = 1000;
+use super::complaint::{Checked, Wrong, out_of_range, within, wrong};
+use super::file::{Data, File, Model, Origin, PublishedError};
+use super::names;
+use super::place::Place;
+use nn::architecture::{Architecture, MAX_N};
 
 /// Longest label, in letters: in the figure it needs room beside the curves.
 const LONGEST_LABEL: usize = 60;
 
-/// Checks the whole file, every profile in it included.
-pub(super) fn check(file: File) -> Checked<Pipeline> {
-    check_keys(&file)?;
-    check_recipe(&file.recipe, &place!["recipe"])?;
+/// Checks all of the file but claims and profiles.
+pub fn check(file: &File) -> Checked<()> {
+    check_keys(file)?;
+    file.recipe.check(&Place::of("recipe"))?;
     for (name, warm_up) in &file.warm_ups {
-        check_warm_up(warm_up, &place!["warm_ups", name.as_str()])?;
+        let place = Place::of("warm_ups").at(&**name);
+        file.recipe.check_with(warm_up, &place)?;
     }
     for (name, panel) in &file.panels {
-        let models = &panel.models;
-        text::check(
-            "a title",
-            &panel.title,
-            &place!["panels", name.as_str(), "title"],
-        )?;
-        check_names(
-            "model",
-            models,
-            &place!["panels", name.as_str(), "models"],
-            file.models.keys(),
-        )?;
+        let place = Place::of("panels").at(&**name);
+        names::text("a title", &panel.title, &place.at("title"))?;
+        names::all_known("model", &panel.models, &place.at("models"), &file.models)?;
     }
-    check_name(
-        "data set",
-        &file.published.data,
-        &place!["published", "data"],
-        file.data.keys(),
-    )?;
+    let published = Place::of("published");
+    let data = &file.published.data;
+    names::known("data set", data, &published.at("data"), &file.data)?;
     for (name, row) in &file.published.results {
-        let place = place!["published", "results", name.as_str()];
-        check_name("model", name, &place, file.models.keys())?;
-        check_published(row, &place)?;
+        let place = published.at("results").at(&**name);
+        names::known("model", name, &place, &file.models)?;
+        for (column, error) in [("he", &row.he), ("s", &row.s)] {
+            if let Some(error) = error {
+                check_published(error, &place.at(column))?;
+            }
+        }
     }
     for (name, data) in &file.data {
-        check_data(data, &place!["data", name.as_str()])?;
+        check_data(data, &Place::of("data").at(&**name))?;
     }
     for (name, model) in &file.models {
-        architecture(model, &place!["models", name.as_str()])?;
+        architecture(model, &Place::of("models").at(&**name))?;
     }
-    check_labels(&file)?;
-    let experiments = file
-        .profiles
-        .iter()
-        .map(|(name, profile)| experiment(&file, name, profile))
-        .collect::<Checked<Vec<_>>>()?;
-    let claims = claim::check(&file)?;
-    check_name(
-        "profile",
-        &file.default_profile,
-        &place!["default_profile"],
-        file.profiles.keys(),
-    )?;
-    Ok(Pipeline {
-        experiments,
-        claims,
-        significance: file.significance.unwrap_or(claim::SIGNIFICANCE),
-        default_profile: file.default_profile,
-    })
+    check_labels(file)
 }
 
 /// The names that the file gives to its parts.
 fn check_keys(file: &File) -> Checked<()> {
     for name in file.models.keys() {
-        check_file_name(name, &place!["models", name.as_str()])?;
+        names::file_name(name, &Place::of("models").at(&**name))?;
     }
-    for (field, names) in [
-        ("data", file.data.keys().collect::<Vec<_>>()),
-        ("warm_ups", file.warm_ups.keys().collect()),
-        ("panels", file.panels.keys().collect()),
-        ("sources", file.sources.keys().collect()),
-    ] {
-        for name in names {
-            text::check("a name", name, &place![field, name.as_str()])?;
-        }
+    let data = file.data.keys().map(|name| ("data", name));
+    let warm_ups = file.warm_ups.keys().map(|name| ("warm_ups", name));
+    let panels = file.panels.keys().map(|name| ("panels", name));
+    let sources = file.sources.keys().map(|name| ("sources", name));
+    for (field, name) in data.chain(warm_ups).chain(panels).chain(sources) {
+        names::text("a name", name, &Place::of(field).at(&**name))?;
     }
     Ok(())
 }
@@ -105,318 +64,105 @@ fn check_keys(file: &File) -> Checked<()> {
 /// Labels tell models apart, in figures and in tables. Those that models get by themselves are compared
 /// within a profile only.
 fn check_labels(file: &File) -> Checked<()> {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
     for (name, model) in &file.models {
         let Some(label) = &model.label else { continue };
-        let place = |name: &str| place!["models", name, "label"].to_vec();
-        text::check("a label", label, &place(name))?;
+        let place = Place::of("models").at(&**name).at("label");
+        names::text("a label", label, &place)?;
         if label.chars().count() > LONGEST_LABEL {
             let expected = format!("expected a label of at most {LONGEST_LABEL} letters");
-            return wrong(&place(name), format!("{expected}, found {label:?}"));
+            return wrong(&place, format!("{expected}, found {label:?}"));
         }
-        if let Some(other) = seen.insert(label, name) {
+        if let Some(first) = seen.insert(label, place.clone()) {
             return Err(Wrong {
-                path: place(name),
-                message: format!("label {label:?} stands here twice"),
-                found: None,
-                first: Some(place(other)),
+                first: Some(first),
+                ..Wrong::new(&place, format!("label {label:?} stands here twice"))
             });
         }
     }
     Ok(())
 }
 
-pub(super) fn architecture(model: &file::Model, place: &[Segment]) -> Checked<Architecture> {
-    let at = |field: &str| [place, &place![field]].concat();
-    if !(1..=DEEPEST).contains(&model.n) {
-        return out_of_range(&at("n"), format!("expected n from 1 to {DEEPEST}"), model.n);
+/// The network of a model.
+pub fn architecture(model: &Model, place: &Place) -> Checked<Architecture> {
+    if !(1..=MAX_N).contains(&model.n) {
+        let expected = format!("expected n from 1 to {MAX_N}");
+        return out_of_range(&place.at("n"), expected, model.n);
     }
-    let name: StrDeserializer<ValueError> = model.shortcut.as_str().into_deserializer();
-    let shortcut = Shortcut::deserialize(name).map_err(|error| Wrong {
-        path: at("shortcut"),
-        message: error.to_string(),
-        found: None,
-        first: None,
-    })?;
+    let shortcut = model.shortcut.parse();
+    let shortcut =
+        shortcut.or_else(|error: anyhow::Error| wrong(&place.at("shortcut"), error.to_string()))?;
     Ok(Architecture {
         n: model.n,
         shortcut,
     })
 }
 
-pub(super) fn check_recipe(recipe: &file::Recipe, place: &[Segment]) -> Checked<()> {
-    let at = |field: &str| [place, &place![field]].concat();
-    let positive = |field: &str, value: u64| match value {
-        0 => out_of_range(&at(field), "expected at least 1", 0),
-        _ => Ok(()),
-    };
-    positive("batch_size", recipe.batch_size.into())?;
-    positive("iterations", recipe.iterations)?;
-    positive("evaluate_every", recipe.evaluate_every)?;
-    check_range(
-        "learning_rate",
-        recipe.learning_rate,
-        recipe.learning_rate > 0.0,
-        "above 0",
-        place,
-    )?;
-    check_range(
-        "divide_by",
-        recipe.divide_by,
-        recipe.divide_by >= 1.0,
-        "at least 1",
-        place,
-    )?;
-    let momentum = recipe.momentum;
-    check_range(
-        "momentum",
-        momentum,
-        (0.0..1.0).contains(&momentum),
-        "from 0 to below 1",
-        place,
-    )?;
-    check_range(
-        "weight_decay",
-        recipe.weight_decay,
-        recipe.weight_decay >= 0.0,
-        "at least 0",
-        place,
-    )?;
-    if recipe.pad > 16 {
-        return out_of_range(&at("pad"), "expected at most 16 pixels", recipe.pad);
-    }
-    for (index, pair) in recipe.divide_at.windows(2).enumerate() {
-        if pair[0] >= pair[1] {
-            let place = [&at("divide_at")[..], &place![index + 1]].concat();
-            return wrong(
-                &place,
-                format!(
-                    "expected ascending iterations, found {} after {}",
-                    pair[1], pair[0]
-                ),
-            );
-        }
-    }
-    if let Some(index) = recipe
-        .divide_at
-        .iter()
-        .position(|&at| at == 0 || at >= recipe.iterations)
-    {
-        let place = [&at("divide_at")[..], &place![index]].concat();
-        let (found, last) = (recipe.divide_at[index], recipe.iterations);
-        let expected = format!("expected an iteration from 1 to below {last}");
-        return out_of_range(&place, expected, found);
-    }
-    Ok(())
-}
-
-fn check_warm_up(warm_up: &WarmUp, place: &[Segment]) -> Checked<()> {
-    let rate = |rate: f64| check_range("learning_rate", rate, rate > 0.0, "above 0", place);
-    match *warm_up {
-        WarmUp::None => Ok(()),
-        WarmUp::UntilError {
-            learning_rate,
-            train_error,
-        } => {
-            rate(learning_rate)?;
-            let fits = train_error > 0.0 && train_error < 100.0;
-            check_range(
-                "train_error",
-                train_error,
-                fits,
-                "a percentage between 0 and 100",
-                place,
-            )
-        }
-        WarmUp::Iterations { learning_rate, .. } => rate(learning_rate),
-    }
-}
-
-fn check_data(data: &file::Data, place: &[Segment]) -> Checked<()> {
-    let from = [place, &place!["from"]].concat();
+fn check_data(data: &Data, place: &Place) -> Checked<()> {
+    let from = place.at("from");
     match &data.from {
-        file::Origin::Generated { train, test, .. } => {
-            let at = |field: &str| [&from[..], &place![field]].concat();
+        Origin::Generated { train, test, .. } => {
             for (field, count) in [("train", *train), ("test", *test)] {
                 if !(10..=1_000_000).contains(&count) {
-                    return out_of_range(&at(field), "expected 10 to 1000000 images", count);
+                    return out_of_range(&from.at(field), "expected 10 to 1000000 images", count);
                 }
             }
             if data.validation >= *train {
-                let place = [place, &place!["validation"]].concat();
                 let expected = format!("expected fewer than the {train} training images");
-                return out_of_range(&place, expected, data.validation);
+                return out_of_range(&place.at("validation"), expected, data.validation);
             }
-            Ok(())
         }
-        file::Origin::Archives(sources) => {
+        Origin::Archives(sources) => {
             if sources.is_empty() {
                 return wrong(&from, "expected at least one archive, found none");
             }
             for (index, source) in sources.iter().enumerate() {
-                let at = |field: &str| [&from[..], &place![0, index, field]].concat();
-                let schemes = ["https://", "http://", "file://"];
-                if !schemes.iter().any(|scheme| source.url.starts_with(scheme)) {
-                    return wrong(
-                        &at("url"),
-                        format!(
-                            "expected an https, http or file URL, found {:?}",
-                            source.url
-                        ),
-                    );
-                }
-                if source.bytes == 0 {
-                    let expected = "expected the archive's size in bytes";
-                    return out_of_range(&at("bytes"), expected, 0);
-                }
-                let hexadecimal = source
-                    .sha256
-                    .bytes()
-                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-                if source.sha256.len() != 64 || !hexadecimal {
-                    return wrong(
-                        &at("sha256"),
-                        format!(
-                            "expected 64 lower-case hexadecimal digits, found {:?}",
-                            source.sha256
-                        ),
-                    );
-                }
+                check_source(source, &from.at(0).at(index))?;
             }
-            Ok(())
-        }
-    }
-}
-
-fn check_published(row: &file::PublishedRow, place: &[Segment]) -> Checked<()> {
-    for (column, error) in [("he", &row.he), ("s", &row.s)] {
-        let Some(error) = error else { continue };
-        let place = [place, &place![column]].concat();
-        for (field, text) in [("note", &error.note), ("at", &error.at)] {
-            if let Some(text) = text {
-                text::check("a text", text, &[&place[..], &place![field]].concat())?;
-            }
-        }
-        let percentage = (0.0..=100.0).contains(&error.mean);
-        check_range(
-            "mean",
-            error.mean,
-            percentage,
-            "a percentage from 0 to 100",
-            &place,
-        )?;
-        if let Some(std) = error.std {
-            check_range("std", std, std >= 0.0, "at least 0", &place)?;
-        }
-        if error.runs == Some(0) {
-            let place = [&place[..], &place!["runs"]].concat();
-            return out_of_range(&place, "expected at least 1 run", 0);
         }
     }
     Ok(())
 }
 
-fn check_range(
-    field: &str,
-    value: f64,
-    fits: bool,
-    expected: &str,
-    place: &[Segment],
-) -> Checked<()> {
-    if fits && value.is_finite() {
-        return Ok(());
+fn check_source(source: &download::Source, place: &Place) -> Checked<()> {
+    let schemes = ["https://", "http://", "file://"];
+    if !schemes.iter().any(|scheme| source.url.starts_with(scheme)) {
+        let expected = "expected an https, http or file URL";
+        return wrong(
+            &place.at("url"),
+            format!("{expected}, found {:?}", source.url),
+        );
     }
-    let place = [place, &place![field]].concat();
-    let kind = match value.is_finite() {
-        true => "",
-        false => "a finite number ",
-    };
-    out_of_range(&place, format!("expected {kind}{expected}"), value)
-}
-
-/// Names of models and profiles become parts of paths.
-pub(super) fn check_file_name(name: &str, place: &[Segment]) -> Checked<()> {
-    let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        && name.len() <= 100;
-    if fits {
-        return Ok(());
+    if source.bytes == 0 {
+        return out_of_range(
+            &place.at("bytes"),
+            "expected the archive's size in bytes",
+            0,
+        );
     }
-    wrong(
-        place,
-        format!("expected a name of letters, digits, `-`, `_` and `.`, found {name:?}"),
-    )
-}
-
-pub(super) fn check_name<'a>(
-    what: &str,
-    name: &str,
-    place: &[Segment],
-    known: impl Iterator<Item = &'a String> + Clone,
-) -> Checked<()> {
-    if known.clone().any(|candidate| candidate == name) {
-        return Ok(());
-    }
-    let hint = match nearest(name, known.clone().map(String::as_str)) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => format!("known: {}", known.cloned().collect::<Vec<_>>().join(", ")),
-    };
-    wrong(place, format!("unknown {what} {name:?}; {hint}"))
-}
-
-pub(super) fn check_names<'a>(
-    what: &str,
-    names: &[String],
-    place: &[Segment],
-    known: impl Iterator<Item = &'a String> + Clone,
-) -> Checked<()> {
-    for (index, name) in names.iter().enumerate() {
-        check_name(what, name, &[place, &place![index]].concat(), known.clone())?;
-    }
-    check_distinct(what, names.iter(), place)
-}
-
-pub(super) fn check_distinct<T: Ord + std::fmt::Debug>(
-    what: &str,
-    values: impl Iterator<Item = T>,
-    place: &[Segment],
-) -> Checked<()> {
-    let mut seen = BTreeMap::new();
-    for (index, value) in values.enumerate() {
-        let text = format!("{value:?}");
-        if let Some(first) = seen.insert(value, index) {
-            return Err(Wrong {
-                path: [place, &place![index]].concat(),
-                message: format!("{what} {text} stands here twice"),
-                found: None,
-                first: Some([place, &place![first]].concat()),
-            });
-        }
+    let digest = &source.sha256;
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if digest.len() != 64 || !digest.bytes().all(is_digit) {
+        let expected = "expected 64 lower-case hexadecimal digits";
+        return wrong(&place.at("sha256"), format!("{expected}, found {digest:?}"));
     }
     Ok(())
 }
 
-pub(super) fn wrong<T>(path: &[Segment], message: impl Into<String>) -> Checked<T> {
-    Err(Wrong {
-        path: path.to_vec(),
-        message: message.into(),
-        found: None,
-        first: None,
-    })
-}
-
-/// A number that stands at `path` and is not what was expected.
-pub(super) fn out_of_range<T>(
-    path: &[Segment],
-    expected: impl Into<String>,
-    found: impl ToString,
-) -> Checked<T> {
-    Err(Wrong {
-        path: path.to_vec(),
-        message: expected.into(),
-        found: Some(found.to_string()),
-        first: None,
-    })
+fn check_published(error: &PublishedError, place: &Place) -> Checked<()> {
+    for (field, text) in [("note", &error.note), ("at", &error.at)] {
+        if let Some(text) = text {
+            names::text("a text", text, &place.at(field))?;
+        }
+    }
+    let mean = error.mean;
+    let fits = (0.0..=100.0).contains(&mean);
+    within(&place.at("mean"), mean, fits, "a percentage from 0 to 100")?;
+    if let Some(std) = error.std {
+        within(&place.at("std"), std, std >= 0.0, "at least 0")?;
+    }
+    match error.runs {
+        Some(0) => out_of_range(&place.at("runs"), "expected at least 1 run", 0),
+        _ => Ok(()),
+    }
 }

@@ -5,20 +5,22 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{Checked, check_name, check_names, out_of_range, wrong};
-use super::file::{self, File};
-use super::locate::{Segment, place};
+use super::assertion::{Assertion, PublishedMean};
+use super::complaint::{Checked, out_of_range, wrong};
+use super::experiment::Experiment;
+use super::file::{self, File, PublishedError, Source as Citation};
+use super::names;
+use super::place::Place;
+use super::quantity::{Metric, Quantity};
 use super::tolerance::Tolerance;
-use super::{Citation, Experiment, Mean, Statement};
-use crate::pipeline::{Metric, Quantity};
 
 /// Level of significance where the file names none.
-pub(super) const SIGNIFICANCE: f64 = 0.05;
+pub const SIGNIFICANCE: f64 = 0.05;
 
-/// A statement, where it was made, and whether it is about this profile.
+/// Something that results can bear out, where it was said, and whether it is about this profile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    pub statement: Statement,
+    pub assertion: Assertion,
     /// The source's name in the file.
     pub source: String,
     pub citation: Citation,
@@ -26,7 +28,7 @@ pub struct Claim {
     pub at: Option<String>,
     /// By how many percentage points means may differ; present where the statement needs it.
     pub margin: Option<f64>,
-    /// Why the statement is wrong, where results are expected to refute it.
+    /// Why it is wrong, where results are expected to refute it.
     pub disputed: Option<String>,
     pub applies: Applies,
 }
@@ -40,9 +42,9 @@ pub enum Applies {
 }
 
 impl Claim {
-    /// The statement and its source: `test_error(resnet56) = 6.97 [he]`, unique in a profile.
+    /// The assertion and its source: `test_error(resnet56) = 6.97 [he]`, unique in a profile.
     pub fn name(&self) -> String {
-        format!("{} [{}]", self.statement, self.source)
+        format!("{} [{}]", self.assertion, self.source)
     }
 
     /// The source for people: `He et al. 2015, Table 6`.
@@ -64,12 +66,12 @@ pub struct Claims {
 }
 
 /// The claims about a profile.
-pub(super) fn about(all: &[Written], experiment: &Experiment) -> Claims {
+pub fn about(all: &[Written], experiment: &Experiment) -> Claims {
     let mut claims = Claims::default();
     let models = experiment.models.iter().map(|model| model.name.as_str());
     let models: BTreeSet<&str> = models.collect();
     for written in all {
-        let mut quantities = written.claim.statement.quantities().into_iter();
+        let mut quantities = written.claim.assertion.quantities().into_iter();
         let trained = quantities.all(|quantity| models.contains(quantity.model.as_str()));
         let profiles = written.profiles.as_ref();
         let meant = profiles.is_none_or(|profiles| profiles.contains(&experiment.profile));
@@ -80,7 +82,7 @@ pub(super) fn about(all: &[Written], experiment: &Experiment) -> Claims {
         let mut claim = written.claim.clone();
         // A count does not depend on how long and on what was trained, and some claims are about
         // this very profile.
-        let always = matches!(claim.statement, Statement::Exact { .. });
+        let always = matches!(claim.assertion, Assertion::Exact { .. });
         if !always && profiles.is_none() && !experiment.caveats.is_empty() {
             claim.applies = Applies::No(experiment.caveats.clone());
         }
@@ -89,74 +91,78 @@ pub(super) fn about(all: &[Written], experiment: &Experiment) -> Claims {
     claims
 }
 
-/// All claims of the file, whatever profile they are about, if each makes sense.
-pub(super) fn check(file: &File) -> Checked<Vec<Written>> {
+/// All claims of the file, whatever profile they are about, if each makes sense: the rows of
+/// `published`, in the order of their models' names, then the list.
+pub fn all(file: &File) -> Checked<Vec<Written>> {
     for (name, source) in &file.sources {
-        let at = |field: &str| place!["sources", name.as_str(), field].to_vec();
-        for (field, text) in [("cite", &source.cite), ("url", &source.url)] {
-            super::text::check("a text", text, &at(field))?;
-        }
+        let place = Place::of("sources").at(&**name);
+        names::text("a text", &source.cite, &place.at("cite"))?;
+        names::text("a text", &source.url, &place.at("url"))?;
     }
     if let Some(level) = file.significance
         && !(level > 0.0 && level < 0.5)
     {
         let expected = "expected a probability between 0 and 0.5";
-        return out_of_range(&place!["significance"], expected, level);
+        return out_of_range(&Place::of("significance"), expected, level);
     }
-    let mut seen = BTreeSet::new();
-    let claims = all(file)?;
-    for written in &claims {
-        let claim = &written.claim;
-        if !seen.insert((claim.name(), written.profiles.clone())) {
-            return wrong(&written.place, format!("{} is claimed twice", claim.name()));
-        }
-        if let Some(profiles) = &written.profiles {
-            let place = [&written.place[..], &place!["profiles"]].concat();
-            check_names("profile", profiles, &place, file.profiles.keys())?;
-            if profiles.is_empty() {
-                return wrong(&place, "expected at least one profile, found none");
-            }
-        }
-        for quantity in claim.statement.quantities() {
-            check_name("model", &quantity.model, &written.place, file.models.keys())?;
-        }
-        for profile in written.profiles.iter().flatten() {
-            let trained = &file.profiles[profile].models;
-            let mut quantities = claim.statement.quantities().into_iter();
-            if let Some(other) = quantities.find(|quantity| !trained.contains(&quantity.model)) {
-                let message = format!("profile {profile:?} does not train {}", other.model);
-                return wrong(&[&written.place[..], &place!["profiles"]].concat(), message);
-            }
-        }
-    }
-    Ok(claims)
-}
-
-/// A claim of the file and where it stands.
-#[derive(Debug)]
-pub(super) struct Written {
-    claim: Claim,
-    profiles: Option<Vec<String>>,
-    place: Vec<Segment>,
-}
-
-/// All claims of the file: the rows of `published`, in the order of their models' names, then the
-/// list.
-fn all(file: &File) -> Checked<Vec<Written>> {
     let mut claims = Vec::new();
     for (model, row) in &file.published.results {
-        let place = place!["published", "results", model.as_str()];
         for (source, error) in [("he", &row.he), ("s", &row.s)] {
             if let Some(error) = error {
-                let place = [&place[..], &place![source]].concat();
-                claims.push(of_row(file, model, source, error, place)?);
+                let place = Place::of("published").at("results").at(&**model);
+                claims.push(of_row(file, model, source, error, place.at(source))?);
             }
         }
     }
     for (index, claim) in file.claims.iter().enumerate() {
-        claims.push(of_list(file, claim, place!["claims", index].to_vec())?);
+        let place = Place::of("claims").at(index);
+        let assertion: Result<Assertion, String> = claim.says.parse();
+        let assertion = assertion.or_else(|message| wrong(&place.at("says"), message))?;
+        claims.push(written(file, claim, assertion, place)?);
+    }
+    let mut seen = BTreeSet::new();
+    for written in &claims {
+        let name = written.claim.name();
+        if !seen.insert((name.clone(), &written.profiles)) {
+            return wrong(&written.place, format!("{name} is claimed twice"));
+        }
+        check_names(file, written)?;
     }
     Ok(claims)
+}
+
+/// Refuses a claim about models or profiles that do not fit.
+fn check_names(file: &File, written: &Written) -> Checked<()> {
+    let quantities = written.claim.assertion.quantities();
+    let place = written.place.at("profiles");
+    if let Some(profiles) = &written.profiles {
+        names::all_known("profile", profiles, &place, &file.profiles)?;
+        if profiles.is_empty() {
+            return wrong(&place, "expected at least one profile, found none");
+        }
+    }
+    for Quantity { model, .. } in &quantities {
+        names::known("model", model, &written.place, &file.models)?;
+    }
+    for profile in written.profiles.iter().flatten() {
+        let trained = &file.profiles[profile].models;
+        let mut models = quantities.iter().map(|quantity| &quantity.model);
+        if let Some(other) = models.find(|model| !trained.contains(model)) {
+            return wrong(
+                &place,
+                format!("profile {profile:?} does not train {other}"),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A claim of the file and where it stands.
+#[derive(Debug)]
+pub struct Written {
+    claim: Claim,
+    profiles: Option<Vec<String>>,
+    place: Place,
 }
 
 /// The claim that a row of the published results makes.
@@ -164,18 +170,16 @@ fn of_row(
     file: &File,
     model: &str,
     source: &str,
-    error: &file::PublishedError,
-    place: Vec<Segment>,
+    error: &PublishedError,
+    place: Place,
 ) -> Checked<Written> {
-    let model = error.with.as_deref().unwrap_or(model);
-    let mean = Mean::new(error.mean, error.std, error.runs);
-    let mut mean = mean.or_else(|message| wrong(&place, message))?;
-    mean.reading_error = error
-        .read_off
-        .map_or(0.0, |error_of| error_of.points(error.mean));
+    let mean = PublishedMean::new(error.mean, error.std, error.runs);
+    let mut published = mean.or_else(|message| wrong(&place, message))?;
+    let reading_error = error.read_off.map(|off| off.points(error.mean));
+    published.reading_error = reading_error.unwrap_or(0.0);
     let of = Quantity {
         metric: Metric::TestError,
-        model: model.to_owned(),
+        model: error.with.as_deref().unwrap_or(model).to_owned(),
     };
     let claim = file::Claim {
         says: String::new(),
@@ -185,56 +189,37 @@ fn of_row(
         disputed: None,
         profiles: None,
     };
-    let statement = Statement::Mean {
-        of,
-        published: mean,
-    };
-    written(file, &claim, statement, place)
-}
-
-/// A claim of the list.
-fn of_list(file: &File, claim: &file::Claim, place: Vec<Segment>) -> Checked<Written> {
-    let statement: Result<Statement, String> = claim.says.parse();
-    let statement =
-        statement.or_else(|message| wrong(&[&place[..], &place!["says"]].concat(), message))?;
-    written(file, claim, statement, place)
+    written(file, &claim, Assertion::Mean { of, published }, place)
 }
 
 fn written(
     file: &File,
     claim: &file::Claim,
-    statement: Statement,
-    place: Vec<Segment>,
+    assertion: Assertion,
+    place: Place,
 ) -> Checked<Written> {
-    let at = |field: &str| [&place[..], &place![field]].concat();
-    check_name("source", &claim.source, &at("source"), file.sources.keys())?;
-    let citation = file.sources[&claim.source].clone();
-    let margin = match (&statement, claim.within, citation.within) {
-        (Statement::Mean { published, .. }, Some(within), _)
-        | (Statement::Mean { published, .. }, None, Some(within)) => {
-            Some(within.points(published.mean))
+    let source = &claim.source;
+    names::known("source", source, &place.at("source"), &file.sources)?;
+    let citation = file.sources[source].clone();
+    let margin = match (&assertion, claim.within.or(citation.within)) {
+        (Assertion::Mean { published, .. }, Some(within)) => Some(within.points(published.mean)),
+        (Assertion::Mean { .. }, None) => {
+            let expected = format!("expected `within` here or in source {source:?}");
+            let meaning = "by how much means may differ and still be the same";
+            return wrong(&place, format!("{expected}: {meaning}"));
         }
-        (Statement::Trend { .. }, Some(Tolerance::Points(points)), _) => Some(points),
-        (Statement::Trend { .. }, ..) => {
-            return wrong(
-                &place,
-                "a trend needs `within`, by how many \"points\" a mean may rise and still count as level",
-            );
-        }
-        (Statement::Mean { .. }, None, None) => {
-            return wrong(
-                &place,
-                format!(
-                    "expected `within` here or in source {:?}: by how much means may differ and still be the same",
-                    claim.source
-                ),
-            );
-        }
-        (_, Some(_), _) => {
-            return wrong(
-                &at("within"),
-                "an order, a bound and an exact number have no tolerance",
-            );
+        (Assertion::Trend { .. }, _) => match claim.within {
+            Some(Tolerance::Points(points)) => Some(points),
+            _ => {
+                return wrong(
+                    &place,
+                    "a trend needs `within`, by how many \"points\" a mean may rise and still count as level",
+                );
+            }
+        },
+        _ if claim.within.is_some() => {
+            let message = "an order, a bound and an exact number have no tolerance";
+            return wrong(&place.at("within"), message);
         }
         _ => None,
     };
@@ -243,13 +228,13 @@ fn written(
         ("disputed", "why it is wrong", &claim.disputed),
     ] {
         if let Some(text) = text {
-            super::text::check(what, text, &at(field))?;
+            names::text(what, text, &place.at(field))?;
         }
     }
     Ok(Written {
         claim: Claim {
-            statement,
-            source: claim.source.clone(),
+            assertion,
+            source: source.clone(),
             citation,
             at: claim.at.clone(),
             margin,

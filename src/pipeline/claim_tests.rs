@@ -64,7 +64,7 @@ fn both_tables_are_claims_row_by_row_with_their_sources() {
     assert_eq!(he.margin, Some(1.0));
     let five = of("test_error(resnet110) = 6.61 ± 0.16 (5 runs) [he]");
     assert_eq!(five.margin, Some(0.5));
-    let Statement::Mean { published, .. } = &of("test_error(plain20) = 9.67 [he]").statement else {
+    let Assertion::Mean { published, .. } = &of("test_error(plain20) = 9.67 [he]").assertion else {
         panic!("no mean");
     };
     assert_eq!((published.runs, published.reading_error), (1, 0.15));
@@ -88,7 +88,7 @@ fn the_slips_number_is_claimed_of_the_net_with_the_slip() {
 fn a_short_training_cannot_bear_out_what_was_published_but_counts_and_its_own_claims_stand() {
     let quick = claims("quick");
     for claim in &quick.here {
-        let exact = matches!(claim.statement, Statement::Exact { .. });
+        let exact = matches!(claim.assertion, Assertion::Exact { .. });
         assert_eq!(claim.applies == Applies::Yes, exact, "{}", claim.name());
     }
     let smoke = claims("smoke");
@@ -108,7 +108,7 @@ fn a_claim_that_leads_nowhere_is_refused_with_its_place() {
         (
             degradation,
             "says: \"test_eror(plain56) > test_error(plain20)\", source: \"he\"",
-            "unknown metric \"test_eror\"; known: test_error",
+            "unknown metric \"test_eror\"; did you mean \"test_error\"?",
         ),
         (
             degradation,

@@ -5,41 +5,74 @@
 
 use ron::error::{Error, Position, SpannedError};
 
-use super::distinct;
-use super::locate::{self, Segment};
+use super::place::Place;
 use crate::error::{Invalid, nearest};
+
+/// A value, or what is wrong and where.
+pub type Checked<T> = Result<T, Wrong>;
 
 /// Something in the file that cannot be, and where.
 #[derive(Debug)]
-pub(super) struct Wrong {
-    pub path: Vec<Segment>,
+pub struct Wrong {
+    pub place: Place,
     pub message: String,
     /// A number that the message is about, if it was read from the file: to be shown as it is written
     /// there, like this if it is not found.
     pub found: Option<String>,
     /// Where the value stands that this one repeats.
-    pub first: Option<Vec<Segment>>,
+    pub first: Option<Place>,
+}
+
+/// Refuses the value at a place.
+pub fn wrong<T>(place: &Place, message: impl Into<String>) -> Checked<T> {
+    Err(Wrong::new(place, message))
+}
+
+/// Refuses the number at a place, which is not what was expected.
+pub fn out_of_range<T>(
+    place: &Place,
+    expected: impl Into<String>,
+    found: impl ToString,
+) -> Checked<T> {
+    Err(Wrong {
+        found: Some(found.to_string()),
+        ..Wrong::new(place, expected)
+    })
+}
+
+/// Refuses a number that does not fit its range, or is not finite.
+pub fn within(place: &Place, value: f64, fits: bool, expected: &str) -> Checked<()> {
+    match (value.is_finite(), fits) {
+        (true, true) => Ok(()),
+        (true, false) => out_of_range(place, format!("expected {expected}"), value),
+        (false, _) => out_of_range(place, format!("expected a finite number {expected}"), value),
+    }
 }
 
 impl Wrong {
+    pub fn new(place: &Place, message: impl Into<String>) -> Wrong {
+        Wrong {
+            place: place.clone(),
+            message: message.into(),
+            found: None,
+            first: None,
+        }
+    }
+
     /// The error for the user; `name` is the file's.
     pub fn into_invalid(self, name: &str, text: &str) -> Invalid {
-        let place = |path: &[Segment]| place_of(name, text, path);
-        let first = self
-            .first
-            .map_or_else(String::new, |first| format!(", first at {}", place(&first)));
-        let found = self.found.map_or_else(String::new, |found| {
-            let written = locate::find(text, &self.path).and_then(|place| number_at(text, place));
-            format!(
-                ", found {}",
-                written.map_or(&*found, |(_, written)| written)
-            )
-        });
-        Invalid::new(format!(
-            "{}: {}{found}{first}",
-            place(&self.path),
-            self.message
-        ))
+        let place = place_of(name, text, &self.place);
+        let mut message = format!("{place}: {}", self.message);
+        if let Some(found) = self.found {
+            let position = self.place.find(text);
+            let written = position.and_then(|position| number_at(text, position));
+            let found = written.map_or(&*found, |(_, written)| written);
+            message += &format!(", found {found}");
+        }
+        if let Some(first) = self.first {
+            message += &format!(", first at {}", place_of(name, text, &first));
+        }
+        Invalid::new(message)
     }
 }
 
@@ -159,17 +192,17 @@ fn found_at(text: &str, position: Position) -> Option<&str> {
 
 /// A name that stands twice in one map, with both places, if that is what is wrong.
 pub fn repeated(name: &str, text: &str) -> Option<Invalid> {
-    let (path, second) = distinct::repeated(text)?;
-    let repeated = path.last()?;
-    let (first, second) = (place_of(name, text, &path), at(name, second));
+    let (place, second) = Place::repeated(text)?;
+    let repeated = place.last()?;
+    let (first, second) = (place_of(name, text, &place), at(name, second));
     Some(Invalid::new(format!(
         "{second}: {repeated} stands here twice, first at {first}"
     )))
 }
 
-/// File, line and column of the value at a path.
-fn place_of(name: &str, text: &str, path: &[Segment]) -> String {
-    let found = locate::locate(text, path);
+/// File, line and column of the value at a place.
+fn place_of(name: &str, text: &str, place: &Place) -> String {
+    let found = place.find_nearest(text);
     found.map_or_else(|| name.to_owned(), |found| at(name, found))
 }
 

@@ -2,12 +2,10 @@
 //! beyond types. [`super::Pipeline`] is what the rest of the program sees.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use super::recipe::{Recipe, RecipeOverride};
 use super::tolerance::Tolerance;
 use nn::schedule::WarmUp;
 
@@ -15,25 +13,21 @@ use nn::schedule::WarmUp;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    #[serde(deserialize_with = "distinct")]
     pub data: BTreeMap<String, Data>,
-    #[serde(deserialize_with = "distinct")]
     pub models: BTreeMap<String, Model>,
     pub recipe: Recipe,
-    #[serde(default, deserialize_with = "distinct")]
+    #[serde(default)]
     pub warm_ups: BTreeMap<String, WarmUp>,
     pub seeds: Vec<u64>,
-    #[serde(deserialize_with = "distinct")]
     pub panels: BTreeMap<String, Panel>,
     pub figure: Vec<String>,
-    #[serde(default, deserialize_with = "distinct")]
+    #[serde(default)]
     pub sources: BTreeMap<String, Source>,
     pub published: Published,
     #[serde(default)]
     pub claims: Vec<Claim>,
     /// Level of significance of verdicts.
     pub significance: Option<f64>,
-    #[serde(deserialize_with = "distinct")]
     pub profiles: BTreeMap<String, Profile>,
     pub default_profile: String,
 }
@@ -52,13 +46,13 @@ pub struct Data {
 }
 
 /// Where images come from.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Origin {
-    /// The first archive that can be had.
+    /// The first of these that can be had.
     #[serde(rename = "archives")]
     Archives(Vec<download::Source>),
-    /// Made by the download step itself.
+    /// Made by the download step itself: numbers of training and test images, and the seed.
     #[serde(rename = "generated")]
     Generated { train: u32, test: u32, seed: u64 },
 }
@@ -74,40 +68,8 @@ pub struct Model {
     pub label: Option<String>,
 }
 
-/// How to train.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Recipe {
-    pub batch_size: u32,
-    pub learning_rate: f64,
-    pub divide_at: Vec<u64>,
-    pub divide_by: f64,
-    pub iterations: u64,
-    pub momentum: f64,
-    pub weight_decay: f64,
-    pub pad: u32,
-    pub flip: bool,
-    pub evaluate_every: u64,
-}
-
-/// What a profile changes in the recipe.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RecipeOverride {
-    pub batch_size: Option<u32>,
-    pub learning_rate: Option<f64>,
-    pub divide_at: Option<Vec<u64>>,
-    pub divide_by: Option<f64>,
-    pub iterations: Option<u64>,
-    pub momentum: Option<f64>,
-    pub weight_decay: Option<f64>,
-    pub pad: Option<u32>,
-    pub flip: Option<bool>,
-    pub evaluate_every: Option<u64>,
-}
-
-/// One panel of the figure.
-#[derive(Debug, Deserialize)]
+/// One panel of the figure; `models` are names.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Panel {
     pub title: String,
@@ -121,7 +83,7 @@ pub struct Published {
     /// The data set; also what a profile trains on unless it names another.
     pub data: String,
     pub iterations: u64,
-    #[serde(default, deserialize_with = "distinct")]
+    #[serde(default)]
     pub results: BTreeMap<String, PublishedRow>,
 }
 
@@ -139,7 +101,7 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// What is claimed, as [`super::Statement`] reads it.
+    /// What is claimed, as [`super::Assertion`] reads it.
     pub says: String,
     /// The name of a source.
     pub source: String,
@@ -194,32 +156,4 @@ pub struct Profile {
     #[serde(default)]
     pub recipe: RecipeOverride,
     pub figure: Option<Vec<String>>,
-}
-
-/// A map in which each name stands once; a plain map would keep the last value and say nothing.
-fn distinct<'de, D: Deserializer<'de>, V: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, V>, D::Error> {
-    struct Distinct<V>(PhantomData<V>);
-
-    impl<'de, V: Deserialize<'de>> Visitor<'de> for Distinct<V> {
-        type Value = BTreeMap<String, V>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-            formatter.write_str("a map")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut values = BTreeMap::new();
-            while let Some((name, value)) = map.next_entry::<String, V>()? {
-                if values.contains_key(&name) {
-                    return Err(A::Error::custom(format!("{name:?} stands here twice")));
-                }
-                values.insert(name, value);
-            }
-            Ok(values)
-        }
-    }
-
-    deserializer.deserialize_map(Distinct(PhantomData))
 }

@@ -3,33 +3,34 @@
 //! A [`Pipeline`] holds a file in which every profile makes sense; [`Pipeline::experiment`] gives
 //! one profile with all overrides applied. Unaware of steps' files, keys and the store.
 
+mod assertion;
 mod check;
 mod claim;
 mod complaint;
-mod distinct;
+mod experiment;
 mod file;
-mod locate;
+mod names;
+mod place;
 mod quantity;
+mod recipe;
 mod resolve;
-mod statement;
 mod text;
 mod tolerance;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
 use crate::error::Invalid;
-use download::Source;
-use nn::architecture::Architecture;
-use nn::recipe::Recipe;
 
+pub use assertion::{Assertion, PublishedMean, Relation, Rounded};
 use claim::Written;
 pub use claim::{Applies, Claim, Claims};
-pub use file::{PublishedError, PublishedRow, Source as Citation};
+use complaint::Checked;
+pub use experiment::{Data, Experiment, Hole, Model, PublishedBy};
+pub use file::{Origin, Panel, PublishedError, PublishedRow, Source as Citation};
+use place::Place;
 pub use quantity::{Metric, Quantity};
-pub use statement::{Mean, Relation, Rounded, Statement};
 
 /// A pipeline file of which every profile was checked.
 #[derive(Debug)]
@@ -38,92 +39,6 @@ pub struct Pipeline {
     default_profile: String,
     claims: Vec<Written>,
     significance: f64,
-}
-
-/// One profile, fully resolved: everything that the graph is made of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Experiment {
-    pub profile: String,
-    pub data: Data,
-    /// In the order in which tables show them.
-    pub models: Vec<Model>,
-    pub seeds: Vec<u64>,
-    pub panels: Vec<Panel>,
-    /// Whose numbers the file has, for whichever models.
-    pub published: PublishedBy,
-    /// Why these numbers cannot be compared with the published ones; empty if they can.
-    pub caveats: Vec<String>,
-    /// Where something has failed, by model and seed: the report is made without, and says so.
-    pub holes: BTreeMap<String, BTreeMap<u64, Hole>>,
-}
-
-/// Who has published results, according to the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PublishedBy {
-    /// He et al. 2015.
-    pub he: bool,
-    /// nabla0001/resnet.
-    pub s: bool,
-}
-
-/// What a model lacks for a seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hole {
-    /// Its training has failed, so there is nothing.
-    Untrained,
-    /// Only its evaluation has failed.
-    Unevaluated,
-}
-
-impl Experiment {
-    /// What a model lacks for a seed, if anything.
-    pub fn hole(&self, model: &str, seed: u64) -> Option<Hole> {
-        self.holes.get(model)?.get(&seed).copied()
-    }
-
-    /// A model's seeds with what each of them lacks, if anything.
-    pub fn seeds_of(&self, model: &str) -> impl Iterator<Item = (u64, Option<Hole>)> {
-        self.seeds
-            .iter()
-            .map(move |&seed| (seed, self.hole(model, seed)))
-    }
-}
-
-/// The images.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Data {
-    pub name: String,
-    pub origin: Origin,
-    /// Images of the training split held out for validation.
-    pub validation: u32,
-    pub split_seed: u64,
-}
-
-/// Where the images come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Origin {
-    /// The first of these that can be had.
-    Archives(Vec<Source>),
-    /// Numbers of training and test images, and the seed.
-    Generated { train: u32, test: u32, seed: u64 },
-}
-
-/// One network with its recipe.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Model {
-    pub name: String,
-    /// As figures and tables call it (`ResNet-20`).
-    pub label: String,
-    pub architecture: Architecture,
-    pub recipe: Recipe,
-    pub published: PublishedRow,
-}
-
-/// One panel of the figure; `models` are names of [`Experiment::models`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Panel {
-    pub title: String,
-    pub models: Vec<String>,
 }
 
 impl Pipeline {
@@ -159,14 +74,37 @@ impl Pipeline {
     pub fn parse(text: &str, name: &str) -> Result<Pipeline, Invalid> {
         // Editors on Windows put it in front; it is no part of the first line.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if let Some(repeated) = complaint::repeated(name, text) {
+            return Err(repeated);
+        }
         let file: file::File = ron::Options::default()
             .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME)
             .from_str(text)
-            .map_err(|error| {
-                complaint::repeated(name, text)
-                    .unwrap_or_else(|| complaint::syntax(name, text, &error))
-            })?;
-        check::check(file).map_err(|wrong| wrong.into_invalid(name, text))
+            .map_err(|error| complaint::syntax(name, text, &error))?;
+        Pipeline::of(file).map_err(|wrong| wrong.into_invalid(name, text))
+    }
+
+    fn of(file: file::File) -> Checked<Pipeline> {
+        check::check(&file)?;
+        let experiments = file
+            .profiles
+            .iter()
+            .map(|(name, profile)| resolve::experiment(&file, name, profile))
+            .collect::<Checked<_>>()?;
+        let claims = claim::all(&file)?;
+        let default = &file.default_profile;
+        names::known(
+            "profile",
+            default,
+            &Place::of("default_profile"),
+            &file.profiles,
+        )?;
+        Ok(Pipeline {
+            experiments,
+            claims,
+            significance: file.significance.unwrap_or(claim::SIGNIFICANCE),
+            default_profile: file.default_profile,
+        })
     }
 
     /// The profiles' names, in alphabetical order.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::Invalid;
+
 /// What is measured or counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
@@ -21,31 +23,36 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All metrics.
-    pub const ALL: [Metric; 6] = [
-        Metric::TestError,
-        Metric::TrainError,
-        Metric::Parameters,
-        Metric::MultiplyAdds,
-        Metric::Layers,
-        Metric::Iterations,
+    /// All metrics with their names.
+    const NAMES: [(Metric, &str); 6] = [
+        (Metric::TestError, "test_error"),
+        (Metric::TrainError, "train_error"),
+        (Metric::Parameters, "parameters"),
+        (Metric::MultiplyAdds, "multiply_adds"),
+        (Metric::Layers, "layers"),
+        (Metric::Iterations, "iterations"),
     ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        match self {
-            Metric::TestError => "test_error",
-            Metric::TrainError => "train_error",
-            Metric::Parameters => "parameters",
-            Metric::MultiplyAdds => "multiply_adds",
-            Metric::Layers => "layers",
-            Metric::Iterations => "iterations",
-        }
+        let found = Metric::NAMES.iter().find(|(metric, _)| *metric == self);
+        found.expect("every metric has a name").1
     }
 
     /// Whether it is an error in percent, which differs from run to run, and not a count.
     pub fn is_error(self) -> bool {
         matches!(self, Metric::TestError | Metric::TrainError)
+    }
+}
+
+impl FromStr for Metric {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Metric, Invalid> {
+        let known = Metric::NAMES.iter().find(|(_, name)| *name == text);
+        let metric = known.map(|(metric, _)| *metric);
+        let names = Metric::NAMES.map(|(_, name)| name);
+        metric.ok_or_else(|| Invalid::unknown("metric", text, names))
     }
 }
 
@@ -67,12 +74,8 @@ impl FromStr for Quantity {
             .ok_or_else(|| {
                 format!("expected a quantity such as `test_error(resnet56)`, found {text:?}")
             })?;
-        let metric = metric.trim();
-        let known = Metric::ALL.iter().find(|known| known.name() == metric);
-        let metric = *known.ok_or_else(|| {
-            let names = Metric::ALL.map(Metric::name).join(", ");
-            format!("unknown metric {metric:?}; known: {names}")
-        })?;
+        let metric = metric.trim().parse();
+        let metric = metric.map_err(|error: Invalid| error.to_string())?;
         let model = model.trim();
         if model.is_empty() || model.contains(['(', ')']) {
             return Err(format!("expected a model's name, found {model:?}"));

@@ -121,7 +121,7 @@ fn impossible_values_are_refused_with_their_place() {
             "[32000, 48000]",
             "[32000, 32000]",
             8,
-            "ascending iterations, found 32000 after 32000",
+            "expected an iteration above 32000 and below 64000, found 32000",
         ),
         (
             "[32000, 48000]",
@@ -373,9 +373,9 @@ fn a_number_out_of_range_is_shown_as_it_is_written() {
         ),
         (
             "pad: 4",
-            "pad: 017",
+            "pad: 033",
             5,
-            "expected at most 16 pixels, found 017",
+            "expected at most 32 pixels, found 033",
         ),
         (
             "(n: 1, shortcut",
@@ -631,4 +631,35 @@ fn it_is_known_whose_numbers_the_file_has() {
     let he = "results: { \"plain8\": (he: (mean: 9.67)) },";
     let one = format!("{}{he}{}", &OURS[..start], &OURS[end..]);
     assert_eq!(published(&one), (true, false));
+}
+
+#[test]
+fn a_warm_up_out_of_range_is_refused_with_its_place() {
+    for (from, to, said) in [
+        (
+            "train_error: 80.0",
+            "train_error: 100.0",
+            "expected a percentage between 0 and 100, found 100.0",
+        ),
+        (
+            "learning_rate: 0.01, train_error",
+            "learning_rate: 0.0, train_error",
+            "expected above 0, found 0.0",
+        ),
+    ] {
+        let error = complaint(from, to);
+        let skip = from.find(": ").unwrap() + 2;
+        assert!(error.starts_with(&place(from, skip)), "{error}");
+        assert!(error.ends_with(said), "{error}");
+    }
+}
+
+#[test]
+fn a_divisor_that_leaves_no_room_for_a_milestone_is_refused_with_its_place() {
+    let error = complaint("shorten: 640", "shorten: 64000");
+    assert!(error.starts_with(&place("shorten: 640", 9)), "{error}");
+    assert!(
+        error.contains("divided by 64000, milestones must be"),
+        "{error}"
+    );
 }

@@ -1,15 +1,12 @@
-//! Texts: that of the whole pipeline file, and those in it which figures, tables and messages show.
+//! The text of a pipeline file, byte for byte, if it is one that can be read.
 //!
-//! Unaware of what they are about.
+//! Unaware of what stands in it.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail, ensure};
-
-use super::check::{Checked, wrong};
-use super::locate::Segment;
 
 /// Longest pipeline file, in bytes: a hundred times ours. What is read takes half a megabyte and 60
 /// bytes for each of the file's own, so that memory is bounded for any file.
@@ -43,32 +40,4 @@ pub fn of_file(path: &Path) -> Result<String> {
         let line = read.iter().filter(|&&byte| byte == b'\n').count() + 1;
         anyhow!("line {line} is not in UTF-8: save the file as UTF-8")
     })
-}
-
-/// A text that people read: one line, of letters that can be seen.
-pub(super) fn check(what: &str, text: &str, place: &[Segment]) -> Checked<()> {
-    if text.trim().is_empty() {
-        return wrong(place, format!("expected {what}, found {text:?}"));
-    }
-    if text.trim() != text {
-        return wrong(
-            place,
-            format!("expected {what} without blanks around it, found {text:?}"),
-        );
-    }
-    if text.chars().any(is_unseen) {
-        return wrong(
-            place,
-            format!("expected {what} in one line, without control characters, found {text:?}"),
-        );
-    }
-    Ok(())
-}
-
-/// Whether a letter is a control character, ends a line, or turns the direction of writing.
-fn is_unseen(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}')
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
-        || matches!(letter, '\u{2066}'..='\u{2069}')
 }

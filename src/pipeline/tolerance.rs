@@ -1,12 +1,10 @@
 //! A tolerance with its unit: `0.5 points` or `5 percent`.
 
-use std::fmt;
-
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 /// By how much two errors may differ and still be called the same.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Written")]
 pub enum Tolerance {
     /// Percentage points of error.
     Points(f64),
@@ -28,36 +26,24 @@ impl Tolerance {
 const EXPECTED: &str =
     "a tolerance with its unit, \"0.5 points\" (of percent) or \"5 percent\" (of the error)";
 
-impl<'de> Deserialize<'de> for Tolerance {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tolerance, D::Error> {
-        struct WithUnit;
+/// What stands in the file. A bare number is the mistake that is made.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Number(f64),
+}
 
-        impl Visitor<'_> for WithUnit {
-            type Value = Tolerance;
+impl TryFrom<Written> for Tolerance {
+    type Error = String;
 
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str(EXPECTED)
+    fn try_from(written: Written) -> Result<Tolerance, String> {
+        match written {
+            Written::Text(text) => {
+                parse(&text).ok_or_else(|| format!("expected {EXPECTED}, found {text:?}"))
             }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Tolerance, E> {
-                parse(text).ok_or_else(|| E::custom(format!("expected {EXPECTED}, found {text:?}")))
-            }
-
-            // A bare number is the mistake that is made.
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Tolerance, E> {
-                Err(E::custom(format!("expected {EXPECTED}, found {number}")))
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Tolerance, E> {
-                self.visit_f64(number as f64)
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Tolerance, E> {
-                self.visit_f64(number as f64)
-            }
+            Written::Number(number) => Err(format!("expected {EXPECTED}, found {number}")),
         }
-
-        deserializer.deserialize_any(WithUnit)
     }
 }
 

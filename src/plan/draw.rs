@@ -52,19 +52,12 @@ fn names<'a>(graph: &'a Graph, needed: &'a [bool]) -> impl Iterator<Item = (usiz
 
 /// Producer and consumer of each edge, without repetition.
 fn edges(graph: &Graph, needed: &[bool]) -> Vec<(usize, usize)> {
-    let mut edges: Vec<_> = graph
-        .ids()
-        .filter(|id| needed[id.index()])
-        .flat_map(|to| {
-            graph
-                .step(to)
-                .inputs
-                .iter()
-                .map(move |input| (input.producer.index(), to.index()))
-        })
-        .collect();
+    let mut edges = Vec::new();
+    for to in graph.ids().filter(|id| needed[id.index()]) {
+        let producers = graph.producers(to).into_iter();
+        edges.extend(producers.map(|from| (from.index(), to.index())));
+    }
     edges.sort_unstable();
-    edges.dedup();
     edges
 }
 

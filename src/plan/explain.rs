@@ -1,18 +1,17 @@
 //! Everything about why one step runs or does not: its key inputs, how they differ from its closest
 //! earlier result, and for an input that comes out other than before, why, back to the root.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::assess::{Assessment, Inputs, State, closest_of, explained};
-use super::graph::{Graph, StepId};
-use super::keys::Bases;
+use super::assess::{Assessment, Inputs, Plan, Planner, State};
+use super::graph::StepId;
 use super::reason::Reason;
-use store::key::{Change, Digest, KeyInputs, KeyPart};
-use store::{Earlier, Entry, Manifest, RunRecord, Running, Store};
+use store::key::{Digest, KeyInputs};
+use store::{Earlier, Entry, Manifest, RunRecord, Running};
 
 /// Why one step runs or does not.
 #[derive(Clone, Debug, Serialize)]
@@ -57,80 +56,71 @@ pub struct Cause {
     pub running: Vec<String>,
 }
 
-/// Explains the state of a step, given the assessments of all that it needs.
-///
-/// # Errors
-/// If the store cannot be read.
-pub fn explain(
-    graph: &Graph,
-    id: StepId,
-    assessments: &[Option<Assessment>],
-    bases: &Bases,
-    store: &Store,
-) -> Result<Explanation> {
-    let step = graph.step(id);
-    let upstream = Upstream {
-        graph,
-        assessments,
-        store,
-    };
-    let assessment = upstream.assessment(id);
-    let made = |producer: StepId| upstream.made(producer);
-    let inputs = Inputs::of(step, &made);
-    let earlier = match &assessment.state {
-        State::UpToDate(entry) => Earlier {
-            manifests: Vec::from_iter(store.manifest(&entry.key)?),
-            unusable: None,
-        },
-        _ => store.earlier(&step.name)?,
-    };
-    let compared = closest_of(earlier, step, &inputs.known, &inputs.open, bases);
-    let compared = compared.map(|(_, manifest)| manifest);
-    // A result that is used keeps its own backend; what is to run gets the one that computes.
-    let used = compared.as_ref().filter(|_| assessment.result().is_some());
-    let basis = used.map(|manifest| &*manifest.key_inputs.basis);
-    Ok(Explanation {
-        step: step.name.clone(),
-        state: assessment.state.word(),
-        running: upstream.running(id)?,
-        key: assessment
-            .result()
-            .map(|entry| entry.key)
-            .or(assessment.key),
-        reasons: assessment.state.reasons().to_vec(),
-        causes: upstream.causes(id)?,
-        key_inputs: bases.key_inputs(&step.params, inputs.owned(), basis),
-        open: inputs.open.iter().map(|&name| name.to_owned()).collect(),
-        compared_with: compared.map(|manifest| Compared {
-            key: manifest.key,
-            backend: Entry::from(&manifest).backend,
-            run: manifest.run,
-        }),
-    })
+impl Planner<'_> {
+    /// Explains the state of a step, given a plan of all that it needs.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn explain(&self, id: StepId, plan: &Plan) -> Result<Explanation> {
+        let step = self.graph.step(id);
+        let upstream = Upstream {
+            planner: *self,
+            plan,
+        };
+        let assessment = upstream.assessment(id);
+        let made = |producer| upstream.assessment(producer).result().map(|entry| &**entry);
+        let inputs = Inputs::of(step, &made);
+        let earlier = match assessment.result() {
+            Some(entry) => Earlier {
+                manifests: Vec::from_iter(self.store.manifest(&entry.key)?),
+                unusable: None,
+            },
+            None => self.store.earlier(&step.name)?,
+        };
+        let compared = self.closest_of(earlier, step, &inputs);
+        let compared = compared.map(|(_, manifest)| manifest);
+        // A result that is used keeps its own backend; what is to run gets the one that computes.
+        let used = compared.as_ref().filter(|_| assessment.result().is_some());
+        let basis = used.map(|manifest| &*manifest.key_inputs.basis);
+        Ok(Explanation {
+            step: step.name.clone(),
+            state: assessment.state.word(),
+            running: upstream.running(id)?,
+            key: assessment.key,
+            reasons: assessment.state.reasons().to_vec(),
+            causes: upstream.causes(id)?,
+            key_inputs: self.bases.key_inputs(&step.params, inputs.owned(), basis),
+            open: inputs.open.iter().map(|&name| name.to_owned()).collect(),
+            compared_with: compared.map(|manifest| Compared {
+                key: manifest.key,
+                backend: Entry::from(&manifest).backend,
+                run: manifest.run,
+            }),
+        })
+    }
 }
 
 /// What is known about the steps that one depends on.
 struct Upstream<'a> {
-    graph: &'a Graph,
-    assessments: &'a [Option<Assessment>],
-    store: &'a Store,
+    planner: Planner<'a>,
+    plan: &'a Plan,
 }
 
-impl Upstream<'_> {
-    fn assessment(&self, id: StepId) -> &Assessment {
-        let assessment = self.assessments[id.index()].as_ref();
+impl<'a> Upstream<'a> {
+    fn assessment(&self, id: StepId) -> &'a Assessment {
+        let assessment = self.plan[id.index()].as_ref();
         assessment.expect("all that a needed step reads from is needed")
     }
 
-    fn made(&self, id: StepId) -> Option<&Entry> {
-        self.assessment(id).result().map(|entry| &**entry)
+    fn name(&self, id: StepId) -> &'a str {
+        &self.planner.graph.step(id).name
     }
 
     /// The process that computes a step that is to run.
     fn running(&self, id: StepId) -> Result<Option<Running>> {
         let assessment = self.assessment(id);
         match assessment.key.filter(|_| assessment.result().is_none()) {
-            Some(key) => self.store.running(&key),
+            Some(key) => self.planner.store.running(&key),
             None => Ok(None),
         }
     }
@@ -139,63 +129,49 @@ impl Upstream<'_> {
     fn causes(&self, id: StepId) -> Result<Vec<Cause>> {
         let mut causes: Vec<Cause> = Vec::new();
         let mut seen = BTreeSet::from([id]);
-        let mut round = self.causing(id, self.assessment(id).state.reasons());
-        while !round.is_empty() {
-            let mut next = Vec::new();
-            for producer in round {
-                if !seen.insert(producer.id) {
-                    continue;
-                }
-                let (state, reasons) = self.why(&producer)?;
-                next.extend(self.causing(producer.id, &reasons));
-                let name = self.graph.step(producer.id).name.clone();
-                let running = self.running(producer.id)?.map(|_| name.clone());
-                let same = |cause: &&mut Cause| (cause.state, &cause.reasons) == (state, &reasons);
-                match causes.iter_mut().find(same) {
-                    Some(cause) => {
-                        cause.steps.push(name);
-                        cause.running.extend(running);
-                    }
-                    None => causes.push(Cause {
-                        steps: vec![name],
-                        state,
-                        reasons,
-                        running: Vec::from_iter(running),
-                    }),
-                }
+        let mut queue = self.causing(id, self.assessment(id).state.reasons());
+        while let Some(producer) = queue.pop_front() {
+            if !seen.insert(producer.id) {
+                continue;
             }
-            round = next;
+            let (state, reasons) = self.why(&producer)?;
+            queue.extend(self.causing(producer.id, &reasons));
+            let name = self.name(producer.id).to_owned();
+            let running = self.running(producer.id)?.map(|_| name.clone());
+            let same = |cause: &&mut Cause| (cause.state, &cause.reasons) == (state, &reasons);
+            match causes.iter_mut().find(same) {
+                Some(cause) => {
+                    cause.steps.push(name);
+                    cause.running.extend(running);
+                }
+                None => causes.push(Cause {
+                    steps: vec![name],
+                    state,
+                    reasons,
+                    running: Vec::from_iter(running),
+                }),
+            }
         }
         Ok(causes)
     }
 
     /// The producers that these reasons of a step speak of.
-    fn causing(&self, id: StepId, reasons: &[Reason]) -> Vec<Causing> {
-        let mut causing: Vec<Causing> = Vec::new();
-        for producer in self.graph.producers(id) {
-            let name = &self.graph.step(producer).name;
-            let old_input = reasons.iter().find_map(|reason| match reason {
+    fn causing(&self, id: StepId, reasons: &[Reason]) -> VecDeque<Causing> {
+        let producers = self.planner.graph.producers(id).into_iter();
+        let causing = producers.filter_map(|id| {
+            let name = self.name(id);
+            let old_output = reasons.iter().find_map(|reason| match reason {
                 Reason::Producer { step } if step == name => Some(None),
                 Reason::Changed {
-                    change:
-                        Change {
-                            part: KeyPart::Input,
-                            old,
-                            ..
-                        },
+                    change,
                     from: Some(from),
                     ..
-                } if from == name => Some(old.clone()),
+                } if from == name => Some(change.old.clone()),
                 _ => None,
-            });
-            if let Some(old_output) = old_input {
-                causing.push(Causing {
-                    id: producer,
-                    old_output,
-                });
-            }
-        }
-        causing
+            })?;
+            Some(Causing { id, old_output })
+        });
+        causing.collect()
     }
 
     /// Whether and why a producer is to run or, if it is up to date, why it ran since.
@@ -208,14 +184,13 @@ impl Upstream<'_> {
             Some(old) => self.maker(producer.id, old)?,
             None => None,
         };
-        let now = self.store.manifest(&now.key)?;
+        let now = self.planner.store.manifest(&now.key)?;
         let Some((before, now)) = before.zip(now) else {
             return Ok(("unknown", Vec::new()));
         };
         let changes = before.key_inputs.changes(&now.key_inputs);
-        let step = self.graph.step(producer.id);
-        let reasons = explained(self.graph, step, changes, self.store)?;
-        Ok(("changed", reasons))
+        let step = self.planner.graph.step(producer.id);
+        Ok(("changed", self.planner.explained(step, changes)?))
     }
 
     /// The newest result of a step with an output of this digest.
@@ -223,13 +198,14 @@ impl Upstream<'_> {
         let Ok(digest) = digest.parse::<Digest>() else {
             return Ok(None);
         };
-        let mut results = self.store.results(&self.graph.step(id).name)?;
+        let store = self.planner.store;
+        let mut results = store.results(self.name(id))?;
         let made = |entry: &&Arc<Entry>| {
             let mut outputs = entry.outputs.values();
             outputs.any(|output| output.digest == digest)
         };
         match results.find(made) {
-            Some(entry) => self.store.manifest(&entry.key),
+            Some(entry) => store.manifest(&entry.key),
             None => Ok(None),
         }
     }

@@ -2,7 +2,7 @@
 //! process that plans as for the one that works.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::fingerprint::{self, Part};
 use crate::steps::Params;
@@ -13,18 +13,8 @@ use store::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA, settings
 /// each backend whose results are as good as another's.
 #[derive(Debug)]
 pub struct Bases {
-    kinds: BTreeMap<String, Candidates>,
-}
-
-/// The bases of one kind.
-#[derive(Debug)]
-struct Candidates {
-    /// The one that results are added under.
-    chosen: Hashed,
-    /// Where else the step may have been computed.
-    elsewhere: Vec<Numeric>,
-    /// The same basis there, worked out when the chosen one leads to no result.
-    others: OnceLock<Vec<Hashed>>,
+    /// First the basis that results are added under.
+    kinds: BTreeMap<String, Vec<Hashed>>,
 }
 
 /// A basis with its hash.
@@ -40,23 +30,6 @@ impl From<Basis> for Hashed {
             hasher: basis.hasher(),
             basis: Arc::new(basis),
         }
-    }
-}
-
-impl Candidates {
-    fn others(&self) -> &[Hashed] {
-        self.others.get_or_init(|| {
-            let there = self.elsewhere.iter();
-            there
-                .map(|numeric| on(&self.chosen.basis, numeric).into())
-                .collect()
-        })
-    }
-
-    /// All bases, the chosen one first and the others only if they are asked for.
-    fn all(&self) -> impl Iterator<Item = &Hashed> {
-        let others = std::iter::once_with(|| self.others()).flatten();
-        std::iter::once(&self.chosen).chain(others)
     }
 }
 
@@ -79,26 +52,21 @@ impl Bases {
         let everywhere =
             everywhere.flat_map(|place| Backend::ALL.map(|other| numeric(&other, place)));
         let elsewhere: Vec<Numeric> = everywhere.filter(|there| *there != here).collect();
-        let kinds = fingerprint::kinds().map(|kind| {
+        let places = || std::iter::once(&here).chain(&elsewhere);
+        Bases::of(fingerprint::kinds().map(|kind| {
             let basis = basis(kind);
             match Params::is_numeric_kind(kind) {
-                true => (on(&basis, &here), elsewhere.clone()),
-                false => (basis, Vec::new()),
+                true => places().map(|place| on(&basis, place)).collect(),
+                false => vec![basis],
             }
-        });
-        Bases::of(kinds)
+        }))
     }
 
-    /// These bases, one for each kind, and where else results of the kind may come from.
-    pub fn of(kinds: impl IntoIterator<Item = (Basis, Vec<Numeric>)>) -> Bases {
-        let kinds = kinds.into_iter().map(|(basis, elsewhere)| {
-            let kind = basis.kind.clone();
-            let candidates = Candidates {
-                chosen: basis.into(),
-                elsewhere,
-                others: OnceLock::new(),
-            };
-            (kind, candidates)
+    /// These bases of each kind, first the one that results are added under.
+    pub fn of(kinds: impl IntoIterator<Item = Vec<Basis>>) -> Bases {
+        let kinds = kinds.into_iter().map(|bases| {
+            let kind = bases[0].kind.clone();
+            (kind, bases.into_iter().map(Hashed::from).collect())
         });
         Bases {
             kinds: kinds.collect(),
@@ -109,7 +77,7 @@ impl Bases {
     /// is added first.
     pub fn settings(&self, params: &Params) -> impl Iterator<Item = blake3::Hasher> {
         let parameters = Parameters::from(params.to_json());
-        let bases = self.candidates(params.kind()).all();
+        let bases = self.of_kind(params.kind()).iter();
         bases.map(move |base| settings(&base.hasher, &parameters))
     }
 
@@ -121,13 +89,13 @@ impl Bases {
         inputs: BTreeMap<String, Digest>,
         earlier: Option<&Basis>,
     ) -> KeyInputs {
-        let candidates = self.candidates(params.kind());
+        let bases = self.of_kind(params.kind());
         let same = earlier.and_then(|earlier| {
-            let mut bases = candidates.all();
+            let mut bases = bases.iter();
             bases.find(|base| base.basis.numeric == earlier.numeric)
         });
         KeyInputs {
-            basis: same.unwrap_or(&candidates.chosen).basis.clone(),
+            basis: same.unwrap_or(&bases[0]).basis.clone(),
             parameters: Parameters::from(params.to_json()),
             inputs,
         }
@@ -145,14 +113,14 @@ impl Bases {
 
     /// The texts behind all digests in the basis that results of this kind are added under.
     pub fn listings_of(&self, kind: &str) -> impl Iterator<Item = &'static str> {
-        let basis = &self.candidates(kind).chosen.basis;
+        let basis = &self.of_kind(kind)[0].basis;
         let digests = basis.code.values().chain(basis.crates.values());
         digests.filter_map(listing)
     }
 
-    fn candidates(&self, kind: &str) -> &Candidates {
-        let candidates = self.kinds.get(kind);
-        candidates.expect("every kind of step has a fingerprint, which a test checks")
+    fn of_kind(&self, kind: &str) -> &[Hashed] {
+        let bases = self.kinds.get(kind);
+        bases.expect("every kind of step has a fingerprint, which a test checks")
     }
 }
 

@@ -7,18 +7,21 @@ mod assess;
 mod draw;
 mod estimate;
 mod explain;
+mod forecast;
+mod from_experiment;
 mod graph;
 mod keys;
 mod needs;
 mod reason;
 
-pub use assess::{Assessment, Inputs, MANY, State, assess, assess_step};
+pub use assess::{Assessment, Inputs, MANY, Plan, Planner, State};
 pub use draw::{Format, draw};
 pub use estimate::Estimates;
-pub use explain::{Cause, Compared, Explanation, explain};
+pub use explain::{Cause, Compared, Explanation};
+pub use forecast::{Forecast, Outlook, Sum};
 pub use graph::{Graph, Input, Step, StepId};
 pub use keys::Bases;
-pub use needs::{InUse, in_use, usable};
+pub use needs::InUse;
 pub use reason::Reason;
 
 #[cfg(test)]

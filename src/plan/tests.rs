@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 
 use super::*;
@@ -19,11 +20,13 @@ fn id(graph: &Graph, name: &str) -> StepId {
 
 /// Assesses all steps.
 fn states(graph: &Graph, bases: &Bases, store: &Store) -> Vec<State> {
-    let (all, none) = (
-        vec![true; graph.steps().len()],
-        vec![false; graph.steps().len()],
-    );
-    let assessments = assess(graph, &all, &none, bases, store).unwrap();
+    let planner = Planner {
+        graph,
+        bases,
+        store,
+    };
+    let all = vec![true; graph.steps().len()];
+    let assessments = planner.assess(&all, &BTreeSet::new()).unwrap();
     assessments
         .into_iter()
         .map(|assessment| assessment.unwrap().state)

@@ -1,5 +1,6 @@
 //! The other side of a step: what the process does that was started for it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::task::{Answer, Task};
+use super::task::{Answer, Finished, Task};
 use crate::any_path::AnyPath;
 use crate::plan::Bases;
 use nn::device::Backend;
@@ -46,45 +47,36 @@ pub fn run_task(
     log: &mut dyn Write,
 ) -> io::Result<bool> {
     let started = Instant::now();
-    let mut deaf = None;
     let result = compute(folder, signals, &mut |progress| {
         if let Progress::Note(note) = &progress {
             // A log that cannot be written to must not stop the work.
             let _ = writeln!(log, "{note}");
         }
-        if let Err(error) = answer(answers, &Answer::Progress(progress)) {
-            // The scheduler is gone. Nothing more is written, and nobody will commit.
-            deaf.get_or_insert(error);
+        if answer(answers, &Answer::Progress(progress)).is_err() {
+            // The scheduler is gone, and nobody will commit. There is no way back through the step's own
+            // code, nor any reason to take it.
+            std::process::exit(1);
         }
-        deaf.is_none()
     });
-    if let Some(error) = deaf {
-        return Err(error);
-    }
-    let (last, succeeded) = match result {
+    let last = match result {
         Ok(summary) => {
             let _ = writeln!(log, "{summary}");
-            let work_seconds = started.elapsed().as_secs_f64();
-            (
-                Answer::Finished {
-                    summary,
-                    work_seconds,
-                },
-                true,
-            )
+            Answer::Finished(Finished {
+                summary,
+                work_seconds: started.elapsed().as_secs_f64(),
+            })
         }
         Err(error) => {
             let cause = format!("{error:#}");
             let _ = writeln!(log, "error: {cause}");
-            let answer = match error.is::<step::Interrupted>() {
+            match error.is::<step::Interrupted>() {
                 true => Answer::Interrupted,
                 false => Answer::Failed { cause },
-            };
-            (answer, false)
+            }
         }
     };
     answer(answers, &last)?;
-    Ok(succeeded)
+    Ok(matches!(last, Answer::Finished(_)))
 }
 
 fn answer(answers: &mut dyn Write, answer: &Answer) -> io::Result<()> {
@@ -94,57 +86,37 @@ fn answer(answers: &mut dyn Write, answer: &Answer) -> io::Result<()> {
     answers.flush()
 }
 
-/// Runs the step; `report` returns whether anybody still listens.
-fn compute(
-    folder: &Path,
-    signals: &Signals,
-    report: &mut dyn FnMut(Progress) -> bool,
-) -> Result<String> {
+/// Runs the step.
+fn compute(folder: &Path, signals: &Signals, progress: &mut dyn FnMut(Progress)) -> Result<String> {
     let _mark = store::work_in(folder)?;
     let task = Task::read(folder)?;
     check_key(&task)?;
     let heeds_stop = task.params.heeds_stop();
     signals.at_once.store(!heeds_stop, Ordering::Relaxed);
-    let mut progress = |progress| {
-        if !report(progress) {
-            // There is no way back through the step's own code, nor any reason to take it.
-            std::process::exit(1);
-        }
-    };
+    let inputs = task.inputs.into_iter();
     let mut context = step::Context {
-        inputs: task
-            .inputs
-            .into_iter()
-            .map(|(name, path)| (name, path.0))
-            .collect(),
+        inputs: inputs.map(|(name, path)| (name, path.0)).collect(),
         output: folder.join("out"),
         scratch: folder.join("scratch"),
         stop: &signals.stop,
-        progress: &mut progress,
+        progress,
     };
     task.params.run(&task.environment, &mut context)
 }
 
 /// Makes the key again from this binary and these files, and refuses any other.
 fn check_key(task: &Task) -> Result<()> {
-    let inputs = task
-        .inputs
-        .iter()
-        .map(|(name, AnyPath(path))| {
-            let digest = Digest::of_file(path)
-                .with_context(|| format!("cannot read input {name} at {}", path.display()))?;
-            Ok((name.clone(), digest))
-        })
-        .collect::<Result<_>>()?;
+    let mut inputs = BTreeMap::new();
+    for (name, AnyPath(path)) in &task.inputs {
+        let digest = Digest::of_file(path)
+            .with_context(|| format!("cannot read input {name} at {}", path.display()))?;
+        inputs.insert(name.clone(), digest);
+    }
     let backend: Backend = task.environment.device.parse()?;
     let here = Bases::only(&backend).key_inputs(&task.params, inputs, None);
     if here.key() != task.key {
-        let changes: Vec<String> = task
-            .key_inputs
-            .changes(&here)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let changes = task.key_inputs.changes(&here);
+        let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
         bail!(
             "this is another computation than the one that was planned ({}); run the command again",
             changes.join(", ")

@@ -1,5 +1,6 @@
 //! Where a step's process runs. Today there is one answer: on this machine.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::task::Answer;
+use super::task::{Answer, Finished};
 use nn::device;
 use step::Progress;
 
@@ -47,13 +48,6 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// What a step's process says at its end.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
-    pub summary: String,
-    pub work_seconds: f64,
-}
-
 /// Processes on this machine, running `fig6 exec`.
 #[derive(Debug)]
 pub struct LocalProcesses {
@@ -64,7 +58,8 @@ pub struct LocalProcesses {
 #[derive(Debug, Default)]
 struct Running {
     stopped: bool,
-    children: Vec<(u32, Child)>,
+    /// By their process's number.
+    children: BTreeMap<u32, Child>,
 }
 
 impl LocalProcesses {
@@ -110,7 +105,7 @@ impl Executor for LocalProcesses {
                 .open(log)
                 .with_context(|| format!("cannot write the log {}", log.display()))
         };
-        let mut child = {
+        let (id, mut answers) = {
             let mut running = self.running();
             if running.stopped {
                 return Err(Stopped.into());
@@ -136,12 +131,12 @@ impl Executor for LocalProcesses {
                 .take()
                 .expect("standard output was asked for as a pipe");
             let id = child.id();
-            running.children.push((id, child));
+            running.children.insert(id, child);
             (id, stdout)
         };
         let mut last = None;
         let mut log_file = log_file()?;
-        for line in BufReader::new(&mut child.1).lines() {
+        for line in BufReader::new(&mut answers).lines() {
             let Ok(line) = line else { break };
             match serde_json::from_str(&line) {
                 Ok(Answer::Progress(progress)) => report(progress),
@@ -151,10 +146,8 @@ impl Executor for LocalProcesses {
             }
         }
         let mut running = self.running();
-        let place = running.children.iter().position(|(id, _)| *id == child.0);
-        let (_, mut process) = running
-            .children
-            .swap_remove(place.expect("only its own run removes a child"));
+        let process = running.children.remove(&id);
+        let mut process = process.expect("only its own run removes a child");
         let stopped = running.stopped;
         drop(running);
         let status = process
@@ -162,13 +155,7 @@ impl Executor for LocalProcesses {
             .context("cannot wait for the step's process")?;
         match last {
             // Also if it was to be stopped: what is done is not thrown away.
-            Some(Answer::Finished {
-                summary,
-                work_seconds,
-            }) if status.success() => Ok(Finished {
-                summary,
-                work_seconds,
-            }),
+            Some(Answer::Finished(finished)) if status.success() => Ok(finished),
             Some(Answer::Failed { cause }) => bail!("{cause}"),
             _ if stopped => Err(Stopped.into()),
             Some(Answer::Interrupted) => bail!("its process was asked to end by someone else"),
@@ -179,7 +166,7 @@ impl Executor for LocalProcesses {
     fn stop(&self) {
         let mut running = self.running();
         running.stopped = true;
-        for (_, child) in &running.children {
+        for child in running.children.values() {
             // One that has ended by itself stays in the list, unreaped, so the number is still its.
             let _ = kill_process(Pid::from_child(child), Signal::TERM);
         }
@@ -188,7 +175,7 @@ impl Executor for LocalProcesses {
     fn kill(&self) {
         let mut running = self.running();
         running.stopped = true;
-        for (_, child) in &mut running.children {
+        for child in running.children.values_mut() {
             // It may have ended by itself; then there is nothing to stop.
             let _ = child.kill();
         }

@@ -1,49 +1,144 @@
-//! A computation under way, and how its result is added to the store: compared with an earlier one
-//! where there is one, and with a record of when, where and why it ran.
+//! A computation under way: how it begins in its working folder, and how its result is added to the
+//! store, compared with an earlier one where there is one, and with a record of when, where and why it ran.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 
-use super::executor::Finished;
-use crate::plan::{Reason, Step};
-use store::key::{Digest, KeyInputs};
-use store::{Claim, Entry, Lookup, Manifest, Output, RunRecord, Store, Watched};
+use super::executor::Executor;
+use super::machine::{cpu, host};
+use super::phase::Work;
+use super::task::{Finished, Task};
+use crate::plan::{Inputs, Planner, Reason, StepId};
+use crate::steps::Environment;
+use step::Progress;
+use store::{Claim, Entry, Lookup, Manifest, Output, RunRecord, Store, TrainingProgress, Watched};
 
 /// A computation under way.
 #[derive(Debug)]
 pub struct Job {
-    pub key: Digest,
-    pub key_inputs: KeyInputs,
+    pub id: StepId,
+    task: Task,
     /// The inputs as they looked before the step read them.
-    pub inputs: Watched,
-    pub reasons: Vec<Reason>,
-    pub claim: Claim,
-    pub started_at: jiff::Timestamp,
-    pub started: Instant,
+    inputs: Watched,
+    reasons: Vec<Reason>,
+    claim: Claim,
+    started_at: jiff::Timestamp,
+    started: Instant,
     pub threads: usize,
 }
 
 impl Job {
+    /// Prepares the working folder of a claimed step, given the results of its producers.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or an input is not there.
+    pub fn begin<'a>(
+        planner: Planner,
+        id: StepId,
+        work: Work,
+        claim: Claim,
+        made: &dyn Fn(StepId) -> Option<&'a Entry>,
+        environment: Environment,
+    ) -> Result<Job> {
+        let Work { key, reasons } = work;
+        let (step, store) = (planner.graph.step(id), planner.store);
+        store.begin(&claim, &step.name)?;
+        claim.announce(&host());
+        let inputs = Inputs::of(step, made).owned();
+        let mut paths = BTreeMap::new();
+        for (name, digest) in &inputs {
+            let path = absolute(&store.object_path(digest))?;
+            paths.insert(name.clone(), path.into());
+        }
+        let task = Task {
+            step: step.name.clone(),
+            key,
+            params: step.params.clone(),
+            inputs: paths,
+            key_inputs: planner.bases.key_inputs(&step.params, inputs, None),
+            environment,
+        };
+        let inputs = store.watch(&task.key_inputs.inputs)?;
+        task.write(claim.folder())?;
+        Ok(Job {
+            id,
+            task,
+            inputs,
+            reasons,
+            claim,
+            started_at: jiff::Timestamp::now(),
+            started: Instant::now(),
+            threads: 1,
+        })
+    }
+
+    /// Has the step computed, and passes on its progress.
+    ///
+    /// # Errors
+    /// As [`Executor::run`].
+    pub fn run(
+        &self,
+        executor: &dyn Executor,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<Finished> {
+        // The step's process may run elsewhere.
+        let folder = absolute(self.claim.folder())?;
+        let log = absolute(&self.claim.log())?;
+        executor.run(&folder, &log, self.threads, &mut |progress| {
+            self.announce(&progress);
+            report(progress);
+        })
+    }
+
+    /// Tells those who ask for the status how far a training is.
+    fn announce(&self, progress: &Progress) {
+        if let Progress::Training {
+            iteration,
+            iterations,
+            seconds_left,
+            ..
+        } = *progress
+        {
+            self.claim.announce_progress(TrainingProgress {
+                iteration,
+                iterations,
+                seconds_left,
+            });
+        }
+    }
+
+    /// Seconds since it began.
+    pub fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Refuses inputs that are not what they should be.
+    ///
+    /// # Errors
+    /// If one is damaged, with its name.
+    pub fn expect_intact(&self, store: &Store) -> Result<()> {
+        store.expect_intact(&self.inputs)
+    }
+
     /// Adds the result to the store; also says whether the step's newest earlier result had the same
     /// bytes.
     ///
     /// # Errors
     /// If an output is missing, an input was written to meanwhile, the store cannot be written, or there
     /// is a result under this key already and it has other bytes.
-    pub fn commit(
-        &self,
-        step: &Step,
-        finished: Finished,
-        store: &Store,
-    ) -> Result<(Arc<Entry>, Option<bool>)> {
-        let outputs = self.claim.collect(step.params.outputs())?;
+    pub fn commit(&self, finished: Finished, store: &Store) -> Result<(Arc<Entry>, Option<bool>)> {
+        let Task {
+            step, params, key, ..
+        } = &self.task;
+        let outputs = self.claim.collect(params.outputs())?;
         store.expect_unchanged(&self.inputs)?;
         // For a remark only, which is no reason to lose the result.
-        let earlier = store.newest(&step.name).unwrap_or_default();
-        if let Lookup::Found(earlier) = store.lookup(&self.key)? {
+        let earlier = store.newest(step).unwrap_or_default();
+        if let Lookup::Found(earlier) = store.lookup(key)? {
             // A forced step, or one whose lost output another step has made meanwhile: to be compared.
             let differing = differing(&earlier, &outputs);
             if !differing.is_empty() {
@@ -59,16 +154,16 @@ impl Job {
             return Ok((earlier, Some(true)));
         }
         let manifest = Manifest {
-            step: step.name.clone(),
-            key: self.key,
-            key_inputs: self.key_inputs.clone(),
+            step: step.clone(),
+            key: *key,
+            key_inputs: self.task.key_inputs.clone(),
             outputs,
             summary: finished.summary,
             run: RunRecord {
                 started: format!("{:.3}", self.started_at),
-                seconds: self.started.elapsed().as_secs_f64(),
+                seconds: self.seconds(),
                 work_seconds: finished.work_seconds,
-                amount: step.params.amount(),
+                amount: params.amount(),
                 threads: self.threads,
                 because: self.reasons.iter().map(ToString::to_string).collect(),
                 host: host(),
@@ -85,28 +180,11 @@ impl Job {
 
 /// Names of the outputs that differ from an earlier result's.
 fn differing(earlier: &Entry, outputs: &BTreeMap<String, Output>) -> Vec<String> {
-    outputs
-        .iter()
-        .filter(|(name, output)| earlier.outputs.get(*name) != Some(output))
-        .map(|(name, _)| name.clone())
-        .collect()
+    let outputs = outputs.iter();
+    let differing = outputs.filter(|(name, output)| earlier.outputs.get(*name) != Some(output));
+    differing.map(|(name, _)| name.clone()).collect()
 }
 
-/// This machine's name, for the record.
-pub fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_else(|_| "unknown".to_owned())
-}
-
-/// This machine's processor, for the record.
-pub fn cpu() -> String {
-    let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    information
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or_else(
-            || std::env::consts::ARCH.to_owned(),
-            |(_, name)| name.to_owned(),
-        )
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot use the path {}", path.display()))
 }

@@ -7,17 +7,24 @@ mod child;
 mod event;
 mod executor;
 mod job;
+mod machine;
+mod message;
 mod once;
+mod outcome;
+mod phase;
 mod scheduler;
+mod stop;
 mod task;
 
 pub use child::{Signals, run_task};
-pub use event::{Event, Outcome};
-pub use executor::{Executor, Finished, LocalProcesses, Stopped};
-pub use job::{cpu, host};
+pub use event::Event;
+pub use executor::{Executor, LocalProcesses, Stopped};
+pub use machine::{cpu, host};
 pub use once::{Computed, compute};
-pub use scheduler::{Messages, Options, Stop, reproduce, stop_channel};
-pub use task::Task;
+pub use outcome::{End, Outcome};
+pub use scheduler::{Options, Run};
+pub use stop::Stop;
+pub use task::{Finished, Task};
 
 #[cfg(test)]
 mod tests;

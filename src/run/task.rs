@@ -57,17 +57,20 @@ impl Task {
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     Progress(Progress),
-    /// The outputs are written.
-    Finished {
-        /// What the step made, in one line.
-        summary: String,
-        /// What the step's own work took.
-        work_seconds: f64,
-    },
+    Finished(Finished),
     /// It was asked to stop, and did so in good order.
     Interrupted,
     /// The whole chain of causes, in one line.
     Failed {
         cause: String,
     },
+}
+
+/// The outputs are written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// What the step made, in one line.
+    pub summary: String,
+    /// What the step's own work took.
+    pub work_seconds: f64,
 }

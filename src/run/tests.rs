@@ -12,9 +12,9 @@ use serde_json::json;
 use testing::amount;
 
 use super::task::Task;
-use super::{Event, Executor, Finished, Options, Outcome, reproduce, stop_channel};
-use crate::plan::{Bases, Graph, Input, State, Step, StepId, assess};
-use crate::steps::Params;
+use super::{End, Event, Executor, Finished, Options, Outcome, Run, Stop};
+use crate::plan::{Bases, Graph, Input, Plan, Planner, State, Step, StepId};
+use crate::steps::{Environment, Params};
 use nn::architecture::{Architecture, Shortcut};
 use step::Progress;
 use store::Store;
@@ -103,7 +103,7 @@ impl World {
                 crates: BTreeMap::new(),
                 numeric: None,
             };
-            (basis, Vec::new())
+            vec![basis]
         }))
     }
 
@@ -409,17 +409,48 @@ fn apply(edit: &Edit, world: &mut World, model: &mut Model, folder: &Path) {
     }
 }
 
-/// One step at a time.
-fn options(bases: Bases) -> Options {
-    Options {
-        jobs: 1,
-        cores: 1,
-        keep_going: false,
-        bases: bases.into(),
-        device: "flex".to_owned(),
-        mirrors: Vec::new(),
-        checkpoint_seconds: 300.0,
-    }
+/// Plans everything.
+fn plan(world: &World, forced: &BTreeSet<StepId>, store: &Store) -> Plan {
+    let (graph, bases) = (world.graph(), world.bases());
+    let planner = Planner {
+        graph: &graph,
+        bases: &bases,
+        store,
+    };
+    let all = vec![true; graph.steps().len()];
+    planner.assess(&all, forced).unwrap()
+}
+
+/// Carries a plan out, one step at a time.
+fn carry_out(
+    world: &World,
+    plan: Plan,
+    forced: &BTreeSet<StepId>,
+    store: &Store,
+    executor: &dyn Executor,
+    emit: &mut dyn FnMut(Event),
+) -> Outcome {
+    let (graph, bases) = (world.graph(), world.bases());
+    let run = Run {
+        planner: Planner {
+            graph: &graph,
+            bases: &bases,
+            store,
+        },
+        forced,
+        executor,
+        options: &Options {
+            jobs: 1,
+            cores: 1,
+            keep_going: false,
+            environment: Environment {
+                device: "flex".to_owned(),
+                ..Environment::default()
+            },
+        },
+        stop: &Stop::default(),
+    };
+    run.carry_out(plan, emit).unwrap()
 }
 
 /// Plans and runs everything; gives what must and may run, and what happened.
@@ -430,33 +461,19 @@ fn run(
     executor: &dyn Executor,
     folder: &Path,
 ) -> (Vec<String>, Vec<String>, Outcome) {
-    let (graph, bases) = (world.graph(), world.bases());
     let store = Store::at(folder, false);
-    let all = vec![true; graph.steps().len()];
-    let forced: Vec<bool> = (0..all.len())
-        .map(|place| forced.contains(&place))
-        .collect();
-    let plan = assess(&graph, &all, &forced, &bases, &store).unwrap();
+    let forced = forced.iter().map(|&place| StepId::new(place as u32));
+    let forced = forced.collect();
+    let plan = plan(world, &forced, &store);
     let (mut must, mut may) = (Vec::new(), Vec::new());
-    for (step, assessment) in graph.steps().iter().zip(&plan) {
+    for (step, assessment) in world.graph().steps().iter().zip(&plan) {
         match assessment.as_ref().unwrap().state {
             State::UpToDate(_) => {}
             State::MustRun(_) => must.push(step.name.clone()),
             State::MayRun(_) => may.push(step.name.clone()),
         }
     }
-    let options = options(bases);
-    let (_stop, messages) = stop_channel();
-    let outcome = reproduce(
-        &graph,
-        plan,
-        &forced,
-        &store,
-        executor,
-        &options,
-        messages,
-        &mut |_| {},
-    );
+    let outcome = carry_out(world, plan, &forced, &store, executor, &mut |_| {});
     match index {
         Index::Lost => {}
         Index::Saved => store.save_index().unwrap(),
@@ -465,7 +482,7 @@ fn run(
             store.save_index().unwrap();
         }
     }
-    (must, may, outcome.unwrap())
+    (must, may, outcome)
 }
 
 proptest! {
@@ -493,8 +510,8 @@ proptest! {
             let forced = forced.collect();
             let expected = model.run(&world, &forced);
             let (must, may, outcome) = run(&world, &forced, index, &Pure, folder);
-            prop_assert_eq!(&outcome.ran, &expected, "after {:?}", edits);
-            prop_assert!(outcome.failed.is_empty() && outcome.skipped.is_empty());
+            prop_assert_eq!(outcome.those(End::Ran), &expected[..], "after {:?}", edits);
+            prop_assert!(outcome.is_complete());
             prop_assert!(lost || must.iter().all(|step| expected.contains(step)), "{must:?} must run");
             let planned = |step: &String| must.contains(step) || may.contains(step);
             prop_assert!(expected.iter().all(planned), "{must:?} must run, {may:?} may, {expected:?} ran");
@@ -534,29 +551,16 @@ fn a_forced_step_that_makes_other_bytes_fails_by_name_and_keeps_its_result() {
     let kept = folder.path().join("by-step/step0/dataset.json");
     assert_eq!(fs::read_to_string(&kept).unwrap(), "7");
 
-    let graph = world.graph();
     let store = Store::at(folder.path(), false);
-    let forced = [true, false];
-    let bases = world.bases();
-    let plan = assess(&graph, &[true; 2], &forced, &bases, &store).unwrap();
-    let options = options(bases);
-    let (_stop, messages) = stop_channel();
+    let forced = BTreeSet::from([StepId::new(0)]);
+    let plan = plan(&world, &forced, &store);
     let mut causes = Vec::new();
-    let outcome = reproduce(
-        &graph,
-        plan,
-        &forced,
-        &store,
-        &fickle,
-        &options,
-        messages,
-        &mut |event| {
-            if let Event::Failed { cause, .. } = event {
-                causes.push(cause);
-            }
-        },
-    );
-    assert_eq!(outcome.unwrap().failed, ["step0"]);
+    let outcome = carry_out(&world, plan, &forced, &store, &fickle, &mut |event| {
+        if let Event::Failed { cause, .. } = event {
+            causes.push(cause);
+        }
+    });
+    assert_eq!(outcome.those(End::Failed), ["step0"]);
     assert!(
         causes[0].starts_with("not deterministic: dataset.json came out"),
         "{causes:?}"
@@ -578,9 +582,8 @@ fn a_result_of_many_runs_ago_is_still_known_to_do_perhaps() {
         .unwrap();
     for (value, certain) in [(0, false), (20, true)] {
         world.nodes[1].value = value;
-        let graph = world.graph();
         let store = Store::at(folder.path(), false);
-        let plan = assess(&graph, &[true; 2], &[false; 2], &world.bases(), &store).unwrap();
+        let plan = plan(&world, &BTreeSet::new(), &store);
         let second = plan[1].as_ref().unwrap();
         assert_eq!(
             matches!(second.state, State::MustRun(_)),
@@ -641,14 +644,7 @@ fn a_known_input_that_differs_makes_a_run_certain_though_another_is_still_to_be_
     fs::remove_file(fs::canonicalize(lost).unwrap()).unwrap();
 
     let store = Store::at(folder.path(), false);
-    let plan = assess(
-        &world.graph(),
-        &[true; 3],
-        &[false; 3],
-        &world.bases(),
-        &store,
-    )
-    .unwrap();
+    let plan = plan(&world, &BTreeSet::new(), &store);
     let states: Vec<&State> = plan
         .iter()
         .map(|step| &step.as_ref().unwrap().state)

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::measured::{Measured, error, measured};
-use crate::pipeline::{self, Applies, Claim, Claims, Quantity, Statement};
+use crate::pipeline::{self, Applies, Assertion, Claim, Claims, Quantity};
 use statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
 use summary::Spread;
 use table::{ResultRow, Results};
@@ -107,11 +107,11 @@ fn meet<'a>(claim: &'a Claim, results: &Results) -> Found<'a> {
         return Found::Nothing(format!("not comparable with what was published: {caveats}"));
     }
     let mut samples = Vec::new();
-    for quantity in claim.statement.quantities() {
+    for quantity in claim.assertion.quantities() {
         let Some(row) = row(quantity, results) else {
             return Found::Nothing(format!("{} has no results", quantity.model));
         };
-        if let Statement::Exact { of, value } = &claim.statement {
+        if let Assertion::Exact { of, value } = &claim.assertion {
             return match measured(of.metric, row) {
                 Measured::Count(count) if value.stands_for(count) => {
                     Found::Count(Verdict::Confirmed)
@@ -145,8 +145,8 @@ impl Runs<'_> {
             return Evidence::Unknown(Unknown::SpreadOfZero);
         }
         let margin = self.claim.margin.unwrap_or(0.0);
-        match (&self.claim.statement, &samples[..]) {
-            (Statement::Mean { published, .. }, [ours]) => {
+        match (&self.claim.assertion, &samples[..]) {
+            (Assertion::Mean { published, .. }, [ours]) => {
                 let published = statistics::Published {
                     mean: published.mean,
                     std: published.std,
@@ -155,9 +155,9 @@ impl Runs<'_> {
                 };
                 statistics::agreement(ours, &published, margin)
             }
-            (Statement::Order { .. }, [larger, smaller]) => statistics::order(larger, smaller),
+            (Assertion::Order { .. }, [larger, smaller]) => statistics::order(larger, smaller),
             (
-                Statement::Bound {
+                Assertion::Bound {
                     relation, number, ..
                 },
                 [ours],
@@ -168,7 +168,7 @@ impl Runs<'_> {
                 };
                 statistics::bound(ours, *number, relation)
             }
-            (Statement::Trend { .. }, samples) => statistics::trend(samples, margin),
+            (Assertion::Trend { .. }, samples) => statistics::trend(samples, margin),
             _ => Evidence::Unknown(Unknown::TooFewRuns),
         }
     }
@@ -183,7 +183,7 @@ impl Runs<'_> {
 
 /// What we have of a claim's quantities.
 fn ours(claim: &Claim, results: &Results) -> String {
-    let quantities = claim.statement.quantities().into_iter();
+    let quantities = claim.assertion.quantities().into_iter();
     let ours = quantities.filter_map(|quantity| {
         let row = row(quantity, results)?;
         Some(match measured(quantity.metric, row) {

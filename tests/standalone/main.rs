@@ -223,7 +223,7 @@ fn arguments_out_of_range_are_refused_and_nothing_is_touched() {
         (&["--iterations", "0"], "iterations must be at least 1"),
         (
             &["--evaluate-every", "0"],
-            "evaluate every at least 1 iteration",
+            "evaluate every must be at least 1",
         ),
         (
             &["--validation", "40"],

@@ -2,7 +2,8 @@
 //!
 //! Unaware of networks and of how training is carried out.
 
-use anyhow::{Result, ensure};
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
@@ -56,32 +57,113 @@ impl Recipe {
         }
     }
 
-    /// Refuses recipes that make no sense.
+    /// Refuses recipes that make no sense; the one place that knows the limits.
     ///
     /// # Errors
-    /// If a number is out of its range, naming it.
-    pub fn check(&self) -> Result<()> {
-        ensure!(self.batch_size > 0, "batch size must be at least 1");
-        ensure!(
-            (0.0..1.0).contains(&self.momentum),
-            "momentum {} must be at least 0 and below 1",
-            self.momentum
-        );
-        ensure!(
-            self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
-            "weight decay {} must not be negative",
-            self.weight_decay
-        );
-        ensure!(
-            self.evaluate_every > 0,
-            "evaluate every at least 1 iteration"
-        );
-        ensure!(
-            self.augmentation.pad <= 32,
-            "padding of {} pixels would leave nothing of an image (at most 32)",
-            self.augmentation.pad
-        );
-        self.schedule.check()
+    /// The first number that is out of its range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let schedule = &self.schedule;
+        at_least_1("batch_size", self.batch_size.into())?;
+        at_least_1("iterations", schedule.iterations)?;
+        at_least_1("evaluate_every", self.evaluate_every)?;
+        let rate = schedule.learning_rate;
+        within("learning_rate", rate, rate > 0.0, "above 0")?;
+        let factor = schedule.factor;
+        within("factor", factor, factor >= 1.0, "at least 1")?;
+        let momentum = self.momentum;
+        let fits = (0.0..1.0).contains(&momentum);
+        within("momentum", momentum, fits, "from 0 to below 1")?;
+        let decay = self.weight_decay;
+        within("weight_decay", decay, decay >= 0.0, "at least 0")?;
+        let pad = self.augmentation.pad;
+        if pad > LARGEST_PAD {
+            let expected = format!("at most {LARGEST_PAD} pixels");
+            return Err(OutOfRange::new("pad", expected, pad));
+        }
+        let mut before = 0;
+        for (index, &milestone) in schedule.milestones.iter().enumerate() {
+            if milestone <= before || milestone >= schedule.iterations {
+                let last = schedule.iterations;
+                let expected = format!("an iteration above {before} and below {last}");
+                let wrong = OutOfRange::new("milestones", expected, milestone);
+                return Err(OutOfRange {
+                    index: Some(index),
+                    ..wrong
+                });
+            }
+            before = milestone;
+        }
+        let rate = |rate: f64| within("warm_up.learning_rate", rate, rate > 0.0, "above 0");
+        match schedule.warm_up {
+            WarmUp::None => Ok(()),
+            WarmUp::Iterations { learning_rate, .. } => rate(learning_rate),
+            WarmUp::UntilError {
+                learning_rate,
+                train_error: error,
+            } => {
+                rate(learning_rate)?;
+                let fits = error > 0.0 && error < 100.0;
+                let expected = "a percentage between 0 and 100";
+                within("warm_up.train_error", error, fits, expected)
+            }
+        }
+    }
+}
+
+/// More padding would leave nothing of an image of 32 by 32 pixels.
+const LARGEST_PAD: u32 = 32;
+
+/// A number of a [`Recipe`] that is out of its range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutOfRange {
+    /// The field's name (`batch_size`, `warm_up.learning_rate`), without that of the struct that it
+    /// is in.
+    pub field: &'static str,
+    /// The place in the field's list, if it is one.
+    pub index: Option<usize>,
+    /// What the number must be (`at least 1`).
+    pub expected: String,
+    pub found: String,
+}
+
+impl OutOfRange {
+    fn new(field: &'static str, expected: impl Into<String>, found: impl ToString) -> OutOfRange {
+        OutOfRange {
+            field,
+            index: None,
+            expected: expected.into(),
+            found: found.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.field.replace('_', " ").replace('.', "'s ");
+        let OutOfRange {
+            expected, found, ..
+        } = self;
+        write!(f, "{field} must be {expected}, found {found}")
+    }
+}
+
+impl std::error::Error for OutOfRange {}
+
+fn at_least_1(field: &'static str, value: u64) -> Result<(), OutOfRange> {
+    match value {
+        0 => Err(OutOfRange::new(field, "at least 1", 0)),
+        _ => Ok(()),
+    }
+}
+
+fn within(field: &'static str, value: f64, fits: bool, expected: &str) -> Result<(), OutOfRange> {
+    match (value.is_finite(), fits) {
+        (true, true) => Ok(()),
+        (true, false) => Err(OutOfRange::new(field, expected, value)),
+        (false, _) => {
+            let expected = format!("a finite number {expected}");
+            Err(OutOfRange::new(field, expected, value))
+        }
     }
 }
 
@@ -128,11 +210,32 @@ mod tests {
             edit(&mut recipe);
             recipe.check().unwrap_err().to_string()
         };
-        assert!(said(|recipe| recipe.batch_size = 0).contains("batch size"));
-        assert!(said(|recipe| recipe.momentum = 1.0).contains("momentum 1"));
-        assert!(said(|recipe| recipe.weight_decay = -0.1).contains("weight decay -0.1"));
+        let batch = said(|recipe| recipe.batch_size = 0);
+        assert_eq!(batch, "batch size must be at least 1, found 0");
+        assert!(
+            said(|recipe| recipe.momentum = 1.0).contains("momentum must be from 0 to below 1")
+        );
+        assert!(
+            said(|recipe| recipe.weight_decay = -0.1).contains("weight decay must be at least 0")
+        );
+        assert!(
+            said(|recipe| recipe.weight_decay = f64::NAN).contains("a finite number at least 0")
+        );
         assert!(said(|recipe| recipe.evaluate_every = 0).contains("evaluate every"));
-        assert!(said(|recipe| recipe.augmentation.pad = 33).contains("33 pixels"));
-        assert!(said(|recipe| recipe.schedule.learning_rate = 0.0).contains("learning rate 0"));
+        assert!(
+            said(|recipe| recipe.augmentation.pad = 33).contains("at most 32 pixels, found 33")
+        );
+        assert!(said(|recipe| recipe.schedule.learning_rate = 0.0).contains("learning rate"));
+        assert!(said(|recipe| recipe.schedule.factor = 0.5).contains("factor must be at least 1"));
+        let ascending = said(|recipe| recipe.schedule.milestones = vec![2, 1]);
+        let expected = "milestones must be an iteration above 2 and below 64000, found 1";
+        assert_eq!(ascending, expected);
+        let error = said(|recipe| {
+            recipe.schedule.warm_up = WarmUp::UntilError {
+                learning_rate: 0.01,
+                train_error: 100.0,
+            }
+        });
+        assert!(error.starts_with("warm up's train error must be a percentage"));
     }
 }

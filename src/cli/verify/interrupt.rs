@@ -4,10 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result};
-use signal_hook::iterator::Signals;
+use anyhow::Result;
 
-use crate::cli::{INTERRUPTED, heeded_signals};
+use crate::cli::signals;
 use crate::run::{Executor as _, LocalProcesses};
 
 /// Whether the command is to end.
@@ -25,25 +24,22 @@ impl Interrupt {
     /// # Errors
     /// If signals cannot be listened for.
     pub fn listen(executor: &Arc<LocalProcesses>) -> Result<Interrupt> {
-        let mut signals = Signals::new(heeded_signals()).context("cannot listen for signals")?;
         let interrupt = Interrupt {
             asked: Arc::default(),
             at_once: Arc::default(),
         };
         let Interrupt { asked, at_once } = interrupt.clone();
         let executor = executor.clone();
-        std::thread::spawn(move || {
-            for (before, _) in signals.forever().enumerate() {
-                asked.store(true, Ordering::SeqCst);
-                if before > 1 || at_once.load(Ordering::SeqCst) {
-                    std::process::exit(INTERRUPTED.into());
-                }
-                match before {
-                    0 => executor.stop(),
-                    _ => executor.kill(),
-                }
+        signals::listen(move |before| {
+            asked.store(true, Ordering::SeqCst);
+            let goes_on = before < 2 && !at_once.load(Ordering::SeqCst);
+            match before {
+                _ if !goes_on => {}
+                0 => executor.stop(),
+                _ => executor.kill(),
             }
-        });
+            goes_on
+        })?;
         Ok(interrupt)
     }
 

@@ -11,12 +11,13 @@ use anyhow::{Context as _, Result};
 use super::arguments::Arguments;
 use super::interrupt::Interrupt;
 use crate::bundle::{Contents, unpack};
+use crate::cli::Where;
 use crate::cli::environment::mirrors;
 use crate::cli::out::Out;
 use crate::cli::terminal::{Paint, paint};
-use crate::cli::{Project, Where};
 use crate::pipeline::{Claims, Pipeline};
 use crate::plan::Graph;
+use crate::project::Project;
 use crate::report::files;
 use crate::report::provenance::Statement;
 use crate::run::{self, Executor};
@@ -33,7 +34,7 @@ const RESULTS: &str = "results.json";
 
 /// What is verified.
 pub struct Scene {
-    pub project: &'static Project,
+    pub project: Project,
     pub claims: Claims,
     significance: f64,
     /// The folder of the report.

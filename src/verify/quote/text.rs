@@ -106,10 +106,7 @@ fn number(text: &str) -> Result<Expression> {
         !model.is_empty(),
         "no model is named; expected {name}(resnet20)"
     );
-    let mut known = Metric::ALL.into_iter();
-    let metric = known.find(|metric| metric.name() == name);
-    let metric =
-        metric.ok_or_else(|| Invalid::unknown("metric", name, Metric::ALL.map(Metric::name)))?;
+    let metric: Metric = name.parse()?;
     let field = match field {
         "" => Field::Whole,
         field if metric.is_error() => field.parse()?,

@@ -5,13 +5,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::pipeline::Quantity;
+use super::quantity::Quantity;
 
 /// Something that results can bear out or not.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Statement {
+pub enum Assertion {
     /// `test_error(resnet56) = 6.97`: an error, of one run or as a mean over several.
-    Mean { of: Quantity, published: Mean },
+    Mean {
+        of: Quantity,
+        published: PublishedMean,
+    },
     /// `parameters(resnet20) = 269722`, or rounded: `parameters(resnet20) = 0.270M`.
     Exact { of: Quantity, value: Rounded },
     /// `test_error(plain56) > test_error(plain20)`.
@@ -29,7 +32,7 @@ pub enum Statement {
 
 /// A published mean.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mean {
+pub struct PublishedMean {
     /// In percent; of a single run, its error.
     pub mean: f64,
     /// Sample standard deviation over the runs, in percentage points.
@@ -38,8 +41,16 @@ pub struct Mean {
     pub runs: u32,
     /// Standard uncertainty of reading it off a figure, in percentage points.
     pub reading_error: f64,
-    /// As it was printed.
-    pub text: String,
+}
+
+impl fmt::Display for PublishedMean {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{:.2}", self.mean)?;
+        match self.std {
+            Some(std) => write!(f, " ± {std:.2} ({} runs)", self.runs),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A count as it was printed, rounded or not.
@@ -66,46 +77,49 @@ pub enum Relation {
     Above,
 }
 
-impl Statement {
+impl Relation {
+    fn sign(self) -> char {
+        match self {
+            Relation::Below => '<',
+            Relation::Above => '>',
+        }
+    }
+}
+
+impl Assertion {
     /// The quantities that it is about.
     pub fn quantities(&self) -> Vec<&Quantity> {
         match self {
-            Statement::Mean { of, .. }
-            | Statement::Exact { of, .. }
-            | Statement::Bound { of, .. } => vec![of],
-            Statement::Order { larger, smaller } => vec![larger, smaller],
-            Statement::Trend { falling } => falling.iter().collect(),
+            Assertion::Mean { of, .. }
+            | Assertion::Exact { of, .. }
+            | Assertion::Bound { of, .. } => vec![of],
+            Assertion::Order { larger, smaller } => vec![larger, smaller],
+            Assertion::Trend { falling } => falling.iter().collect(),
         }
     }
 
     /// Whether means that differ by no more than a margin bear it out.
     pub fn has_margin(&self) -> bool {
-        matches!(self, Statement::Mean { .. } | Statement::Trend { .. })
+        matches!(self, Assertion::Mean { .. } | Assertion::Trend { .. })
     }
 }
 
-impl FromStr for Statement {
+impl FromStr for Assertion {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Statement, String> {
-        let parts: Vec<&str> = text.split(['=', '<', '>']).map(str::trim).collect();
+    fn from_str(text: &str) -> Result<Assertion, String> {
+        let mut parts: Vec<&str> = text.split(['=', '<', '>']).map(str::trim).collect();
         let relations: Vec<char> = text.chars().filter(|c| "=<>".contains(*c)).collect();
         match &relations[..] {
             [] => Err(format!(
                 "expected a relation (=, < or >), as in `test_error(resnet56) = 6.97`, found {text:?}"
             )),
             ['='] => equality(parts[0], parts[1]),
-            ['<' | '>'] => inequality(parts[0], parts[1], relations[0]),
-            ['<' | '>', rest @ ..] if rest.iter().all(|relation| *relation == relations[0]) => {
-                let mut falling = parts
-                    .into_iter()
-                    .map(error_of)
-                    .collect::<Result<Vec<_>, _>>()?;
-                if relations[0] == '<' {
-                    falling.reverse();
+            [first @ ('<' | '>'), rest @ ..] if rest.iter().all(|other| other == first) => {
+                if *first == '<' {
+                    parts.reverse();
                 }
-                comparable(&falling)?;
-                Ok(Statement::Trend { falling })
+                falling(&parts)
             }
             _ => Err(format!(
                 "expected one =, or the same of < and > throughout, found {text:?}"
@@ -114,55 +128,51 @@ impl FromStr for Statement {
     }
 }
 
-fn equality(left: &str, right: &str) -> Result<Statement, String> {
+fn equality(left: &str, right: &str) -> Result<Assertion, String> {
     let of: Quantity = left.parse()?;
     match of.metric.is_error() {
-        true => Ok(Statement::Mean {
+        true => Ok(Assertion::Mean {
             of,
             published: mean(right)?,
         }),
-        false => Ok(Statement::Exact {
+        false => Ok(Assertion::Exact {
             of,
             value: rounded(right)?,
         }),
     }
 }
 
-fn inequality(left: &str, right: &str, relation: char) -> Result<Statement, String> {
+/// Quantities, or one and a number, each larger than the next.
+fn falling(parts: &[&str]) -> Result<Assertion, String> {
     let number = |text: &str| text.parse::<f64>().ok();
-    let bound = |of: &str, below: bool, number: f64, text: &str| {
-        // Any error lies between these.
-        if !(number > 0.0 && number < 100.0) {
-            return Err(format!(
-                "expected a bound between 0 and 100 percent, which an error need not keep, found {text}"
-            ));
-        }
-        let relation = if below {
-            Relation::Below
-        } else {
-            Relation::Above
-        };
-        let of = error_of(of)?;
-        Ok(Statement::Bound {
-            of,
-            relation,
-            number,
-        })
-    };
-    match (number(left), number(right)) {
-        (Some(number), None) => bound(right, relation == '>', number, left),
-        (None, Some(number)) => bound(left, relation == '<', number, right),
-        _ => {
-            let sides = [error_of(left)?, error_of(right)?];
-            comparable(&sides)?;
-            let [left, right] = sides;
-            let (larger, smaller) = match relation {
-                '>' => (left, right),
-                _ => (right, left),
-            };
-            Ok(Statement::Order { larger, smaller })
+    if let [left, right] = parts {
+        match (number(left), number(right)) {
+            (Some(number), None) => return bound(right, Relation::Below, number),
+            (None, Some(number)) => return bound(left, Relation::Above, number),
+            _ => {}
         }
     }
+    let falling = parts.iter().map(|part| error_of(part));
+    let falling = falling.collect::<Result<Vec<_>, _>>()?;
+    comparable(&falling)?;
+    Ok(match <[Quantity; 2]>::try_from(falling) {
+        Ok([larger, smaller]) => Assertion::Order { larger, smaller },
+        Err(falling) => Assertion::Trend { falling },
+    })
+}
+
+fn bound(of: &str, relation: Relation, number: f64) -> Result<Assertion, String> {
+    // Any error lies between these.
+    if !(number > 0.0 && number < 100.0) {
+        return Err(format!(
+            "expected a bound between 0 and 100 percent, which an error need not keep, found {number}"
+        ));
+    }
+    Ok(Assertion::Bound {
+        of: error_of(of)?,
+        relation,
+        number,
+    })
 }
 
 /// A quantity that differs from run to run.
@@ -176,24 +186,22 @@ fn error_of(text: &str) -> Result<Quantity, String> {
     }
 }
 
-/// Whether quantities have one metric and each stands there once.
+/// Refuses quantities, at least one, of several metrics, or of which one stands there twice.
 fn comparable(quantities: &[Quantity]) -> Result<(), String> {
     for (index, quantity) in quantities.iter().enumerate() {
         if quantities[..index].contains(quantity) {
             return Err(format!("{quantity} cannot be compared with itself"));
         }
     }
-    match quantities {
-        [first, rest @ ..] => match rest.iter().find(|other| other.metric != first.metric) {
-            None => Ok(()),
-            Some(other) => Err(format!("{first} and {other} cannot be compared")),
-        },
-        [] => Ok(()),
+    let first = &quantities[0];
+    match quantities.iter().find(|other| other.metric != first.metric) {
+        None => Ok(()),
+        Some(other) => Err(format!("{first} and {other} cannot be compared")),
     }
 }
 
 /// `6.97`, `9.67 (1 run)` or `7.40 ± 0.27 (5 runs)`.
-fn mean(text: &str) -> Result<Mean, String> {
+fn mean(text: &str) -> Result<PublishedMean, String> {
     let wrong = || {
         format!(
             "expected an error in percent such as `6.97` or `7.40 ± 0.27 (5 runs)`, found {text:?}"
@@ -202,10 +210,8 @@ fn mean(text: &str) -> Result<Mean, String> {
     let (numbers, runs) = match text.split_once('(') {
         None => (text, None),
         Some((numbers, rest)) => {
-            let count = rest
-                .trim_end()
-                .strip_suffix(')')
-                .and_then(|rest| rest.strip_suffix("runs").or(rest.strip_suffix("run")));
+            let count = rest.trim_end().strip_suffix(')');
+            let count = count.and_then(|rest| rest.trim_end_matches('s').strip_suffix("run"));
             let count = count.and_then(|count| count.trim().parse::<u32>().ok());
             (numbers, Some(count.ok_or_else(wrong)?))
         }
@@ -222,41 +228,30 @@ fn mean(text: &str) -> Result<Mean, String> {
     };
     let mean = number(mean)?;
     let std = std.map(number).transpose()?;
-    Mean::new(mean, std, runs)
+    PublishedMean::new(mean, std, runs)
 }
 
-impl Mean {
+impl PublishedMean {
     /// A published mean that makes sense.
     ///
     /// # Errors
     /// If there is a spread without a number of runs, of a single run, or there are no runs.
-    pub fn new(mean: f64, std: Option<f64>, runs: Option<u32>) -> Result<Mean, String> {
-        match (std, runs) {
-            (_, Some(0)) => return Err("expected at least 1 run, found 0".to_owned()),
-            (Some(_), None) => {
-                return Err(
-                    "a standard deviation says nothing without its number of runs".to_owned(),
-                );
+    pub fn new(mean: f64, std: Option<f64>, runs: Option<u32>) -> Result<PublishedMean, String> {
+        let wrong = match (std, runs) {
+            (_, Some(0)) => "expected at least 1 run, found 0",
+            (Some(_), None) => "a standard deviation says nothing without its number of runs",
+            (Some(_), Some(1)) => "one run has no standard deviation",
+            (None, Some(2..)) => "the mean of several runs needs their standard deviation",
+            _ => {
+                return Ok(PublishedMean {
+                    mean,
+                    std,
+                    runs: runs.unwrap_or(1),
+                    reading_error: 0.0,
+                });
             }
-            (Some(_), Some(1)) => {
-                return Err("one run has no standard deviation".to_owned());
-            }
-            (None, Some(2..)) => {
-                return Err("the mean of several runs needs their standard deviation".to_owned());
-            }
-            _ => {}
-        }
-        let mut text = format!("{mean:.2}");
-        if let (Some(std), Some(runs)) = (std, runs) {
-            text += &format!(" ± {std:.2} ({runs} runs)");
-        }
-        Ok(Mean {
-            mean,
-            std,
-            runs: runs.unwrap_or(1),
-            reading_error: 0.0,
-            text,
-        })
+        };
+        Err(wrong.to_owned())
     }
 }
 
@@ -283,24 +278,18 @@ fn rounded(text: &str) -> Result<Rounded, String> {
     })
 }
 
-impl fmt::Display for Statement {
+impl fmt::Display for Assertion {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Statement::Mean { of, published } => write!(f, "{of} = {}", published.text),
-            Statement::Exact { of, value } => write!(f, "{of} = {}", value.text),
-            Statement::Order { larger, smaller } => write!(f, "{larger} > {smaller}"),
-            Statement::Bound {
+            Assertion::Mean { of, published } => write!(f, "{of} = {published}"),
+            Assertion::Exact { of, value } => write!(f, "{of} = {}", value.text),
+            Assertion::Order { larger, smaller } => write!(f, "{larger} > {smaller}"),
+            Assertion::Bound {
                 of,
                 relation,
                 number,
-            } => {
-                let relation = match relation {
-                    Relation::Below => '<',
-                    Relation::Above => '>',
-                };
-                write!(f, "{of} {relation} {number}")
-            }
-            Statement::Trend { falling } => {
+            } => write!(f, "{of} {} {number}", relation.sign()),
+            Assertion::Trend { falling } => {
                 let falling: Vec<String> = falling.iter().map(ToString::to_string).collect();
                 f.write_str(&falling.join(" > "))
             }
@@ -312,7 +301,7 @@ impl fmt::Display for Statement {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Statement {
+    fn parse(text: &str) -> Assertion {
         text.parse()
             .unwrap_or_else(|error| panic!("{text}: {error}"))
     }
@@ -403,7 +392,7 @@ mod tests {
             ("parameters(a) = 0M", "a count such as"),
             ("test_error(a) > test_error(a)", "with itself"),
         ] {
-            let error = text.parse::<Statement>().unwrap_err();
+            let error = text.parse::<Assertion>().unwrap_err();
             assert!(error.contains(said), "{text}: {error}");
         }
     }

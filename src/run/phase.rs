@@ -1,0 +1,119 @@
+//! Where each step of a run is in its life.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::plan::{Reason, StepId};
+use store::Entry;
+use store::key::Digest;
+
+/// Where a step is in its life.
+#[derive(Clone, Debug)]
+pub enum Phase {
+    /// Not needed for the targets.
+    Unneeded,
+    /// This many producers have no result yet.
+    Waiting(usize),
+    /// Must run as soon as a place is free.
+    Ready(Work),
+    /// Another process computes it.
+    Elsewhere,
+    Running,
+    Done(Done),
+    Failed,
+    Skipped,
+}
+
+/// A computation that is decided on.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub key: Digest,
+    pub reasons: Vec<Reason>,
+}
+
+/// A step that has its result.
+#[derive(Clone, Debug)]
+pub struct Done {
+    pub entry: Arc<Entry>,
+    /// Whether this run made it.
+    pub ran: bool,
+    /// Whether it was made again with the same bytes as before.
+    pub same_bytes: bool,
+}
+
+/// The phases of all steps of a graph.
+#[derive(Debug)]
+pub struct Phases {
+    phases: Vec<Phase>,
+    /// The steps that are [`Phase::Ready`].
+    ready: BTreeSet<StepId>,
+    /// Number of steps that are [`Phase::Running`].
+    running: usize,
+    /// Number of steps that are [`Phase::Elsewhere`].
+    elsewhere: usize,
+}
+
+impl Phases {
+    /// No step is needed.
+    pub fn new(steps: usize) -> Phases {
+        Phases {
+            phases: vec![Phase::Unneeded; steps],
+            ready: BTreeSet::new(),
+            running: 0,
+            elsewhere: 0,
+        }
+    }
+
+    /// Every change of a phase goes through here.
+    pub fn set(&mut self, id: StepId, phase: Phase) {
+        match self.of(id) {
+            Phase::Ready(_) => drop(self.ready.remove(&id)),
+            Phase::Running => self.running -= 1,
+            Phase::Elsewhere => self.elsewhere -= 1,
+            _ => {}
+        }
+        match phase {
+            Phase::Ready(_) => drop(self.ready.insert(id)),
+            Phase::Running => self.running += 1,
+            Phase::Elsewhere => self.elsewhere += 1,
+            _ => {}
+        }
+        self.phases[id.index()] = phase;
+    }
+
+    pub fn of(&self, id: StepId) -> &Phase {
+        &self.phases[id.index()]
+    }
+
+    /// The result of a step that has one.
+    pub fn result(&self, id: StepId) -> Option<&Entry> {
+        match self.of(id) {
+            Phase::Done(done) => Some(&done.entry),
+            _ => None,
+        }
+    }
+
+    /// The first step that must run.
+    pub fn next_ready(&self) -> Option<(StepId, Work)> {
+        let &id = self.ready.first()?;
+        match self.of(id) {
+            Phase::Ready(work) => Some((id, work.clone())),
+            _ => None,
+        }
+    }
+
+    /// Number of steps that must run as soon as a place is free.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Number of steps that run here.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Number of steps that other processes compute.
+    pub fn elsewhere(&self) -> usize {
+        self.elsewhere
+    }
+}
