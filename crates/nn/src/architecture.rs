@@ -130,13 +130,11 @@ impl Architecture {
     }
 
     /// The convolutions, stage by stage, each stage's projection last.
-    pub fn convs(&self) -> impl Iterator<Item = ConvLayer> + use<> {
-        let (n, projects) = (self.n, self.projects());
-        let stages = (0..FILTERS.len()).flat_map(move |stage| {
-            let halves = (0..n)
+    pub fn convs(&self) -> impl Iterator<Item = ConvLayer> {
+        let stages = (0..FILTERS.len()).flat_map(|stage| {
+            let halves = (0..self.n)
                 .flat_map(move |index| [0, 1].map(|half| ConvLayer::Block { stage, index, half }));
-            let projection = (projects && stage > 0).then_some(ConvLayer::Projection { stage });
-            halves.chain(projection)
+            halves.chain(self.projection(stage, 0))
         });
         once(ConvLayer::Stem).chain(stages)
     }
@@ -144,6 +142,12 @@ impl Architecture {
     /// Whether the shortcuts past the first blocks of stages 2 and 3 are learned.
     pub fn projects(&self) -> bool {
         self.shortcut == Shortcut::Conv1x1Proj
+    }
+
+    /// The learned shortcut past block `index` of `stage`, both from 0, where it has one.
+    pub fn projection(&self, stage: usize, index: u32) -> Option<ConvLayer> {
+        let projects = self.projects() && stage > 0 && index == 0;
+        projects.then_some(ConvLayer::Projection { stage })
     }
 
     /// The name and shape of every tensor, running statistics included.

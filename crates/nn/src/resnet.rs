@@ -123,14 +123,14 @@ impl Block {
     fn new(init: &Init, architecture: &Architecture, stage: usize, index: u32) -> Block {
         let conv = |half| layer(init, ConvLayer::Block { stage, index, half });
         let ((conv1, bn1), (conv2, bn2)) = (conv(0), conv(1));
-        let projects = architecture.projects() && stage > 0 && index == 0;
+        let projection = architecture.projection(stage, index);
         Block {
             conv1,
             bn1,
             conv2,
             bn2,
-            skip_connection: projects.then(|| {
-                let (conv, bn) = layer(init, ConvLayer::Projection { stage });
+            skip_connection: projection.map(|place| {
+                let (conv, bn) = layer(init, place);
                 Projection { conv, bn }
             }),
             shortcut: architecture.shortcut,
