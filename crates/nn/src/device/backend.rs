@@ -54,16 +54,6 @@ impl Backend {
         }
     }
 
-    /// The crate whose version stands for the backend's.
-    pub fn crate_name(self) -> &'static str {
-        match self {
-            Backend::Flex => "burn-flex",
-            Backend::TchCpu | Backend::TchCuda(_) | Backend::TchMps => "burn-tch",
-            Backend::Cuda(_) => "burn-cuda",
-            Backend::Wgpu | Backend::Metal => "burn-wgpu",
-        }
-    }
-
     /// The cargo feature that compiles the backend in.
     pub fn feature(self) -> &'static str {
         match self {
@@ -154,8 +144,7 @@ mod tests {
     #[test]
     fn the_version_is_that_of_the_lock_file() {
         let lock = include_str!("../../../../Cargo.lock").replace("\r\n", "\n");
-        for backend in Backend::ALL {
-            let name = backend.crate_name();
+        for name in ["burn-core", "burn-cuda", "burn-flex", "burn-tch", "burn-wgpu"] {
             let entry = format!("name = \"{name}\"\nversion = \"{BURN_VERSION}\"\n");
             assert!(lock.contains(&entry), "{name}");
         }
