@@ -39,9 +39,11 @@ pub struct Request {
 pub struct Reproduction<'a> {
     project: &'a Project,
     request: &'a Request,
-    needed: Vec<bool>,
+    /// Whether each step is needed.
+    pub needed: Vec<bool>,
     forced: BTreeSet<StepId>,
-    plan: Plan,
+    /// What is to be done about each step.
+    pub plan: Plan,
     /// Held until what the plan relies on is listed.
     lock: Lock,
 }
@@ -74,16 +76,6 @@ impl<'a> Reproduction<'a> {
             plan,
             lock,
         })
-    }
-
-    /// What is to be done about each step.
-    pub fn assessments(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// Whether each step is needed.
-    pub fn needed(&self) -> &[bool] {
-        &self.needed
     }
 
     /// Whether there is nothing to run.

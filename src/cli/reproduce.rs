@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     };
     let project = arguments.place.open()?;
     let reproduction = Reproduction::plan(&project, &request)?;
-    let plan = reproduction.assessments();
+    let plan = &reproduction.plan;
     if arguments.dry_run {
         inspect::show(&project, plan, true, arguments.json, out)?;
         return Ok(ExitCode::SUCCESS);
@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         // one this process.
         signals::listen(move |_| stop.request() < 3)?;
     }
-    let needed = reproduction.needed().to_vec();
+    let needed = reproduction.needed.clone();
     let mut view = View::new(out.is_quiet(), arguments.json);
     let reproduced = reproduction.run(&stop, &mut |event| view.show(&event, out));
     view.close();

@@ -115,8 +115,8 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    /// The walk goes on with a part of the value.
-    fn into_part(&mut self, part: Segment) -> Walk<'_> {
+    /// The walk through a part of the value.
+    fn part(&mut self, part: Segment) -> Walk<'_> {
         self.way.push(part);
         Walk {
             way: self.way,
@@ -146,7 +146,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut names = BTreeSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            let part = self.into_part(Segment::Key(name.clone()));
+            let part = self.part(Segment::Key(name.clone()));
             if !names.insert(name) && part.target.is_none() {
                 return Err(serde::de::Error::custom(FOUND));
             }
@@ -158,7 +158,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
         for index in 0.. {
-            let more = list.next_element_seed(self.into_part(Segment::Index(index)))?;
+            let more = list.next_element_seed(self.part(Segment::Index(index)))?;
             self.way.pop();
             if more.is_none() {
                 break;

@@ -663,3 +663,25 @@ fn a_divisor_that_leaves_no_room_for_a_milestone_is_refused_with_its_place() {
         "{error}"
     );
 }
+
+#[test]
+fn a_name_that_stands_twice_is_found_however_the_rest_is_written() {
+    for (from, to) in [
+        ("(\n", "#![enable(implicit_some)]\n(\n"),
+        ("    recipe: (", "    recipe: Recipe("),
+        ("warm_up: \"paper\"", "warm_up: Some(\"paper\")"),
+        ("label: \"ResNet-20, pad both\"", "label: r#\"ResNet-20\"#"),
+        ("momentum: 0.9,", "momentum: /* one */ 9e-1,"),
+        ("batch_size: 128", "batch_size: 0x80"),
+    ] {
+        assert!(OURS.contains(from), "{from}");
+        let text = OURS.replacen(from, to, 1);
+        let parsed = Pipeline::parse(&text, "p");
+        assert!(parsed.is_ok(), "{to}: {}", parsed.unwrap_err());
+        // The last name of the file, so that all before it was walked through.
+        let twice = text.replace("\"core\": (", "\"smoke\": (");
+        assert_ne!(twice, text);
+        let error = Pipeline::parse(&twice, "p").unwrap_err().to_string();
+        assert!(error.contains("\"smoke\" stands here twice"), "{error}");
+    }
+}

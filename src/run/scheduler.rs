@@ -82,17 +82,10 @@ impl Run<'_> {
             self.planner.store.tidy();
         }
         let Scheduler {
-            phases,
-            consumers,
-            stopped,
-            ..
-        } = scheduler;
-        Ok(Outcome::of(
-            self.planner.graph,
-            &phases,
-            &consumers,
-            stopped,
-        ))
+            phases, consumers, ..
+        } = &scheduler;
+        let graph = self.planner.graph;
+        Ok(Outcome::of(graph, phases, consumers, scheduler.stopped))
     }
 }
 
