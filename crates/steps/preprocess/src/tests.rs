@@ -234,6 +234,16 @@ fn image_folders_are_read_by_path_whatever_the_archives_order_and_the_threads() 
 }
 
 #[test]
+fn a_seed_draws_the_same_images_in_every_version() {
+    let params = Params {
+        validation: 12,
+        split_seed: 7,
+    };
+    let expected = [10, 94, 108, 258, 303, 520, 531, 674, 684, 716, 886, 961];
+    assert_eq!(Split::draw(1000, &params).unwrap().validation, expected);
+}
+
+#[test]
 fn the_split_keeps_every_image_once_and_depends_on_its_seed_alone() {
     let archive = gzip(&tar(&binary()));
     let outcome = step_on(&archive, 3).unwrap();
