@@ -50,7 +50,7 @@ impl Store {
         let kept = folder.join(flat);
         // A rename replaces a file that was set aside before, but neither a folder nor by a folder.
         if kept.symlink_metadata().is_ok() {
-            disk::remove_folder(&kept)?;
+            disk::remove(&kept)?;
         }
         Ok(kept)
     }

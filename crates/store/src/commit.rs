@@ -26,7 +26,7 @@ impl Store {
         for entry in entries.with_context(cannot)? {
             let path = entry.with_context(cannot)?.path();
             if path != claim.scratch() {
-                disk::remove_folder(&path)?;
+                disk::remove(&path)?;
             }
         }
         disk::create_folder(&claim.output())?;
@@ -80,10 +80,8 @@ impl Store {
         // Some file systems (NFS) keep the folder of a file that is open.
         claim.announcement().take();
         // Without its log a folder is known to be of no more use; see `tidy`.
-        if claim.log().exists() {
-            disk::remove_file(&claim.log())?;
-        }
-        disk::remove_folder(claim.folder())
+        disk::remove(&claim.log())?;
+        disk::remove(claim.folder())
     }
 
     /// Keeps outputs that are not to be added where a person can look at them; says where.

@@ -203,23 +203,18 @@ pub fn publish(from: &Path, to: &Path) -> Result<()> {
     publish().with_context(|| format!("cannot move {} to {}", from.display(), to.display()))
 }
 
-/// Removes a folder with all that is in it, or whatever lies in its place; it need not exist.
-pub fn remove_folder(path: &Path) -> Result<()> {
+/// Removes a file, a link, or a folder with all that is in it; it need not exist.
+pub fn remove(path: &Path) -> Result<()> {
     let removed = match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => fs::remove_file(path),
         removed => removed,
     };
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove the folder {}", path.display()))
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
     }
-}
-
-/// Removes a file or link.
-pub fn remove_file(path: &Path) -> Result<()> {
-    fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 /// Makes `link` a symbolic link to the relative path `target`; what lies there, if anything, is a link.

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use super::look::is_folder;
 use super::stat::Stat;
-use super::tree::{Found, list};
+use super::tree::Found;
 use super::{Entry, Store};
 use crate::key::Digest;
 use check::Check;
@@ -152,7 +152,7 @@ impl Store {
         check.runs()?;
         check.work(check_left)?;
         check.views(&self.root.join("by-step"), "")?;
-        let set_aside = list(&self.root.join("set-aside")).unwrap_or_default();
+        let set_aside = self.list("set-aside").unwrap_or_default();
         let bytes = set_aside.iter().map(Found::bytes).sum();
         check.checkup.set_aside = (set_aside.len(), bytes);
         let mut checkup = check.checkup;

@@ -42,7 +42,8 @@ const MAGIC: &[u8] = b"fig6 index 6\n";
 /// A name, and where its fact begins.
 type Slot = [u8; SLOT];
 const SLOT: usize = 40;
-const EMPTY: Slot = [0; SLOT];
+/// No fact begins where this says.
+const EMPTY: Slot = [0xff; SLOT];
 
 /// The cache, read on first use.
 #[derive(Debug)]
@@ -225,9 +226,9 @@ impl Saved {
     /// A fact, and what follows it.
     fn fact(&self, name: &Digest) -> Option<&[u8]> {
         let (slots, facts) = self.parts()?;
-        let slots = places(name, slots.len()).map(|place| &slots[place]);
-        let mut slots = slots.take_while(|slot| **slot != EMPTY);
-        facts.get(begin(slots.find(|slot| slot.starts_with(name.as_bytes()))?)..)
+        let mut slots = places(name, slots.len()).map(|place| &slots[place]);
+        let slot = slots.find(|slot| slot.starts_with(name.as_bytes()) || **slot == EMPTY);
+        facts.get(begin(slot?)..)
     }
 
     /// All facts as they are written.

@@ -21,7 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::stat::Stat;
-use super::{Store, disk, lock, look};
+use super::{Store, disk, lock};
 use crate::key::Digest;
 
 /// The folder of lists.
@@ -196,17 +196,9 @@ impl Store {
     /// # Errors
     /// If the folder cannot be read, or the file system has no locks.
     pub fn runs(&self) -> Result<Vec<Run>> {
-        let folder = self.path(&[FOLDER]);
-        let cannot = || format!("cannot read {}", folder.display());
-        let mut paths = Vec::new();
-        for entry in look::entries(&self.root, &folder)?.into_iter().flatten() {
-            let path = entry.with_context(cannot)?.path();
-            if is_called(&path, OPEN) || is_called(&path, ENDED) {
-                paths.push(path);
-            }
-        }
-        paths.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
-        Ok(paths.into_iter().map(Run::read).collect())
+        let paths = self.list(FOLDER)?.into_iter().rev().map(|found| found.path);
+        let lists = paths.filter(|path| is_called(path, OPEN) || is_called(path, ENDED));
+        Ok(lists.map(Run::read).collect())
     }
 
     fn own_run(&self) -> MutexGuard<'_, Option<List>> {

@@ -49,7 +49,7 @@ impl Store {
     /// # Errors
     /// If the folder cannot be read.
     pub(super) fn list(&self, folder: &str) -> Result<Vec<Found>> {
-        list(&self.root.join(folder))
+        list(&self.root, &self.root.join(folder))
     }
 
     /// Folders of objects, and what lies in them.
@@ -57,7 +57,7 @@ impl Store {
         let mut objects = Vec::new();
         for folder in self.list("objects")? {
             if folder.metadata.is_dir() {
-                objects.extend(list(&folder.path)?);
+                objects.extend(list(&self.root, &folder.path)?);
             }
         }
         Ok(objects)
@@ -78,14 +78,14 @@ pub(super) fn digest_in(path: &Path, ending: &str) -> Option<Digest> {
     name.strip_suffix(ending)?.parse().ok()
 }
 
-/// What lies in a folder, by name; nothing if it is not there.
+/// What lies in a folder of the store at `root`, by name; nothing if it is not there.
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub(super) fn list(folder: &Path) -> Result<Vec<Found>> {
+pub(super) fn list(root: &Path, folder: &Path) -> Result<Vec<Found>> {
     let cannot = || format!("cannot read the folder {}", folder.display());
     let mut found = Vec::new();
-    for entry in look::entries(folder, folder)?.into_iter().flatten() {
+    for entry in look::entries(root, folder)?.into_iter().flatten() {
         let path = entry.with_context(cannot)?.path();
         match path.symlink_metadata() {
             Ok(metadata) => found.push(Found { path, metadata }),
@@ -107,7 +107,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Found>> {
 /// If it or one in it cannot be read.
 pub(super) fn files_below(folder: &Path) -> Result<Vec<Found>> {
     let mut files = Vec::new();
-    for found in list(folder)? {
+    for found in list(folder, folder)? {
         match found.metadata.is_dir() {
             true => files.extend(files_below(&found.path)?),
             false => files.push(found),

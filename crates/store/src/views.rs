@@ -43,7 +43,7 @@ impl Store {
         let link = folder.join(SHOWN);
         let other = fs::read_link(&link).is_ok_and(|to| to != self.link_to(step, &manifest));
         if other {
-            disk::remove_file(&link)?;
+            disk::remove(&link)?;
         }
         let mut changed = other;
         for (name, output) in &entry.outputs {
@@ -142,7 +142,7 @@ pub(super) fn steps_by_key(folder: &Path, step: &str, steps: &mut HashMap<Digest
     if let Some(key) = key_behind(&folder.join(SHOWN)) {
         steps.insert(key, step.to_owned());
     }
-    for below in list(folder).unwrap_or_default() {
+    for below in list(folder, folder).unwrap_or_default() {
         if below.metadata.is_dir() {
             steps_by_key(&below.path, &step_below(step, below.name()), steps);
         }

@@ -106,7 +106,7 @@ impl Check<'_> {
             // Said of it by whoever looks at the folder that it is in.
             return Ok(Vec::new());
         }
-        Ok(match list(folder) {
+        Ok(match list(&self.store.root, folder) {
             Ok(mut found) => {
                 found.retain(|found| {
                     let temporary = found.is_temporary();

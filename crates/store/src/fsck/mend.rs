@@ -43,7 +43,7 @@ impl Store {
                 Mended::SetAside
             }
             Cure::Remove => {
-                disk::remove_file(path)?;
+                disk::remove(path)?;
                 Mended::Removed
             }
             Cure::Show(step, entry) => {
@@ -98,7 +98,7 @@ fn hide(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(cannot)? {
         let path = entry.with_context(cannot)?.path();
         if path.is_symlink() && (!path.ends_with("log") || !path.exists()) {
-            disk::remove_file(&path)?;
+            disk::remove(&path)?;
         }
     }
     // Only if it is empty.

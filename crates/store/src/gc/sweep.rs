@@ -3,10 +3,9 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::Survey;
 use crate::key::Digest;
@@ -31,16 +30,16 @@ impl Survey {
         clear_views(&store.root.join("by-step"), &kept, &self.logs)?;
         // No result may be found any more whose contents are going to be missing.
         for artifact in self.removed() {
-            remove(&store.manifest_path(&artifact.key))?;
+            disk::remove(&store.manifest_path(&artifact.key))?;
             store.index.forget(&artifact.key);
         }
         disk::sync_folder(&store.root.join("manifests"))?;
         for path in &self.rubbish {
-            remove(path)?;
+            disk::remove(path)?;
         }
         for digest in self.contents.keys() {
             let path = store.object_path(digest);
-            remove(&path)?;
+            disk::remove(&path)?;
             // Only if it is empty.
             let _ = path.parent().map(fs::remove_dir);
             store.index.forget(digest);
@@ -48,7 +47,7 @@ impl Survey {
         for key in &self.work {
             // Nobody can have claimed it since; dropped, the claim removes its own file.
             if let Claimed::Ours(claim) = store.claim(key)? {
-                disk::remove_folder(claim.folder())?;
+                disk::remove(claim.folder())?;
             }
         }
         // A cache only.
@@ -63,7 +62,7 @@ fn clear_views(folder: &Path, kept: &HashSet<Digest>, logs: &HashSet<Digest>) ->
     let shown = key_behind(&folder.join(SHOWN));
     let gone = shown.is_some_and(|key| !kept.contains(&key));
     let mut empty = true;
-    for found in list(folder)? {
+    for found in list(folder, folder)? {
         let stays = match (found.metadata.is_dir(), found.metadata.is_symlink()) {
             _ if found.is_temporary() => false,
             (true, _) => !clear_views(&found.path, kept, logs)?,
@@ -75,24 +74,9 @@ fn clear_views(folder: &Path, kept: &HashSet<Digest>, logs: &HashSet<Digest>) ->
             _ => !gone && found.path.exists(),
         };
         if !stays {
-            remove(&found.path)?;
+            disk::remove(&found.path)?;
         }
         empty &= !stays;
     }
     Ok(empty)
-}
-
-/// Removes a file, a link, or a folder with all that is in it; it may be gone already.
-fn remove(path: &Path) -> Result<()> {
-    let removed = match path.symlink_metadata() {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }

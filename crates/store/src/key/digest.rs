@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
-use serde::de::Visitor;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A BLAKE3 digest: the address of a content, or a step's key.
@@ -117,39 +117,18 @@ impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serializer.is_human_readable() {
             true => serializer.serialize_str(&self.to_hex()),
-            false => serializer.serialize_bytes(&self.0),
+            false => self.0.serialize(serializer),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        match deserializer.is_human_readable() {
-            true => deserializer.deserialize_str(Form),
-            false => deserializer.deserialize_bytes(Form),
+        if !deserializer.is_human_readable() {
+            return Deserialize::deserialize(deserializer).map(Digest);
         }
-    }
-}
-
-/// Reads either form.
-struct Form;
-
-impl Visitor<'_> for Form {
-    type Value = Digest;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("a BLAKE3 digest")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digest, E> {
-        text.parse()
-            .map_err(|error| E::custom(format!("{text:?} is no BLAKE3 digest: {error}")))
-    }
-
-    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Digest, E> {
-        let bytes = bytes.try_into();
-        bytes
-            .map(Digest)
-            .map_err(|_| E::custom("a BLAKE3 digest has 32 bytes"))
+        let text = String::deserialize(deserializer)?;
+        let digest = text.parse();
+        digest.map_err(|error| D::Error::custom(format!("{text:?} is no BLAKE3 digest: {error}")))
     }
 }
