@@ -2,7 +2,6 @@
 //!
 //! Pure arithmetic; unaware of optimisers, networks and images.
 
-use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 /// How many iterations [`WarmUp::UntilError`] averages the training error over.
@@ -50,42 +49,6 @@ pub enum WarmUp {
 }
 
 impl LrSchedule {
-    /// Refuses schedules that make no sense.
-    ///
-    /// # Errors
-    /// If a rate or the factor is not positive and finite, the milestones do not ascend, or there
-    /// is no iteration at all.
-    pub fn check(&self) -> Result<()> {
-        let positive = |name: &str, value: f64| {
-            ensure!(
-                value.is_finite() && value > 0.0,
-                "{name} {value} must be a positive number"
-            );
-            Ok(())
-        };
-        positive("learning rate", self.learning_rate)?;
-        positive("factor", self.factor)?;
-        ensure!(self.iterations > 0, "iterations must be at least 1");
-        ensure!(
-            self.milestones.is_sorted_by(|a, b| a < b),
-            "milestones {:?} must ascend",
-            self.milestones
-        );
-        match self.warm_up {
-            WarmUp::None => Ok(()),
-            WarmUp::Iterations { learning_rate, .. } => {
-                positive("the warm-up's learning rate", learning_rate)
-            }
-            WarmUp::UntilError {
-                learning_rate,
-                train_error,
-            } => {
-                positive("the warm-up's training error", train_error)?;
-                positive("the warm-up's learning rate", learning_rate)
-            }
-        }
-    }
-
     /// The schedule's rate at `iteration`, counted from 0, once the warm-up is over.
     fn after_warm_up(&self, iteration: u64) -> f64 {
         let passed = self.milestones.iter().filter(|&&m| m <= iteration).count();
@@ -301,25 +264,5 @@ mod tests {
             scheduler.observe(iteration, 100, 80);
         }
         assert_eq!(scheduler.learning_rate(WINDOW), 0.01);
-    }
-
-    #[test]
-    fn senseless_schedules_are_refused() {
-        let broken = |change: fn(&mut LrSchedule)| {
-            let mut schedule = paper(WarmUp::None);
-            change(&mut schedule);
-            schedule.check().unwrap_err().to_string()
-        };
-        assert!(paper(WarmUp::None).check().is_ok());
-        assert!(broken(|s| s.milestones = vec![2, 1]).contains("must ascend"));
-        assert!(broken(|s| s.learning_rate = 0.0).contains("learning rate 0 must be"));
-        assert!(broken(|s| s.factor = f64::NAN).contains("factor NaN"));
-        assert!(broken(|s| s.iterations = 0).contains("iterations"));
-        let warm_up = |learning_rate| WarmUp::UntilError {
-            learning_rate,
-            train_error: 80.0,
-        };
-        assert!(paper(warm_up(0.01)).check().is_ok());
-        assert!(paper(warm_up(-1.0)).check().is_err());
     }
 }

@@ -144,7 +144,13 @@ mod tests {
     #[test]
     fn the_version_is_that_of_the_lock_file() {
         let lock = include_str!("../../../../Cargo.lock").replace("\r\n", "\n");
-        for name in ["burn-core", "burn-cuda", "burn-flex", "burn-tch", "burn-wgpu"] {
+        for name in [
+            "burn-core",
+            "burn-cuda",
+            "burn-flex",
+            "burn-tch",
+            "burn-wgpu",
+        ] {
             let entry = format!("name = \"{name}\"\nversion = \"{BURN_VERSION}\"\n");
             assert!(lock.contains(&entry), "{name}");
         }

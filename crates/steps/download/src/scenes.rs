@@ -163,7 +163,7 @@ mod tests {
     fn a_seed_draws_the_same_images_in_every_version() {
         let mut images = Vec::new();
         for label in 0..CLASSES {
-            for part in [Part::Train, Part::Test] {
+            for part in [Split::Train, Split::Test] {
                 images.extend(draw(7, part, 11 + label as u32, label));
             }
         }
