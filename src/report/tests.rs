@@ -196,7 +196,7 @@ fn another_version_is_told_from_damage() {
     assert_eq!(said(&text), "fine");
     for (from, to, expected) in [
         ("reproduce/v1", "reproduce/v2", "version"),
-        ("\"schema\": 2", "\"schema\": 1", "version"),
+        ("\"schema\": 3", "\"schema\": 2", "version"),
         ("Statement/v1", "Statement/v2", "wrong"),
         ("slsa.dev", "slsa.invalid", "wrong"),
         ("reproduce/v1", "reproduce", "wrong"),

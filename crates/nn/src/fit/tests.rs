@@ -288,7 +288,7 @@ fn a_training_goes_on_in_the_warm_up_or_after_it_as_it_was_stopped() {
         // The first window ends the warm-up, however bad it was.
         short.recipe.schedule.warm_up = WarmUp::UntilError {
             learning_rate: 0.001,
-            train_error: 101.0,
+            train_error: 99.9,
         };
         short.recipe.schedule.iterations = WINDOW + 4;
         short.recipe.evaluate_every = WINDOW;

@@ -10,7 +10,7 @@ fn example() -> KeyInputs {
         basis: Arc::new(Basis {
             schema: SCHEMA,
             kind: "train".into(),
-            code: BTreeMap::from([("nn::fit".into(), Digest::of(b"code"))]),
+            code: BTreeMap::from([("nn".into(), Digest::of(b"code"))]),
             crates: BTreeMap::new(),
             numeric: None,
         }),
@@ -42,7 +42,7 @@ fn every_part_of_the_inputs_changes_the_key_and_is_named() {
         Box::new(move |inputs| edit(Arc::make_mut(&mut inputs.basis)))
     }
     let edits: Vec<(&str, Edit)> = vec![
-        ("schema: 2 → 3", basis(|basis| basis.schema = 3)),
+        ("schema: 3 → 4", basis(|basis| basis.schema = 4)),
         (
             "kind: train → plot",
             basis(|basis| basis.kind = "plot".into()),
@@ -61,13 +61,15 @@ fn every_part_of_the_inputs_changes_the_key_and_is_named() {
             }),
         ),
         (
-            "code nn::fit: ",
-            basis(|basis| *basis.code.get_mut("nn::fit").unwrap() = Digest::of(b"other code")),
+            "code nn: ",
+            basis(|basis| *basis.code.get_mut("nn").unwrap() = Digest::of(b"other code")),
         ),
         (
-            "crate plotters: none → ",
+            "dependencies: none → ",
             basis(|basis| {
-                let _ = basis.crates.insert("plotters".into(), Digest::of(b"0.3.7"));
+                let _ = basis
+                    .crates
+                    .insert("dependencies".into(), Digest::of(b"plotters 0.3.7"));
             }),
         ),
         (
