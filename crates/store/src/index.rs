@@ -13,13 +13,19 @@
 //! facts              how the file looked, 48 bytes, and a value in postcard
 //! ```
 //!
-//! The file is searched as it lies in memory, and only what is asked for is decoded. A map that is read
-//! as a whole, in postcard and with results decoded on demand, is 100 lines shorter and slower. A new
-//! process that reads the index and looks up so many steps takes, on a machine with 2 cores:
+//! The file is searched as it lies in memory, and only what is asked for is decoded. An ordinary map in
+//! postcard, with entries decoded when they are asked for, was 50 lines shorter and slower. Milliseconds in
+//! a new process that reads the index and looks up every fact of so many results, on a machine with 2
+//! cores (lowest tenth of some dozen processes), when a run of 1,005 steps with nothing to do takes 20:
 //!
 //! | results in the index | looked up | in place | map |
 //! |---|---|---|---|
-//! FIGURES
+//! | 55 | 55 | 0.17 | 0.20 |
+//! | 1,000 | 55 | 1.1 | 2.3 |
+//! | 1,000 | 1,000 | 3.0 | 3.9 |
+//! | 10,000 | 55 | 11 | 32 |
+//! | 10,000 | 10,000 | 40 | 54 |
+//! | 100,000 | 55 | 108 | 274 |
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
