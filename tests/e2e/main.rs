@@ -616,9 +616,9 @@ fn a_manifest_of_another_version_is_named_and_its_step_runs_again() {
     let manifest = fs::canonicalize(project.path("artifacts/by-step/table/manifest.json")).unwrap();
     for (version, text) in [(1, "\"schema\": 1"), (99, "\"schema\": 99")] {
         let whole = fs::read_to_string(&manifest).unwrap();
-        fs::write(&manifest, whole.replace("\"schema\": 2", text)).unwrap();
+        fs::write(&manifest, whole.replace("\"schema\": 3", text)).unwrap();
         let answer = project.fig6(&["reproduce"]);
-        let said = format!("it has schema version {version}, and this fig6 reads 2");
+        let said = format!("it has schema version {version}, and this fig6 reads 3");
         assert!(answer.out.contains(&said), "{}", answer.out);
         assert!(
             answer.out.contains("1 ran, 12 up to date"),

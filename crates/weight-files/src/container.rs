@@ -15,12 +15,8 @@ use half::{bf16, f16};
 use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::archive;
+use super::archive::{self, MAX_FILE};
 use super::pickle::Scan;
-
-/// Largest file, and largest sum of what a zip archive says that its entries hold. The deepest
-/// net (n = 1000) takes 390 MB, and four times as much with what an optimizer keeps of it.
-pub const MAX_FILE: u64 = 2 << 30;
 
 /// A file's tensors.
 pub struct Container {
