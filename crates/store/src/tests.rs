@@ -386,7 +386,7 @@ fn earlier_results_come_newest_first_and_what_cannot_be_read_is_said() {
 
     let path = fresh.manifest_path(&keys[2]);
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, text.replace("\"schema\": 2", "\"schema\": 1")).unwrap();
+    fs::write(&path, text.replace("\"schema\": 3", "\"schema\": 1")).unwrap();
     let fresh = Store::at(folder.path(), false);
     let earlier = fresh.earlier("train/a/seed0").unwrap();
     assert!(
