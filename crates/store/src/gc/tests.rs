@@ -253,7 +253,7 @@ fn contents_that_a_damaged_manifest_mentions_are_kept() {
     assert_eq!(survey.kept(), BTreeMap::from([(WhyKept::Damaged, 1)]));
     assert_eq!(objects_in(folder.path()), 1);
     // One of another version is in order; nobody needs it.
-    fs::write(&path, text.replace("\"schema\": 2", "\"schema\": 1")).unwrap();
+    fs::write(&path, text.replace("\"schema\": 3", "\"schema\": 1")).unwrap();
     collect(folder.path(), &Needs::default(), KEEP_NOTHING);
     assert_eq!(objects_in(folder.path()), 0);
 }
