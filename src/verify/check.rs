@@ -44,8 +44,8 @@ impl Level {
         self.in_words().0
     }
 
-    /// What it looks at, as the end of a sentence.
-    pub fn looks_at(self) -> &'static str {
+    /// What holds if it passes.
+    pub fn holds(self) -> &'static str {
         self.in_words().1
     }
 
@@ -53,27 +53,16 @@ impl Level {
         match self {
             Level::Lock => (
                 "lock",
-                "whether the report is the recorded one, and today's code, parameters and data still \
-                 those that it was recorded with",
+                "report matches its record; code, parameters and data unchanged",
             ),
             Level::Integrity => (
                 "integrity",
-                "whether every artifact behind the report is there and whole, and gives the report \
-                 byte for byte",
+                "every artifact is whole and gives the report byte for byte",
             ),
-            Level::Claims => ("claims", "whether the results bear out what was published"),
-            Level::Evaluate => (
-                "evaluate",
-                "whether the kept weights give the recorded test errors again",
-            ),
-            Level::Execute => (
-                "execute",
-                "whether steps come out the same when they run again",
-            ),
-            Level::Documents => (
-                "documents",
-                "whether numbers in documents are those of the results",
-            ),
+            Level::Claims => ("claims", "results bear out what was published"),
+            Level::Evaluate => ("evaluate", "kept weights give the recorded test errors"),
+            Level::Execute => ("execute", "steps give the same bytes when they run again"),
+            Level::Documents => ("documents", "numbers in documents are those of the results"),
         }
     }
 }

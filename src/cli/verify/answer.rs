@@ -21,7 +21,7 @@ pub fn show(level: Level, checks: &[Check], verbose: bool, out: &mut Out) {
         "{} {}: {}",
         word(overall(checks)),
         paint(Paint::Bold, level.name()),
-        level.looks_at()
+        level.holds()
     ));
     let spoken =
         |check: &&Check| verbose || check.status != Status::Passed || check.level == Level::Claims;
