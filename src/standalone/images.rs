@@ -13,7 +13,7 @@ use nn::augment::Normalise;
 use nn::fit::Data;
 use nn::predict::predict;
 use nn::resnet::ResNet;
-use preprocess::archive::Limits;
+use preprocess::archive::ArchiveLimits;
 use preprocess::layout::{self, Validation};
 use preprocess::{self, Split, statistics};
 use records::{Evaluation, Statistics};
@@ -38,7 +38,7 @@ impl Prepared {
     /// If there are no images in a known layout; [`Invalid`] if none would be left to train on, or if
     /// some are to be held out although those for validation are given.
     pub fn read(data: &Path, validation: Option<u32>) -> Result<Prepared> {
-        let found = layout::read(data, Limits::default(), &mut |_, _| {})
+        let found = layout::read(data, ArchiveLimits::default(), &mut |_, _| {})
             .with_context(|| format!("cannot use the images of {}", data.display()))?;
         let remark = found.validation.as_ref().map(Validation::remark);
         if let Some(given) = &found.validation
@@ -112,7 +112,7 @@ impl TestImages {
     /// # Errors
     /// If there are no test images in a known layout.
     pub fn read(data: &Path) -> Result<TestImages> {
-        let found = layout::read_test(data, Limits::default(), &mut |_, _| {})
+        let found = layout::read_test(data, ArchiveLimits::default(), &mut |_, _| {})
             .with_context(|| format!("cannot use the images of {}", data.display()))?;
         let measured = (!found.train.is_empty()).then(|| statistics::of(&found.train));
         Ok(TestImages {

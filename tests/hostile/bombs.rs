@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use fig6::pipeline::Pipeline;
-use preprocess::archive::Limits;
+use preprocess::archive::ArchiveLimits;
 use preprocess::layout;
 use tar::{Builder, EntryType};
 
@@ -18,7 +18,7 @@ use testing::amount;
 use testing::folder;
 
 /// Reads an archive; gives what is wrong with it, if anything, and the memory that it took.
-fn refused(bytes: &[u8], limits: Limits) -> (String, usize) {
+fn refused(bytes: &[u8], limits: ArchiveLimits) -> (String, usize) {
     let place = folder();
     let file = place.path().join("input");
     fs::write(&file, bytes).unwrap();
@@ -29,7 +29,7 @@ fn refused(bytes: &[u8], limits: Limits) -> (String, usize) {
 
 #[track_caller]
 fn assert_refused(bytes: &[u8], said: &str, bound: usize) {
-    let (error, peak) = refused(bytes, Limits::default());
+    let (error, peak) = refused(bytes, ArchiveLimits::default());
     assert!(error.contains(said), "{error}");
     assert!(error.len() < 10_000, "an error of {} bytes", error.len());
     assert!(peak < bound, "{error}: {peak} bytes");
@@ -128,7 +128,7 @@ fn a_path_in_an_extended_header_is_no_safer_than_another() {
             tar(&binary()),
         ]
         .concat();
-        let (error, peak) = refused(&bytes, Limits::default());
+        let (error, peak) = refused(&bytes, ArchiveLimits::default());
         assert!(error.is_empty() && peak < 2 * MB, "{error}: {peak} bytes");
     }
     for kind in [
@@ -172,14 +172,18 @@ fn ten_thousand_empty_members_are_passed_over_and_too_many_refused() {
     };
     let (error, peak) = refused(
         &gzip(&empty(10_000, &|n| format!("c/{n}"), &binary())),
-        Limits::default(),
+        ArchiveLimits::default(),
     );
     assert_eq!(error, "");
     assert!(peak < 2 * MB, "{peak} bytes");
-    let members = amount(20_000, Limits::default().members, Limits::default().members);
-    let limits = Limits {
+    let members = amount(
+        20_000,
+        ArchiveLimits::default().members,
+        ArchiveLimits::default().members,
+    );
+    let limits = ArchiveLimits {
         members,
-        ..Limits::default()
+        ..ArchiveLimits::default()
     };
     let many = gzip(&empty(
         members as usize + 1,
@@ -209,12 +213,16 @@ fn what_unpacks_to_too_much_is_refused_whether_it_says_so_or_not() {
     assert_refused(&gzip(&hollow), "of its 524288000 bytes", 2 * MB);
     // It does not: gzip streams one after the other, behind a tar's end, to more than 2 GiB.
     let zeros = gzip(&vec![0; 8 * MB]);
-    let total = amount(64 << 20, Limits::default().total, Limits::default().total);
+    let total = amount(
+        64 << 20,
+        ArchiveLimits::default().total,
+        ArchiveLimits::default().total,
+    );
     let pieces = total as usize / (8 * MB) + 1;
     let bomb = [gzip(&tar(&binary())), zeros.repeat(pieces)].concat();
-    let limits = Limits {
+    let limits = ArchiveLimits {
         total,
-        ..Limits::default()
+        ..ArchiveLimits::default()
     };
     let (error, peak) = refused(&bomb, limits);
     let said = format!("unpacks to more than {total} bytes");
@@ -230,7 +238,7 @@ fn what_unpacks_to_too_much_is_refused_whether_it_says_so_or_not() {
 #[test]
 fn an_archive_takes_a_small_multiple_of_its_limits() {
     let _alone = alone();
-    let limits = Limits {
+    let limits = ArchiveLimits {
         total: 16 << 20,
         member: 4 << 20,
         members: 1000,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use cifar::Images;
-use preprocess::archive::Limits;
+use preprocess::archive::ArchiveLimits;
 use preprocess::layout::{self, Data};
 
 use super::seeds::{meta, python2, python3, records};
@@ -14,7 +14,7 @@ use testing::folder;
 
 /// Reads a folder or an archive.
 pub fn read(path: &Path) -> Result<Data> {
-    layout::read(path, Limits::default(), &mut |_, _| {})
+    layout::read(path, ArchiveLimits::default(), &mut |_, _| {})
 }
 
 /// A data set has images with labels, in both parts, and ten classes.

@@ -5,7 +5,7 @@
 //! one-sided tests procedure and the power approach for assessing the equivalence of average
 //! bioavailability" (Journal of Pharmacokinetics and Biopharmaceutics 15, 1987).
 
-use super::estimate::{Estimate, Part};
+use super::estimate::{Component, Estimate};
 use super::evidence::{Evidence, Method, Unknown};
 use super::sample::Sample;
 
@@ -61,7 +61,7 @@ fn difference(
         return Err(Unknown::NotFinite);
     }
     let spread = ours.spread()?;
-    let reading = Part {
+    let reading = Component {
         variance: published.reading_error.powi(2),
         degrees_of_freedom: f64::INFINITY,
     };
@@ -79,7 +79,7 @@ fn difference(
         }
         None => {
             let runs = published.runs.max(1) as f64;
-            let shared = Part {
+            let shared = Component {
                 variance: spread.powi(2) * (1.0 / ours.n as f64 + 1.0 / runs),
                 degrees_of_freedom: (ours.n - 1) as f64,
             };

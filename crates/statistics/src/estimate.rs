@@ -10,7 +10,7 @@ const CONFIDENCE: f64 = 0.95;
 
 /// One of the independent parts that a variance is the sum of.
 #[derive(Clone, Copy)]
-pub(super) struct Part {
+pub(super) struct Component {
     pub variance: f64,
     /// Infinite where the variance is known and not estimated.
     pub degrees_of_freedom: f64,
@@ -27,7 +27,7 @@ pub(super) struct Estimate {
 
 impl Estimate {
     /// An estimate whose variance is the sum of these.
-    pub fn new(value: f64, parts: &[Part]) -> Estimate {
+    pub fn new(value: f64, parts: &[Component]) -> Estimate {
         Estimate {
             value,
             standard_error: parts.iter().map(|part| part.variance).sum::<f64>().sqrt(),
@@ -128,10 +128,10 @@ const FEW: f64 = 4.0;
 /// Translations in Mathematical Statistics and Probability 2, 1962; for two means M. R. Mickey and M. B.
 /// Brown, "Bounds on the Distribution Functions of the Behrens-Fisher Statistic", Annals of Mathematical
 /// Statistics 37, 1966).
-fn degrees_of_freedom(parts: &[Part]) -> f64 {
+fn degrees_of_freedom(parts: &[Component]) -> f64 {
     let known_to_be_zero =
-        |part: &&Part| part.variance == 0.0 && part.degrees_of_freedom.is_infinite();
-    let parts: Vec<&Part> = parts
+        |part: &&Component| part.variance == 0.0 && part.degrees_of_freedom.is_infinite();
+    let parts: Vec<&Component> = parts
         .iter()
         .filter(|part| !known_to_be_zero(part))
         .collect();
@@ -148,6 +148,6 @@ fn degrees_of_freedom(parts: &[Part]) -> f64 {
         return least;
     }
     // By shares and not by squares of variances, which could overflow.
-    let share = |part: &&Part| (part.variance / variance).powi(2) / part.degrees_of_freedom;
+    let share = |part: &&Component| (part.variance / variance).powi(2) / part.degrees_of_freedom;
     1.0 / parts.iter().map(share).sum::<f64>()
 }

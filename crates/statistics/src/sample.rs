@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::estimate::{Estimate, Part};
+use super::estimate::{Component, Estimate};
 use super::evidence::{Interval, Unknown};
 
 /// Independent runs that differ in their seed only.
@@ -61,8 +61,8 @@ impl Sample {
     }
 
     /// What this mean, times a coefficient, adds to the variance of a sum.
-    pub(super) fn part(&self, coefficient: f64) -> Result<Part, Unknown> {
-        Ok(Part {
+    pub(super) fn part(&self, coefficient: f64) -> Result<Component, Unknown> {
+        Ok(Component {
             variance: (coefficient * self.spread()?).powi(2) / self.n as f64,
             degrees_of_freedom: (self.n - 1) as f64,
         })

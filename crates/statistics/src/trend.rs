@@ -1,6 +1,6 @@
 //! The claim that means fall from one group to the next.
 
-use super::estimate::{Estimate, Part};
+use super::estimate::{Component, Estimate};
 use super::evidence::{Evidence, Method, Unknown};
 use super::sample::Sample;
 
@@ -54,7 +54,7 @@ fn slope_and_rises(samples: &[Sample], margin: f64) -> Result<(Estimate, Vec<Est
     let rank = |place: usize| place as f64 - middle;
     let squares: f64 = (0..samples.len()).map(|place| rank(place).powi(2)).sum();
     let mut slope = 0.0;
-    let mut parts: Vec<Part> = Vec::new();
+    let mut parts: Vec<Component> = Vec::new();
     for (place, sample) in samples.iter().enumerate() {
         let coefficient = rank(place) / squares;
         slope += coefficient * sample.mean;

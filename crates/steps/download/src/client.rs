@@ -17,7 +17,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, ProxyProtocol, Timeout};
 
 use crate::failure::Failure;
-use crate::limits::Limits;
+use crate::limits::DownloadLimits;
 use crate::proxy::{Proxies, Proxy};
 use crate::url;
 
@@ -26,7 +26,7 @@ const REDIRECTIONS: usize = 10;
 
 /// Asks servers for files.
 pub struct Client {
-    pub limits: Limits,
+    pub limits: DownloadLimits,
     pub proxies: Proxies,
 }
 
@@ -84,7 +84,7 @@ impl Client {
 
     /// An agent for one request: proxies and certificates depend on the URL.
     fn agent(&self, url: &Uri, proxy: Option<&Proxy>) -> Result<Agent> {
-        let Limits { connect, stall, .. } = self.limits;
+        let DownloadLimits { connect, stall, .. } = self.limits;
         let proxy = proxy.map(|proxy| proxy.settings.clone());
         let is_secure = url.scheme_str() == Some("https")
             || proxy.as_ref().map(ureq::Proxy::protocol) == Some(ProxyProtocol::Https);
@@ -125,7 +125,7 @@ impl Client {
 }
 
 /// An error of a connection in words, and whether it may pass.
-pub fn failure(error: ureq::Error, limits: &Limits) -> Failure {
+pub fn failure(error: ureq::Error, limits: &DownloadLimits) -> Failure {
     let (connect, stall) = (limits.connect.as_secs_f64(), limits.stall.as_secs_f64());
     let (passes, error) = match error {
         ureq::Error::Timeout(Timeout::Resolve) => {

@@ -15,7 +15,7 @@ use step::Progress;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::http;
-use crate::part::Part;
+use crate::partial_file::PartialFile;
 use crate::place::{Location, Place};
 use crate::source::ArchiveId;
 
@@ -80,7 +80,7 @@ fn download(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Failure> {
     let (id, limits) = (&place.id, &job.client.limits);
-    let mut part = Part::open(job.scratch.join(format!("{}.part", id.sha256)), id)?;
+    let mut part = PartialFile::open(job.scratch.join(format!("{}.part", id.sha256)), id)?;
     if part.length()? > id.bytes {
         part.truncate(0)?;
     }
@@ -154,7 +154,7 @@ fn copy(
         )));
     }
     let file = File::open(source).map_err(unreadable)?;
-    let mut part = Part::open(job.scratch.join(format!("{}.copy", id.sha256)), id)?;
+    let mut part = PartialFile::open(job.scratch.join(format!("{}.copy", id.sha256)), id)?;
     part.truncate(0)?;
     let copied = part.fill(file, &job.client.limits, &mut bytes_of(id, progress));
     let copied = copied.and_then(|read| read.map_err(unreadable));

@@ -11,7 +11,7 @@ use ureq::http::{HeaderMap, StatusCode, header};
 
 use crate::client::{self, Client};
 use crate::failure::Failure;
-use crate::part::Part;
+use crate::partial_file::PartialFile;
 
 /// Appends to `part` what it lacks, or rewrites it where the server does not resume. On success it
 /// has its size, and what the server calls the content is returned where that is telling; on a
@@ -22,7 +22,7 @@ use crate::part::Part;
 pub fn transfer(
     client: &Client,
     url: &str,
-    part: &mut Part,
+    part: &mut PartialFile,
     progress: &mut dyn FnMut(u64),
 ) -> Result<String, Failure> {
     let (have, bytes) = (part.length()?, part.id.bytes);

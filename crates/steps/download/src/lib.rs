@@ -24,7 +24,7 @@ pub mod fetch;
 pub mod generate;
 pub mod http;
 pub mod limits;
-pub mod part;
+pub mod partial_file;
 pub mod place;
 pub mod proxy;
 pub mod scenes;
@@ -76,7 +76,7 @@ pub fn run(
                 scratch: &context.scratch,
                 target: &context.output.join(OUTPUTS[0]),
                 client: client::Client {
-                    limits: limits::Limits::default(),
+                    limits: limits::DownloadLimits::default(),
                     proxies: proxy::Proxies::from_environment(),
                 },
             };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What is waited for, and how long.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct DownloadLimits {
     /// For finding the host, and for the connection with all that is agreed on it.
     pub connect: Duration,
     /// For an answer's head, and for silence in its body.
@@ -19,9 +19,9 @@ pub struct Limits {
     pub longest_pause: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for DownloadLimits {
+    fn default() -> DownloadLimits {
+        DownloadLimits {
             connect: Duration::from_secs(20),
             stall: Duration::from_secs(60),
             least: 60 << 10,

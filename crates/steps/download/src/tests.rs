@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::client::Client;
 use crate::fetch::Job;
-use crate::limits::Limits;
+use crate::limits::DownloadLimits;
 use crate::place::places;
 use crate::proxy::Proxies;
 
@@ -23,7 +23,7 @@ mod server;
 use server::{Answer, Server};
 
 /// Patience for tests.
-const LIMITS: Limits = Limits {
+const LIMITS: DownloadLimits = DownloadLimits {
     connect: Duration::from_secs(60),
     stall: Duration::from_secs(60),
     least: 100,
@@ -58,7 +58,7 @@ fn source_of(url: impl Into<String>, bytes: &[u8]) -> Source {
 struct Download {
     folder: TempDir,
     reports: Vec<Progress>,
-    limits: Limits,
+    limits: DownloadLimits,
     proxies: Proxies,
 }
 

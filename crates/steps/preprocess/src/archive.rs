@@ -17,7 +17,7 @@ use tar::{Archive, Entry, EntryType};
 /// How much an archive may unpack to. This bounds memory as well: a data set takes what is wanted of
 /// its files and once more the images made of them, three times `total` while those grow.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ArchiveLimits {
     /// Bytes in all, the tar's own included.
     pub total: u64,
     /// Bytes of one member.
@@ -26,10 +26,10 @@ pub struct Limits {
     pub members: u64,
 }
 
-impl Default for Limits {
+impl Default for ArchiveLimits {
     /// CIFAR-10 unpacks to 184 MB, in 60,000 members at most or in one at least.
-    fn default() -> Limits {
-        Limits {
+    fn default() -> ArchiveLimits {
+        ArchiveLimits {
             total: 2 << 30,
             member: 512 << 20,
             members: 200_000,
@@ -85,7 +85,7 @@ fn is_tar(head: &[u8]) -> bool {
 /// absolute path or one of more than 4 KiB, leads outside, is a link or a device; if a limit is passed.
 pub fn read(
     path: &Path,
-    limits: Limits,
+    limits: ArchiveLimits,
     keep: &dyn Fn(&str) -> bool,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Contents> {
@@ -144,7 +144,7 @@ pub fn read(
 /// Checks a member and takes it in if it is wanted; returns its path.
 fn take(
     entry: &mut Entry<'_, impl Read>,
-    limits: Limits,
+    limits: ArchiveLimits,
     keep: &dyn Fn(&str) -> bool,
     contents: &mut Contents,
     meter: &Meter,

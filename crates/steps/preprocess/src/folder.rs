@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Error, Result, anyhow, ensure};
 use walkdir::WalkDir;
 
-use crate::archive::{self, Content, Contents, Limits};
+use crate::archive::{self, ArchiveLimits, Content, Contents};
 use crate::roles::is_rubbish;
 
 /// How often progress goes out, in bytes.
@@ -52,7 +52,7 @@ impl Listing {
 /// # Errors
 /// If a folder or a file cannot be looked at, a link leads nowhere or in a circle, or a limit is
 /// passed; if a file that is wanted is no plain file or has a name that is not UTF-8.
-pub fn list(root: &Path, limits: Limits, keep: &dyn Fn(&str) -> bool) -> Result<Listing> {
+pub fn list(root: &Path, limits: ArchiveLimits, keep: &dyn Fn(&str) -> bool) -> Result<Listing> {
     let mut listing = Listing::default();
     let mut number = 0;
     let mut total = 0;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::archive::Limits;
+use crate::archive::ArchiveLimits;
 use crate::layout::{self, Data};
 use crate::python_tests::{META, pixels, python2};
 use crate::tests::{Members, binary, folders, gzip, member, records, tar, with_validation};
@@ -22,7 +22,7 @@ fn folder(members: &[(String, Vec<u8>)]) -> tempfile::TempDir {
 }
 
 fn read(path: &Path) -> Result<Data> {
-    layout::read(path, Limits::default(), &mut |_, _| ())
+    layout::read(path, ArchiveLimits::default(), &mut |_, _| ())
 }
 
 fn refused(members: &[(String, Vec<u8>)]) -> String {
@@ -233,13 +233,13 @@ fn limits_hold_for_what_is_wanted_and_for_the_walk() {
         let error = layout::read(folder.path(), limits, &mut |_, _| ()).unwrap_err();
         format!("{error:#}")
     };
-    let limits = Limits::default();
-    let error = over(Limits {
+    let limits = ArchiveLimits::default();
+    let error = over(ArchiveLimits {
         members: 5,
         ..limits
     });
     assert!(error.contains("more than 5 files and folders"), "{error}");
-    let error = over(Limits {
+    let error = over(ArchiveLimits {
         member: 8000,
         ..limits
     });
@@ -247,7 +247,7 @@ fn limits_hold_for_what_is_wanted_and_for_the_walk() {
         error.contains("c/data_batch_10.bin has 9219 bytes"),
         "{error}"
     );
-    let error = over(Limits {
+    let error = over(ArchiveLimits {
         total: 20_000,
         ..limits
     });

@@ -55,7 +55,7 @@ pub fn read(contents: &Contents, root: &str, test_alone: bool) -> Result<Data> {
         }
     }
     refuse_empty_folders(contents, root, &parts)?;
-    // In the order of `Part`.
+    // In the order of `Subset`.
     let [train, test, validation] = parts;
     ensure!(
         !train.files.is_empty() || test_alone,

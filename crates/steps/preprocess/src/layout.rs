@@ -9,9 +9,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 
-use crate::archive::{self, Content, Contents, Limits};
+use crate::archive::{self, ArchiveLimits, Content, Contents};
 use crate::data::shortened;
-use crate::roles::{EXPECTED, Part, Role, is_data, role};
+use crate::roles::{EXPECTED, Role, Subset, is_data, role};
 use crate::{batches, folder, image_folders};
 
 pub use crate::data::{Data, Validation};
@@ -24,7 +24,11 @@ pub use crate::data::{Data, Validation};
 /// Those of [`archive::read`] and [`folder::list`]; if it is a pipe or a device; if no layout or several are found; if a
 /// file is not as its layout wants it, with its path; if a batch, a class or all images of a split
 /// are missing.
-pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
+pub fn read(
+    path: &Path,
+    limits: ArchiveLimits,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Data> {
     read_any(path, false, limits, progress)
 }
 
@@ -32,14 +36,18 @@ pub fn read(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> 
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_test(path: &Path, limits: Limits, progress: &mut dyn FnMut(u64, u64)) -> Result<Data> {
+pub fn read_test(
+    path: &Path,
+    limits: ArchiveLimits,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Data> {
     read_any(path, true, limits, progress)
 }
 
 fn read_any(
     path: &Path,
     test_alone: bool,
-    limits: Limits,
+    limits: ArchiveLimits,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Data> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
@@ -120,11 +128,11 @@ fn images(contents: Contents, test_alone: bool) -> Result<Data> {
                 folder
             }
             // Those for validation count only where they lie beside others.
-            Role::Image { split, .. } if split.part != Part::Validation => {
+            Role::Image { split, .. } if split.part != Subset::Validation => {
                 folders = true;
                 split.root
             }
-            Role::Stray(split) if split.part != Part::Validation => {
+            Role::Stray(split) if split.part != Subset::Validation => {
                 bail!(image_folders::stray(path, split))
             }
             _ => continue,

@@ -125,13 +125,17 @@ impl Split {
 pub fn run(params: &Params, context: &mut Context) -> Result<String> {
     let path = context.input("archive")?.to_owned();
     let progress = &mut *context.progress;
-    let data = layout::read(&path, archive::Limits::default(), &mut |done, total| {
-        progress(Progress::Items {
-            what: "MB of the archive".to_owned(),
-            done: done / 1_000_000,
-            total: total / 1_000_000,
-        });
-    })
+    let data = layout::read(
+        &path,
+        archive::ArchiveLimits::default(),
+        &mut |done, total| {
+            progress(Progress::Items {
+                what: "MB of the archive".to_owned(),
+                done: done / 1_000_000,
+                total: total / 1_000_000,
+            });
+        },
+    )
     .with_context(|| format!("cannot use the archive {}", path.display()))?;
     let archive_sha256 = File::open(&path)
         .and_then(sha256::of_reader)

@@ -10,20 +10,20 @@ pub const EXPECTED: &str = "data_batch_<number>.bin and test_batch.bin (CIFAR-10
 
 /// What a folder of class folders is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Subset {
     Train,
     Test,
     /// Counts only beside the other two.
     Validation,
 }
 
-impl Part {
+impl Subset {
     /// The part of a folder with this name, in whatever letter case.
-    fn of(name: &str) -> Option<Part> {
+    fn of(name: &str) -> Option<Subset> {
         match name.to_ascii_lowercase().as_str() {
-            "train" | "training" => Some(Part::Train),
-            "val" | "valid" | "validation" => Some(Part::Validation),
-            "test" | "testing" => Some(Part::Test),
+            "train" | "training" => Some(Subset::Train),
+            "val" | "valid" | "validation" => Some(Subset::Validation),
+            "test" | "testing" => Some(Subset::Test),
             _ => None,
         }
     }
@@ -51,14 +51,14 @@ pub enum Role<'a> {
 pub struct Split<'a> {
     pub root: &'a str,
     pub name: &'a str,
-    pub part: Part,
+    pub part: Subset,
 }
 
 impl Split<'_> {
     /// The split whose folder has this path.
     fn at(path: &str) -> Option<Split<'_>> {
         let (root, name) = parent(path);
-        let part = Part::of(name)?;
+        let part = Subset::of(name)?;
         Some(Split { root, name, part })
     }
 }
@@ -136,7 +136,7 @@ pub fn is_data(path: &str) -> bool {
     match role(path) {
         Role::Training { .. } | Role::Test { .. } => true,
         // Source code lies in `test/<folder>/` as well.
-        Role::Image { split, .. } => split.part != Part::Validation && is_picture(path),
+        Role::Image { split, .. } => split.part != Subset::Validation && is_picture(path),
         Role::Names { .. } | Role::Stray(_) | Role::Other => false,
     }
 }
@@ -189,14 +189,14 @@ mod tests {
     #[test]
     fn a_split_goes_by_its_usual_names_in_any_letter_case() {
         for (name, part) in [
-            ("train", Part::Train),
-            ("Train", Part::Train),
-            ("training", Part::Train),
-            ("TEST", Part::Test),
-            ("testing", Part::Test),
-            ("val", Part::Validation),
-            ("Valid", Part::Validation),
-            ("validation", Part::Validation),
+            ("train", Subset::Train),
+            ("Train", Subset::Train),
+            ("training", Subset::Train),
+            ("TEST", Subset::Test),
+            ("testing", Subset::Test),
+            ("val", Subset::Validation),
+            ("Valid", Subset::Validation),
+            ("validation", Subset::Validation),
         ] {
             let path = format!("c/{name}/cat/1.png");
             let (root, class) = ("c", "cat");

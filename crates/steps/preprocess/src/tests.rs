@@ -11,7 +11,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use tar::{Builder, EntryType, Header};
 
 use super::*;
-use crate::archive::Limits;
+use crate::archive::ArchiveLimits;
 use cifar::{CLASS_NAMES, IMAGE, Images, RECORD};
 use records::Statistics;
 
@@ -484,7 +484,7 @@ fn no_single_damaged_byte_makes_it_panic() {
         for place in (0..bytes.len().min(1100)).chain(bytes.len() - 20..bytes.len()) {
             let mut damaged = bytes.clone();
             damaged[place] ^= 0x41;
-            let _ = read(&damaged, Limits::default());
+            let _ = read(&damaged, ArchiveLimits::default());
         }
     }
 }
@@ -660,7 +660,7 @@ fn links_and_devices_are_refused() {
 }
 
 /// Reads an archive, no more.
-fn read(bytes: &[u8], limits: Limits) -> Result<layout::Data> {
+fn read(bytes: &[u8], limits: ArchiveLimits) -> Result<layout::Data> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(bytes)?;
     layout::read(file.path(), limits, &mut |_, _| ())
@@ -672,10 +672,10 @@ fn an_archive_that_unpacks_to_too_much_is_refused() {
     members.push(member("c/zeros", vec![0; 1 << 20]));
     let bomb = gzip(&tar(&members));
     let over = |bytes: &[u8], total, member| {
-        let limits = Limits {
+        let limits = ArchiveLimits {
             total,
             member,
-            ..Limits::default()
+            ..ArchiveLimits::default()
         };
         format!("{:#}", read(bytes, limits).unwrap_err())
     };
@@ -693,9 +693,9 @@ fn an_archive_that_unpacks_to_too_much_is_refused() {
     let tail = [tar(&binary()), vec![0; 1 << 20]].concat();
     let error = over(&gzip(&tail), 1 << 19, 1 << 30);
     assert!(error.contains("unpacks to more than"), "{error}");
-    let few = Limits {
+    let few = ArchiveLimits {
         members: 4,
-        ..Limits::default()
+        ..ArchiveLimits::default()
     };
     let error = format!("{:#}", read(&gzip(&tar(&binary())), few).unwrap_err());
     assert!(error.contains("holds more than 4 members"), "{error}");

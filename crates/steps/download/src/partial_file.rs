@@ -11,26 +11,26 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::failure::Failure;
-use crate::limits::Limits;
+use crate::limits::DownloadLimits;
 use crate::source::ArchiveId;
 
 /// How often progress goes out, in bytes.
 const REPORT_EVERY: u64 = 1 << 20;
 
 /// An open partial file.
-pub struct Part<'a> {
+pub struct PartialFile<'a> {
     /// The archive that it is to become.
     pub id: &'a ArchiveId,
     path: PathBuf,
     file: File,
 }
 
-impl<'a> Part<'a> {
+impl<'a> PartialFile<'a> {
     /// Opens the file, with what it holds already.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn open(path: PathBuf, id: &'a ArchiveId) -> Result<Part<'a>> {
+    pub fn open(path: PathBuf, id: &'a ArchiveId) -> Result<PartialFile<'a>> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -38,7 +38,7 @@ impl<'a> Part<'a> {
             .truncate(false)
             .open(&path)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Part { id, path, file })
+        Ok(PartialFile { id, path, file })
     }
 
     /// Bytes that it holds.
@@ -67,7 +67,7 @@ impl<'a> Part<'a> {
     pub fn fill(
         &mut self,
         reader: impl Read,
-        limits: &Limits,
+        limits: &DownloadLimits,
         progress: &mut dyn FnMut(u64),
     ) -> Result<io::Result<()>, Failure> {
         let refused = "cannot write the partial download";
