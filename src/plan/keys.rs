@@ -9,28 +9,15 @@ use crate::steps::Params;
 use nn::device::Backend;
 use store::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA, settings};
 
-/// The bases of the keys that count, by the step's kind: what the running binary is made of, on
-/// each backend whose results are as good as another's.
+/// The bases of the keys that count: what the running binary is made of, on each backend whose results
+/// are as good as another's.
 #[derive(Debug)]
 pub struct Bases {
-    /// First the basis that results are added under.
-    kinds: BTreeMap<String, Vec<Hashed>>,
-}
-
-/// A basis with its hash.
-#[derive(Debug)]
-struct Hashed {
-    basis: Arc<Basis>,
-    hasher: blake3::Hasher,
-}
-
-impl From<Basis> for Hashed {
-    fn from(basis: Basis) -> Hashed {
-        Hashed {
-            hasher: basis.hasher(),
-            basis: Arc::new(basis),
-        }
-    }
+    /// By the step's kind, those that results are added under, each with its hash.
+    chosen: BTreeMap<String, (Arc<Basis>, blake3::Hasher)>,
+    /// Where else numeric steps may have been computed; worked out only for a step that has no result
+    /// on the chosen basis.
+    elsewhere: Vec<Numeric>,
 }
 
 impl Bases {
@@ -51,25 +38,24 @@ impl Bases {
         let everywhere = architectures.iter();
         let everywhere =
             everywhere.flat_map(|place| Backend::ALL.map(|other| numeric(&other, place)));
-        let elsewhere: Vec<Numeric> = everywhere.filter(|there| *there != here).collect();
-        let places = || std::iter::once(&here).chain(&elsewhere);
-        Bases::of(fingerprint::kinds().map(|kind| {
-            let basis = basis(kind);
-            match Params::is_numeric_kind(kind) {
-                true => places().map(|place| on(&basis, place)).collect(),
-                false => vec![basis],
-            }
-        }))
+        let elsewhere = everywhere.filter(|there| *there != here).collect();
+        let chosen = fingerprint::kinds()
+            .map(|kind| basis(kind, Params::is_numeric_kind(kind).then_some(&here)));
+        Bases {
+            elsewhere,
+            ..Bases::of(chosen)
+        }
     }
 
-    /// These bases of each kind, first the one that results are added under.
-    pub fn of(kinds: impl IntoIterator<Item = Vec<Basis>>) -> Bases {
-        let kinds = kinds.into_iter().map(|bases| {
-            let kind = bases[0].kind.clone();
-            (kind, bases.into_iter().map(Hashed::from).collect())
+    /// One basis of each kind, and no other.
+    pub fn of(chosen: impl IntoIterator<Item = Basis>) -> Bases {
+        let chosen = chosen.into_iter().map(|basis| {
+            let hasher = basis.hasher();
+            (basis.kind.clone(), (Arc::new(basis), hasher))
         });
         Bases {
-            kinds: kinds.collect(),
+            chosen: chosen.collect(),
+            elsewhere: Vec::new(),
         }
     }
 
@@ -77,8 +63,11 @@ impl Bases {
     /// is added first.
     pub fn settings(&self, params: &Params) -> impl Iterator<Item = blake3::Hasher> {
         let parameters = Parameters::from(params.to_json());
-        let bases = self.of_kind(params.kind()).iter();
-        bases.map(move |base| settings(&base.hasher, &parameters))
+        let kind = params.kind();
+        let elsewhere = self.elsewhere.iter().filter(|_| params.is_numeric());
+        let elsewhere = elsewhere.map(move |place| basis(kind, Some(place)).hasher());
+        let bases = std::iter::once(self.chosen(kind).1.clone()).chain(elsewhere);
+        bases.map(move |basis| settings(&basis, &parameters))
     }
 
     /// Key inputs of a step with these parameters and inputs, on the basis that results are added
@@ -89,13 +78,12 @@ impl Bases {
         inputs: BTreeMap<String, Digest>,
         earlier: Option<&Basis>,
     ) -> KeyInputs {
-        let bases = self.of_kind(params.kind());
-        let same = earlier.and_then(|earlier| {
-            let mut bases = bases.iter();
-            bases.find(|base| base.basis.numeric == earlier.numeric)
-        });
+        let (chosen, _) = self.chosen(params.kind());
+        let place = earlier.and_then(|earlier| earlier.numeric.as_ref());
+        let place = place.filter(|place| params.is_numeric() && self.elsewhere.contains(place));
+        let there = place.map(|place| Arc::new(basis(params.kind(), Some(place))));
         KeyInputs {
-            basis: same.unwrap_or(&bases[0]).basis.clone(),
+            basis: there.unwrap_or_else(|| chosen.clone()),
             parameters: Parameters::from(params.to_json()),
             inputs,
         }
@@ -107,20 +95,19 @@ impl Bases {
     pub fn today(kind: &str, numeric: Option<&Numeric>) -> Option<Basis> {
         let known = fingerprint::kinds().any(|known| known == kind);
         let fits = Params::is_numeric_kind(kind) == numeric.is_some();
-        let basis = (known && fits).then(|| basis(kind))?;
-        Some(numeric.map_or_else(|| basis.clone(), |numeric| on(&basis, numeric)))
+        (known && fits).then(|| basis(kind, numeric))
     }
 
     /// The texts behind all digests in the basis that results of this kind are added under.
     pub fn listings_of(&self, kind: &str) -> impl Iterator<Item = &'static str> {
-        let basis = &self.of_kind(kind)[0].basis;
+        let (basis, _) = self.chosen(kind);
         let digests = basis.code.values().chain(basis.crates.values());
         digests.filter_map(listing)
     }
 
-    fn of_kind(&self, kind: &str) -> &[Hashed] {
-        let bases = self.kinds.get(kind);
-        bases.expect("every kind of step has a fingerprint, which a test checks")
+    fn chosen(&self, kind: &str) -> &(Arc<Basis>, blake3::Hasher) {
+        let chosen = self.chosen.get(kind);
+        chosen.expect("every kind of step has a fingerprint, which a test checks")
     }
 }
 
@@ -137,46 +124,29 @@ pub fn listing(digest: &Digest) -> Option<&'static str> {
         .map(|part| part.listing)
 }
 
-/// What steps of a kind are made of, whatever computes them.
-fn basis(kind: &str) -> Basis {
-    Basis {
+/// What steps of a kind are made of: also by the backend, if one computes them.
+fn basis(kind: &str, numeric: Option<&Numeric>) -> Basis {
+    let mut basis = Basis {
         schema: SCHEMA,
         kind: kind.to_owned(),
         code: digests(fingerprint::code(kind)).collect(),
         crates: digests(fingerprint::crates(kind)).collect(),
-        numeric: None,
+        numeric: numeric.cloned(),
+    };
+    let named =
+        |backend: &Backend| numeric.is_some_and(|numeric| numeric.backend == backend.name());
+    let backend = Backend::ALL.into_iter().find(named);
+    if let Some(own) = backend.and_then(|backend| fingerprint::backend(backend.feature())) {
+        basis.code.extend(digests(own.code));
+        basis.crates.extend(digests(own.crates));
     }
+    basis
 }
 
 /// Parts by their names.
 fn digests(parts: &'static [Part]) -> impl Iterator<Item = (String, Digest)> {
     let parts = parts.iter();
     parts.map(|part| (part.name.to_owned(), part.digest()))
-}
-
-/// A basis on this backend.
-fn on(basis: &Basis, numeric: &Numeric) -> Basis {
-    let mut basis = basis.clone();
-    for backend in Backend::ALL {
-        let Some(parts) = fingerprint::backend(backend.feature()) else {
-            continue;
-        };
-        // What another backend adds makes way for what this one does.
-        let is_part = |name: &String| {
-            let parts = parts.code.iter().chain(parts.crates);
-            parts.into_iter().any(|part| part.name == name)
-        };
-        basis.code.retain(|name, _| !is_part(name));
-        basis.crates.retain(|name, _| !is_part(name));
-    }
-    let mut backends = Backend::ALL.iter();
-    let backend = backends.find(|backend| backend.name() == numeric.backend);
-    if let Some(parts) = backend.and_then(|backend| fingerprint::backend(backend.feature())) {
-        basis.code.extend(digests(parts.code));
-        basis.crates.extend(digests(parts.crates));
-    }
-    basis.numeric = Some(numeric.clone());
-    basis
 }
 
 /// What a numeric result of this binary depends on when this backend computes it.

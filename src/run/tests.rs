@@ -95,15 +95,12 @@ impl World {
     }
 
     fn bases(&self) -> Bases {
-        Bases::of(KINDS.iter().zip(self.code).map(|(kind, version)| {
-            let basis = Basis {
-                schema: SCHEMA,
-                kind: (*kind).to_owned(),
-                code: BTreeMap::from([("code".to_owned(), code(version))]),
-                crates: BTreeMap::new(),
-                numeric: None,
-            };
-            vec![basis]
+        Bases::of(KINDS.iter().zip(self.code).map(|(kind, version)| Basis {
+            schema: SCHEMA,
+            kind: (*kind).to_owned(),
+            code: BTreeMap::from([("code".to_owned(), code(version))]),
+            crates: BTreeMap::new(),
+            numeric: None,
         }))
     }
 
