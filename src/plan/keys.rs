@@ -64,10 +64,13 @@ impl Bases {
     pub fn settings(&self, params: &Params) -> impl Iterator<Item = blake3::Hasher> {
         let parameters = Parameters::from(params.to_json());
         let kind = params.kind();
+        let chosen = settings(&self.chosen(kind).1, &parameters);
         let elsewhere = self.elsewhere.iter().filter(|_| params.is_numeric());
-        let elsewhere = elsewhere.map(move |place| basis(kind, Some(place)).hasher());
-        let bases = std::iter::once(self.chosen(kind).1.clone()).chain(elsewhere);
-        bases.map(move |basis| settings(&basis, &parameters))
+        let elsewhere = elsewhere.map(move |place| {
+            let there = basis(kind, Some(place));
+            settings(&there.hasher(), &parameters)
+        });
+        std::iter::once(chosen).chain(elsewhere)
     }
 
     /// Key inputs of a step with these parameters and inputs, on the basis that results are added
