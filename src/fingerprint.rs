@@ -35,7 +35,7 @@ struct Kind {
 pub struct Backend {
     /// The cargo feature that compiles the backend in.
     name: &'static str,
-    /// Crates and modules that only this backend computes with, sorted.
+    /// Crates, and what its feature adds to one, that only this backend computes with, sorted.
     pub code: &'static [Part],
     /// The packages behind them and behind burn's own crate for the backend: one part.
     pub crates: &'static [Part],

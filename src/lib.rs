@@ -61,11 +61,12 @@
 //! | `steps/…` | download, preprocess, train, evaluate, aggregate, plot, table | store, graph, profiles, each other |
 //! | `nn` | networks, initial weights, augmentation, schedule, training, checkpoints, devices | pipelines, stores, steps |
 //! | `kernels` | layers' arithmetic on CPUs, on plain slices | burn, networks |
-//! | `cifar`, `records`, `summary` | images; records that steps hand on; runs over their seeds | everything else |
+//! | `cifar`, `records` | images; records that steps hand on | everything else |
+//! | `summary` | runs over their seeds | how numbers come about and are shown |
 //! | `random`, `sha256`, `markdown` | draws addressed by what they are for; digests of archives; tables | everything else |
 //! | [`store`] | keys, objects, manifests, locks, durable writes; what is damaged or of no more use | the graph, what steps do |
 //! | [`statistics`] | evidence and verdicts: tests, margins, seeds that are missing | pipelines, results, files |
-//! | [`weight_files`] | weights in files of PyTorch and others: formats, names | networks that compute, images |
+//! | [`weight_files`] | weights in files of PyTorch and others: formats, names | networks that compute, data sets |
 //! | `testing` | what the tests of all crates share: folders, amounts, waiting | fig6 |
 //!
 //! # Where to look
@@ -88,7 +89,7 @@
 //! 2. Same key, same bytes: with any number of threads or jobs, interrupted or not. No clock, host,
 //!    path or order of arrival enters an artifact; random draws are addressed by what they are for.
 //! 3. A key holds what a step reads, and nothing else: no time stamps, no paths, no job counts. Every file
-//!    of every crate that a step depends on counts, and no other.
+//!    of every crate that a step depends on counts, but for tests and other backends, and no other.
 //! 4. A step's process never writes to the store, dies with its parent, and its result is committed
 //!    whole or not at all, after its inputs were seen to be what they were when it began.
 //! 5. Objects are never changed; a damaged one is noticed, set aside and made again. A file has its

@@ -1,5 +1,5 @@
 //! Simulated experiments: trainings whose test errors are normal, judged by the rules of
-//! `fig6::statistics`. Shared by the tables of `docs/statistics.md` (`benches/verdicts.rs`) and the tests
+//! the crate `statistics`. Shared by the tables of `docs/statistics.md` (`benches/verdicts.rs`) and the tests
 //! of error rates (`tests/statistics`).
 
 use std::f64::consts::TAU;

@@ -97,11 +97,6 @@ impl Assertion {
             Assertion::Trend { falling } => falling.iter().collect(),
         }
     }
-
-    /// Whether means that differ by no more than a margin bear it out.
-    pub fn has_margin(&self) -> bool {
-        matches!(self, Assertion::Mean { .. } | Assertion::Trend { .. })
-    }
 }
 
 impl FromStr for Assertion {

@@ -243,7 +243,7 @@ impl Planner<'_> {
         changes
     }
 
-    /// Changes as reasons: with the items or versions behind a digest, and who makes an input.
+    /// Changes as reasons: with the files or versions behind a digest, and who makes an input.
     ///
     /// # Errors
     /// If the folder of listings cannot be read.

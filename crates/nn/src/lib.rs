@@ -1,5 +1,5 @@
 //! The networks and their training (see each module). Knows nothing of pipelines, stores and
-//! steps; everything outside this folder reaches burn only through it.
+//! steps; no other crate names burn.
 
 pub mod architecture;
 pub mod augment;

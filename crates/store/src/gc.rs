@@ -1,4 +1,4 @@
-//! Which results nobody needs any more, and what else can go: [`Store::survey`] says so, and
+//! Which results nobody needs any more, and what else can go: [`Store::survey`](crate::Store::survey) says so, and
 //! `Survey::remove` removes it.
 //!
 //! | kept | why |

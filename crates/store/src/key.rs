@@ -4,13 +4,13 @@
 //! |---|---|
 //! | this schema's version and the step's kind | time stamps, absolute paths, host, user |
 //! | the parameters that the step reads | other steps' parameters, the profile's name |
-//! | the code that the step reaches, the crates behind it | scheduler, command line, other steps' code |
+//! | the code of the crates that the step depends on, the packages behind them | code of other crates: scheduler, command line, other steps |
 //! | for numeric steps: backend, float type, architecture, compiler | threads, jobs, which CPU or GPU of a kind |
 //! | the content of the inputs | how and by whom the inputs were made |
 //!
 //! All that is hashed is kept in full beside each result, so that explaining a rerun is comparing
-//! two [`KeyInputs`]. Code and crates stand in it as one digest per module and per crate; a [`Listing`]
-//! says what each of those stands for. Unaware of the graph, of files and of the store.
+//! two [`KeyInputs`]. Code stands in it as one digest per crate of ours, the packages behind it as
+//! one, and one for a backend's; a [`Listing`] says what each of those stands for. Unaware of the graph, of files and of the store.
 
 mod change;
 mod digest;
@@ -38,10 +38,11 @@ pub struct Basis {
     pub schema: u32,
     /// The step's kind (`train`), not its name: equal work has an equal key under any name.
     pub kind: String,
-    /// Digest of the [`Listing`] of each module's items that the step reaches, by module.
+    /// Digest of the [`Listing`] of the files of each crate of ours that the step depends on, by crate
+    /// (`nn`), and of what a backend's feature adds to one (`nn with flex`).
     pub code: BTreeMap<String, Digest>,
-    /// Digest of the [`Listing`] of each third-party crate that the step names and of all that it
-    /// depends on.
+    /// Digest of the [`Listing`] of the packages of others behind that code (`dependencies`), and of
+    /// those that the backend adds.
     pub crates: BTreeMap<String, Digest>,
     /// Compiler and backend, for a step that computes in floating point on a backend.
     pub numeric: Option<Numeric>,

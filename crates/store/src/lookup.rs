@@ -26,7 +26,7 @@ impl Store {
     /// What is known under a key; every output of a found result was checked.
     ///
     /// # Errors
-    /// If a folder of the store is [`Unreadable`], or a file that is there cannot be read.
+    /// If a folder of the store is [`Unreadable`](super::Unreadable), or a file that is there cannot be read.
     pub fn lookup(&self, key: &Digest) -> Result<Lookup> {
         let stat = match look_at(&self.root, &self.manifest_path(key))? {
             Look::Seen(metadata) => Stat::of(&metadata),

@@ -26,7 +26,7 @@ mod python;
 mod roles;
 pub mod statistics;
 
-/// The files that this step writes: three files of records ([`crate::cifar`]), [`Split`],
+/// The files that this step writes: three files of records ([`cifar`]), [`Split`],
 /// [`records::Statistics`], ten names, and [`Dataset`].
 pub const OUTPUTS: &[&str] = &[
     "train.bin",

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One difference between two [`KeyInputs`]; `None` on the side that lacks it.
+/// One difference between two [`KeyInputs`](super::KeyInputs); `None` on the side that lacks it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub part: KeyPart,

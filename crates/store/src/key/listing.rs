@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Digest;
 use super::change::differences;
 
-/// The names and values behind one digest in a [`Basis`]: a module's items with their digests, or
-/// crates with versions and checksums. Kept once beside the results that refer to it.
+/// The names and values behind one digest in a [`Basis`](super::Basis): a crate's files with their digests, or
+/// packages with versions and checksums. Kept once beside the results that refer to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing(BTreeMap<String, String>);
 
