@@ -22,8 +22,11 @@ impl Draw {
         Draw(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
     }
 
-    /// Stream `stream` under the key `seed` and `label`, a label of at most 24 bytes. Splits and
-    /// generated images are drawn so: [`Draw::at`] would give them other bytes.
+    /// Stream `stream` under the key `seed` and `label`. Splits and generated images are drawn so:
+    /// [`Draw::at`] would give them other bytes.
+    ///
+    /// # Panics
+    /// If the label has more than 24 bytes.
     pub fn keyed(seed: u64, label: &str, stream: u64) -> Draw {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
