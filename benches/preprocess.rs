@@ -39,6 +39,7 @@ fn sixty_thousand_jpeg_files(bencher: divan::Bencher) {
                 &mut Context {
                     inputs: BTreeMap::from([("archive".to_owned(), archive.clone())]),
                     output: folder.path().to_owned(),
+                    evidence: folder.path().to_owned(),
                     scratch: folder.path().to_owned(),
                     stop: &std::sync::atomic::AtomicBool::new(false),
                     progress: &mut |_| {},

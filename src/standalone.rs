@@ -152,6 +152,7 @@ impl Request {
         let checkpoints = Checkpoints {
             folder: self.folder.clone(),
             every: self.checkpoint_every,
+            snapshots: None,
         };
         let trained = fit(
             params,

@@ -9,15 +9,16 @@ use super::complaint::{Checked, out_of_range};
 use super::place::Place;
 use nn::augment::Augmentation;
 use nn::schedule::{LrSchedule, WarmUp};
+use nn::snapshots::Snapshots;
 
 /// Declares the recipe and, with the same fields, what a profile changes in it.
 macro_rules! recipe {
-    ($($field:ident: $type:ty,)*) => {
+    ($($(#[$attribute:meta])* $field:ident: $type:ty,)*) => {
         /// How to train.
         #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct Recipe {
-            $(pub $field: $type,)*
+            $($(#[$attribute])* pub $field: $type,)*
         }
 
         /// What a profile changes in the recipe.
@@ -49,6 +50,9 @@ recipe! {
     pad: u32,
     flip: bool,
     evaluate_every: u64,
+    /// What is kept for replays; where it is not said, what fits the number of iterations.
+    snapshots: Option<u32>,
+    window: Option<u64>,
 }
 
 impl Recipe {
@@ -60,6 +64,14 @@ impl Recipe {
         if let WarmUp::Iterations { iterations, .. } = &mut warm_up {
             *iterations = iterations.div_ceil(shorten);
         }
+        let schedule = LrSchedule {
+            learning_rate: self.learning_rate,
+            milestones: milestones.collect(),
+            factor: self.divide_by,
+            iterations,
+            warm_up,
+        };
+        let fitting = Snapshots::fitting(&schedule, self.window);
         nn::recipe::Recipe {
             batch_size: self.batch_size,
             momentum: self.momentum,
@@ -68,13 +80,11 @@ impl Recipe {
                 pad: self.pad,
                 flip: self.flip,
             },
-            schedule: LrSchedule {
-                learning_rate: self.learning_rate,
-                milestones: milestones.collect(),
-                factor: self.divide_by,
-                iterations,
-                warm_up,
+            snapshots: Snapshots {
+                count: self.snapshots.unwrap_or(fitting.count),
+                ..fitting
             },
+            schedule,
             evaluate_every: self.evaluate_every,
         }
     }

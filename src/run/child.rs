@@ -97,6 +97,7 @@ fn compute(folder: &Path, signals: &Signals, progress: &mut dyn FnMut(Progress))
     let mut context = step::Context {
         inputs: inputs.map(|(name, path)| (name, path.0)).collect(),
         output: folder.join("out"),
+        evidence: folder.join("evidence"),
         scratch: folder.join("scratch"),
         stop: &signals.stop,
         progress,

@@ -235,6 +235,7 @@ fn again(
     let mut context = Context {
         inputs,
         output: folder.path().to_owned(),
+        evidence: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
         stop,
         progress: &mut |_| {},

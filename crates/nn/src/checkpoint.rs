@@ -7,6 +7,7 @@
 //! written beside its final name, flushed and renamed, and the one before it is kept, so that
 //! there is a whole one at every moment. Unaware of the training loop and of steps.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -20,6 +21,7 @@ use serde_json::Value;
 use super::finite::ensure_finite;
 use super::schedule::WarmUpState;
 use super::tally::Tally;
+use super::trace::Trace;
 use super::trained_on::TrainedOn;
 use super::weights::{self, State};
 use records::Metrics;
@@ -29,7 +31,7 @@ pub const MOMENTUM: &str = "momentum.";
 /// The metadata's entry that marks a checkpoint.
 pub const FORMAT: &str = "fig6-checkpoint";
 /// The layout of the metadata; another one is not read.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 /// What a checkpoint is called while it is written.
 const PARTIAL: &str = "checkpoint.partial";
 /// The extension of one that cannot be used.
@@ -46,6 +48,8 @@ pub struct Checkpoints {
     pub folder: PathBuf,
     /// Time between two of them; zero for one after every iteration.
     pub every: Duration,
+    /// A folder that is there, for the snapshots that stay with the result, if they are wanted.
+    pub snapshots: Option<PathBuf>,
 }
 
 /// A training after a number of iterations.
@@ -70,27 +74,34 @@ pub struct TrainProgress {
     pub iteration: u64,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    #[serde(rename = "watch")]
     pub warm_up: WarmUpState,
     /// Images since the last line of metrics.
     pub window: Tally,
     pub metrics: Vec<Metrics>,
+    pub trace: Trace,
 }
 
 impl Checkpoints {
-    /// The newest whole checkpoint of the training with this identity. `note` is told of each newer
-    /// file that cannot be used, and why; it is renamed to `….unusable`, out of the way of those to
+    /// The newest whole checkpoint or snapshot of the training with this identity behind which all
+    /// snapshots are whole: where one is damaged, what follows it is computed again. `note` is told of each
+    /// newer file that cannot be used, and why; it is renamed to `….unusable`, out of the way of those to
     /// come.
     ///
     /// # Errors
-    /// If the folder cannot be read, or a file not be renamed.
+    /// If a folder cannot be read, or a file not be renamed.
     pub fn newest(
         &self,
         identity: &Value,
         note: &mut dyn FnMut(String),
     ) -> Result<Option<Checkpoint>> {
-        for (_, path) in list(&self.folder)? {
-            match Checkpoint::read(&path).and_then(|found| found.of(identity)) {
+        let mut candidates = list(&self.folder)?;
+        if let Some(folder) = &self.snapshots {
+            candidates.extend(list(folder)?);
+            candidates.sort_by_key(|(iteration, _)| Reverse(*iteration));
+        }
+        for (_, path) in candidates {
+            let found = Checkpoint::read(&path).and_then(|found| found.of(identity));
+            match found.and_then(|found| self.with_snapshots(found)) {
                 Ok(checkpoint) => return Ok(Some(checkpoint)),
                 Err(error) => {
                     note(format!("checkpoint {} skipped: {error:#}", path.display()));
@@ -103,27 +114,43 @@ impl Checkpoints {
         Ok(None)
     }
 
+    /// The checkpoint, if all snapshots that were taken before it are there and whole.
+    fn with_snapshots(&self, checkpoint: Checkpoint) -> Result<Checkpoint> {
+        let Some(folder) = &self.snapshots else {
+            return Ok(checkpoint);
+        };
+        let trace = &checkpoint.progress.trace;
+        for &iteration in &trace.snapshots {
+            let snapshot = Checkpoint::read(&folder.join(name(iteration)));
+            let snapshot = snapshot.with_context(|| {
+                format!("the snapshot after iteration {iteration} is not whole")
+            })?;
+            ensure!(
+                trace.states.get(&iteration) == Some(&snapshot.state_digest()),
+                "the snapshot after iteration {iteration} is of another training"
+            );
+        }
+        Ok(checkpoint)
+    }
+
+    /// Keeps a snapshot for the result, if they are wanted.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::write`].
+    pub fn keep(&self, snapshot: &Checkpoint) -> Result<()> {
+        match &self.snapshots {
+            Some(folder) => snapshot.write(folder).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Adds a checkpoint, and removes all but the newest [`KEPT`]. All that are there must be older.
     ///
     /// # Errors
     /// [`super::finite::NotFinite`] if it holds a number that is not finite; if the file cannot be written. The
     /// older ones are then untouched.
     pub fn write(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let bytes = checkpoint.to_bytes()?;
-        let iteration = checkpoint.progress.iteration;
-        let path = self
-            .folder
-            .join(format!("checkpoint-{iteration:09}.safetensors"));
-        // One process at a time trains here, and what a killed one has left is overwritten.
-        let partial = self.folder.join(PARTIAL);
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&partial)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)?;
-            File::open(&self.folder)?.sync_all()
-        };
-        write().with_context(|| format!("cannot write the checkpoint {}", path.display()))?;
+        checkpoint.write(&self.folder)?;
         for (_, old) in list(&self.folder)?.into_iter().skip(KEPT) {
             fs::remove_file(&old)
                 .with_context(|| format!("cannot remove the old checkpoint {}", old.display()))?;
@@ -193,7 +220,52 @@ fn with_extension(folder: &Path, extension: &str) -> Result<Vec<(u64, PathBuf)>>
     Ok(found)
 }
 
+/// What the file of the state after an iteration is called.
+pub fn name(iteration: u64) -> String {
+    format!("checkpoint-{iteration:09}.safetensors")
+}
+
 impl Checkpoint {
+    /// Writes it into a folder, whole or not at all, and for good.
+    fn write(&self, folder: &Path) -> Result<()> {
+        let bytes = self.to_bytes()?;
+        let path = folder.join(name(self.progress.iteration));
+        // One process at a time trains here, and what a killed one has left is overwritten.
+        let partial = folder.join(PARTIAL);
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create(&partial)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&partial, &path)?;
+            File::open(folder)?.sync_all()
+        };
+        write().with_context(|| format!("cannot write the checkpoint {}", path.display()))
+    }
+
+    /// All tensors by name: weights, running statistics, momentum buffers.
+    pub fn tensors(&self) -> State {
+        let mut tensors = self.weights.clone();
+        for (name, buffer) in &self.momentum_buffers {
+            tensors.insert(format!("{MOMENTUM}{name}"), buffer.clone());
+        }
+        tensors
+    }
+
+    /// BLAKE3 of all that decides how the training goes on, and of what its next line of metrics sums up.
+    pub fn state_digest(&self) -> String {
+        let TrainProgress {
+            iteration,
+            learning_rate,
+            warm_up,
+            window,
+            metrics: _,
+            trace: _,
+        } = &self.progress;
+        let rest = serde_json::json!([iteration, learning_rate, warm_up, window]);
+        let rest = BTreeMap::from([("progress".to_owned(), rest.to_string())]);
+        digest(&self.tensors(), &rest)
+    }
+
     /// Reads a file that [`Checkpoints::write`] has written.
     ///
     /// # Errors
@@ -206,10 +278,7 @@ impl Checkpoint {
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut tensors = self.weights.clone();
-        for (name, buffer) in &self.momentum_buffers {
-            tensors.insert(format!("{MOMENTUM}{name}"), buffer.clone());
-        }
+        let tensors = self.tensors();
         ensure_finite(
             &tensors,
             self.progress.iteration,
@@ -289,7 +358,10 @@ impl Checkpoint {
     }
 
     /// The checkpoint, if it is one of this training.
-    fn of(self, identity: &Value) -> Result<Checkpoint> {
+    ///
+    /// # Errors
+    /// If it is not, with the first difference.
+    pub fn of(self, identity: &Value) -> Result<Checkpoint> {
         match difference(&self.identity, identity) {
             Some(difference) => bail!("it is of another training: {difference}"),
             None => Ok(self),

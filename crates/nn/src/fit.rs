@@ -5,8 +5,11 @@
 //! Unaware of pipelines, of names of files and of how progress is shown.
 
 mod config;
+mod evidence;
 mod progress;
+mod replay;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -17,6 +20,7 @@ use serde_json::Value;
 use super::augment::{Normalise, order};
 use super::checkpoint::{self, Checkpoint, Checkpoints, TrainProgress};
 use super::classification::{errors, percent};
+use super::device::Backend;
 use super::finite::{NotFinite, ensure_finite};
 use super::mode::{for_evaluation, for_training};
 use super::predict::{predict, to_device};
@@ -25,6 +29,7 @@ use super::resnet::ResNet;
 use super::schedule::{LrScheduler, WINDOW};
 use super::sgd::Sgd;
 use super::tally::{Outcome, Tally};
+use super::trace::{Stretch, Trace};
 use super::train_step::train_step;
 use super::weights;
 use cifar::Images;
@@ -33,6 +38,7 @@ use records::Metrics;
 
 pub use config::{Data, InterruptedTraining, TrainConfig, TrainEnv, TrainEvent, identity};
 pub use progress::Observation;
+pub use replay::{Replayed, replay};
 
 /// Iterations after which their logits are read back at the latest: reading makes the host wait
 /// for the device.
@@ -46,6 +52,7 @@ pub struct Trained {
     pub network: ResNet,
     /// One line per evaluation, the last after the last iteration.
     pub metrics: Vec<Metrics>,
+    pub trace: Trace,
 }
 
 /// Trains a network, from scratch or from the newest checkpoint of the same training.
@@ -55,18 +62,21 @@ pub struct Trained {
 /// training or test images, the loss stops being finite (with iteration, learning rate and the last
 /// good checkpoint), a checkpoint cannot be written, or the device fails.
 pub fn fit(config: &TrainConfig, data: Data, env: &mut TrainEnv) -> Result<Trained> {
-    config.architecture.check()?;
-    config.recipe.check()?;
-    ensure!(!data.train.is_empty(), "there are no images to train on");
-    ensure!(!data.test.is_empty(), "there are no images to test with");
+    check(config, data)?;
     let mut training = Training::begin(config, data, env)?;
     training
         .run(env)
         .map_err(|error| training.explain(error, env.checkpoints))?;
-    Ok(Trained {
-        network: for_evaluation(&training.network),
-        metrics: training.progress.metrics,
-    })
+    Ok(training.finished())
+}
+
+/// Refuses what no network can be trained with.
+fn check(config: &TrainConfig, data: Data) -> Result<()> {
+    config.architecture.check()?;
+    config.recipe.check()?;
+    ensure!(!data.train.is_empty(), "there are no images to train on");
+    ensure!(!data.test.is_empty(), "there are no images to test with");
+    Ok(())
 }
 
 /// A training under way. Between iterations everything that matters is in `network`, `sgd`,
@@ -87,19 +97,46 @@ struct Training<'a> {
     shuffled: Vec<usize>,
     last_checkpoint: Instant,
     meter: ProgressMeter,
+    /// The part that is computed: to the end, for all but a replay.
+    stretch: Stretch,
+    /// Iterations after which snapshots are taken, as far as they are known beforehand.
+    snapshots: BTreeSet<u64>,
 }
 
 impl<'a> Training<'a> {
+    /// At the beginning, or after the newest checkpoint of this training.
     fn begin(config: &'a TrainConfig, data: Data<'a>, env: &mut TrainEnv) -> Result<Training<'a>> {
-        let device = env.backend.open()?;
         let mut note = |note| (env.observe)(TrainEvent::Note(note));
         let (mut identity, mut checkpoint) = (Value::Null, None);
         if let Some(checkpoints) = env.checkpoints {
             identity = self::identity(config, data, env.backend);
             checkpoint = checkpoints.newest(&identity, &mut note)?;
         }
+        if let Some(checkpoint) = &checkpoint {
+            let done = checkpoint.progress.iteration;
+            let iterations = config.recipe.schedule.iterations;
+            ensure!(
+                done <= iterations,
+                "a checkpoint says that {done} of {iterations} iterations are done: it was altered; remove it to start over"
+            );
+            note(format!(
+                "resumes after iteration {done} of {iterations}, from a checkpoint"
+            ));
+        }
+        Training::after(config, data, env.backend, identity, checkpoint)
+    }
+
+    /// At the beginning, or after a checkpoint of this training.
+    fn after(
+        config: &'a TrainConfig,
+        data: Data<'a>,
+        backend: Backend,
+        identity: Value,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Training<'a>> {
+        let device = backend.open()?;
         let recipe = &config.recipe;
-        let iterations = recipe.schedule.iterations;
+        let schedule = &recipe.schedule;
         let training_device = for_training(device.clone());
         let (network, sgd, progress) = match checkpoint {
             None => (
@@ -107,22 +144,11 @@ impl<'a> Training<'a> {
                 Sgd::new(recipe),
                 TrainProgress::default(),
             ),
-            Some(checkpoint) => {
-                let done = checkpoint.progress.iteration;
-                ensure!(
-                    done <= iterations,
-                    "a checkpoint says that {done} of {iterations} iterations are done: it was altered; remove it to start over"
-                );
-                note(format!(
-                    "resumes after iteration {done} of {iterations}, from a checkpoint"
-                ));
-                let weights = checkpoint.weights;
-                (
-                    weights::from_state(&config.architecture, weights, &training_device)?,
-                    Sgd::resume(recipe, checkpoint.momentum_buffers, &device),
-                    checkpoint.progress,
-                )
-            }
+            Some(checkpoint) => (
+                weights::from_state(&config.architecture, checkpoint.weights, &training_device)?,
+                Sgd::resume(recipe, checkpoint.momentum_buffers, &device),
+                checkpoint.progress,
+            ),
         };
         Ok(Training {
             config,
@@ -132,7 +158,13 @@ impl<'a> Training<'a> {
             normalise: Normalise::new(data.statistics),
             network,
             sgd,
-            scheduler: LrScheduler::resume(&recipe.schedule, progress.warm_up.clone()),
+            scheduler: LrScheduler::resume(schedule, progress.warm_up.clone()),
+            stretch: Stretch {
+                from: progress.iteration,
+                to: schedule.iterations,
+                evaluated: true,
+            },
+            snapshots: recipe.snapshots.iterations(schedule),
             progress,
             unread: Vec::new(),
             shuffled: Vec::new(),
@@ -141,7 +173,7 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Trains to the end.
+    /// Trains to the end of the stretch.
     fn run(&mut self, env: &mut TrainEnv) -> Result<()> {
         while !self.advance(env)? {}
         let (done, rate) = (self.progress.iteration, self.progress.learning_rate);
@@ -153,13 +185,18 @@ impl<'a> Training<'a> {
     fn advance(&mut self, env: &mut TrainEnv) -> Result<bool> {
         let recipe = &self.config.recipe;
         let (done, iterations) = (self.progress.iteration, recipe.schedule.iterations);
-        let ended = done == iterations;
-        let evaluate = done > 0 && (done.is_multiple_of(recipe.evaluate_every) || ended);
+        let ended = done == self.stretch.to;
+        let evaluate = self.is_evaluated();
         let stop = env.stop.load(Ordering::Relaxed);
         let keep = env.checkpoints.filter(|checkpoints| {
             done > 0 && (stop || self.last_checkpoint.elapsed() >= checkpoints.every)
         });
-        if evaluate || keep.is_some() || done.is_multiple_of(READ_EVERY) || self.meter.is_due() {
+        if evaluate
+            || keep.is_some()
+            || done.is_multiple_of(READ_EVERY)
+            || self.meter.is_due()
+            || self.is_traced()
+        {
             self.read()?;
         }
         if let Some(checkpoints) = keep {
@@ -179,13 +216,16 @@ impl<'a> Training<'a> {
         // One that was stopped while it evaluated has yet to do so.
         let evaluated = self.progress.metrics.last().map(|line| line.iteration);
         if evaluate && evaluated != Some(done) {
-            let Some(line) = self.evaluate(env.stop)? else {
-                return Ok(false);
-            };
-            (env.observe)(TrainEvent::Metrics(line.clone()));
-            self.progress.metrics.push(line);
+            if self.stretch.evaluated || done == iterations {
+                let Some(line) = self.evaluate(env.stop)? else {
+                    return Ok(false);
+                };
+                (env.observe)(TrainEvent::Metrics(line.clone()));
+                self.progress.metrics.push(line);
+            }
             self.progress.window = Tally::default();
         }
+        self.note_state(env.checkpoints)?;
         if self.meter.is_due() || ended {
             let observation = self.meter.take(done, self.progress.metrics.last());
             (env.observe)(TrainEvent::Progress(observation));
@@ -214,6 +254,9 @@ impl<'a> Training<'a> {
         let images = to_device(images, &self.device);
 
         let learning_rate = self.scheduler.learning_rate(iteration);
+        self.progress
+            .trace
+            .note_learning_rate(iteration, learning_rate);
         let logits;
         (self.network, logits) =
             train_step(&self.network, &mut self.sgd, learning_rate, images, &labels);
@@ -250,6 +293,17 @@ impl<'a> Training<'a> {
             weights: weights::state(&self.network)?,
             momentum_buffers: self.sgd.state()?,
         })
+    }
+
+    /// What is left of a training that is at its end.
+    fn finished(mut self) -> Trained {
+        let warm_up = self.scheduler.warm_up().windows();
+        self.progress.trace.warm_up = warm_up.to_vec();
+        Trained {
+            network: for_evaluation(&self.network),
+            metrics: self.progress.metrics,
+            trace: self.progress.trace,
+        }
     }
 
     /// A line of metrics; none if `stop` was set before it was complete.
@@ -316,5 +370,7 @@ fn position(iteration: u64, train: &Images, recipe: &Recipe) -> (u64, u64) {
 
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod replay_tests;
 #[cfg(test)]
 mod tests;

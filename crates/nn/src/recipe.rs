@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
 use super::schedule::{LrSchedule, WarmUp};
+use super::snapshots::Snapshots;
 
 /// How to train.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Recipe {
     pub schedule: LrSchedule,
     /// Optimizer steps between two lines of metrics.
     pub evaluate_every: u64,
+    /// What is kept of the way, for those who compute parts of it again.
+    pub snapshots: Snapshots,
 }
 
 impl Recipe {
@@ -35,24 +38,26 @@ impl Recipe {
         let mut milestones = vec![iterations / 2, iterations - iterations / 4];
         milestones.retain(|&milestone| (1..iterations).contains(&milestone));
         milestones.dedup();
+        let schedule = LrSchedule {
+            learning_rate,
+            milestones,
+            factor: 10.0,
+            iterations,
+            warm_up: match layers {
+                110.. => WarmUp::UntilError {
+                    learning_rate: learning_rate / 10.0,
+                    train_error: 80.0,
+                },
+                _ => WarmUp::None,
+            },
+        };
         Recipe {
             batch_size: 128,
             momentum: 0.9,
             weight_decay: 1e-4,
             augmentation: Augmentation { pad: 4, flip: true },
-            schedule: LrSchedule {
-                learning_rate,
-                milestones,
-                factor: 10.0,
-                iterations,
-                warm_up: match layers {
-                    110.. => WarmUp::UntilError {
-                        learning_rate: learning_rate / 10.0,
-                        train_error: 80.0,
-                    },
-                    _ => WarmUp::None,
-                },
-            },
+            snapshots: Snapshots::fitting(&schedule, None),
+            schedule,
             evaluate_every: 1000,
         }
     }
@@ -95,8 +100,8 @@ impl Recipe {
         }
         let rate = |rate: f64| within("warm_up.learning_rate", rate, rate > 0.0, "above 0");
         match schedule.warm_up {
-            WarmUp::None => Ok(()),
-            WarmUp::Iterations { learning_rate, .. } => rate(learning_rate),
+            WarmUp::None => {}
+            WarmUp::Iterations { learning_rate, .. } => rate(learning_rate)?,
             WarmUp::UntilError {
                 learning_rate,
                 train_error: error,
@@ -104,9 +109,10 @@ impl Recipe {
                 rate(learning_rate)?;
                 let fits = error > 0.0 && error < 100.0;
                 let expected = "a percentage between 0 and 100";
-                within("warm_up.train_error", error, fits, expected)
+                within("warm_up.train_error", error, fits, expected)?;
             }
         }
+        self.snapshots.check(schedule)
     }
 }
 
@@ -127,7 +133,11 @@ pub struct OutOfRange {
 }
 
 impl OutOfRange {
-    fn new(field: &'static str, expected: impl Into<String>, found: impl ToString) -> OutOfRange {
+    pub(super) fn new(
+        field: &'static str,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> OutOfRange {
         OutOfRange {
             field,
             index: None,

@@ -69,16 +69,27 @@ impl LrSchedule {
 #[serde(deny_unknown_fields)]
 pub struct WarmUpState {
     /// Whether the warm-up by training error is over.
-    #[serde(rename = "warm")]
     over: bool,
     window_errors: u64,
     window_images: u64,
+    /// Images, and those classified wrongly, of each window up to the one that ended it.
+    windows: Vec<[u64; 2]>,
 }
 
 impl WarmUpState {
     /// The largest number that it has counted to.
     pub fn largest_count(&self) -> u64 {
         self.window_errors.max(self.window_images)
+    }
+
+    /// What was judged: images, and those classified wrongly, of each window up to the one that ended it.
+    pub fn windows(&self) -> &[[u64; 2]] {
+        &self.windows
+    }
+
+    /// Iterations after which it ended, if it has.
+    pub fn ended_after(&self) -> Option<u64> {
+        self.over.then_some(self.windows.len() as u64 * WINDOW)
     }
 }
 
@@ -122,6 +133,25 @@ impl LrScheduler {
         }
     }
 
+    /// All learning rates of a training whose warm-up was judged by these windows, each with the
+    /// iteration from which on it is used.
+    pub fn course(schedule: &LrSchedule, windows: &[[u64; 2]]) -> Vec<(u64, f64)> {
+        let mut scheduler = LrScheduler::new(schedule);
+        let mut course: Vec<(u64, f64)> = Vec::new();
+        for iteration in 0..schedule.iterations {
+            let rate = scheduler.learning_rate(iteration);
+            if course.last().is_none_or(|&(_, last)| last != rate) {
+                course.push((iteration, rate));
+            }
+            let window = windows.get((iteration / WINDOW) as usize);
+            let [images, errors] = window.copied().unwrap_or_default();
+            if (iteration + 1).is_multiple_of(WINDOW) {
+                scheduler.observe(iteration, images, errors);
+            }
+        }
+        course
+    }
+
     /// Takes note of how many of an iteration's images were classified wrongly. To be called for
     /// each iteration, in order.
     pub fn observe(&mut self, iteration: u64, images: u64, errors: u64) {
@@ -133,6 +163,10 @@ impl LrScheduler {
         state.window_errors += errors;
         if (iteration + 1).is_multiple_of(WINDOW) {
             let error = 100.0 * state.window_errors as f64 / state.window_images as f64;
+            if !state.over {
+                let window = [state.window_images, state.window_errors];
+                state.windows.push(window);
+            }
             state.over |= error < train_error;
             (state.window_images, state.window_errors) = (0, 0);
         }

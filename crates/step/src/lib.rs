@@ -23,6 +23,8 @@ pub struct Context<'a> {
     pub inputs: BTreeMap<String, PathBuf>,
     /// An empty folder; a step writes exactly its declared outputs here.
     pub output: PathBuf,
+    /// An empty folder for files that show how the result came about: any names, and no step reads them.
+    pub evidence: PathBuf,
     /// A folder that survives an interruption of this very step (partial downloads, checkpoints).
     pub scratch: PathBuf,
     /// Set when the work is to end early; only training and evaluation look at it.

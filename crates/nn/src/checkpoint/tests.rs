@@ -45,6 +45,7 @@ fn folder() -> (tempfile::TempDir, Checkpoints) {
     let checkpoints = Checkpoints {
         folder: folder.path().to_owned(),
         every: Duration::ZERO,
+        snapshots: None,
     };
     (folder, checkpoints)
 }

@@ -8,6 +8,7 @@ use crate::architecture::{Architecture, Shortcut};
 use crate::augment::Augmentation;
 use crate::device::Backend;
 use crate::schedule::{LrSchedule, WarmUp};
+use crate::snapshots::Snapshots;
 use crate::trained_on::TrainedOn;
 use records::Statistics;
 
@@ -36,6 +37,10 @@ pub fn recipe(iterations: u64) -> Recipe {
             warm_up: WarmUp::None,
         },
         evaluate_every: 3,
+        snapshots: Snapshots {
+            count: 2,
+            window: 2.min(iterations),
+        },
     }
 }
 
@@ -52,7 +57,7 @@ fn images(count: usize) -> Images {
 }
 
 /// What a short training reads: 25 images to train on, 10 to test with.
-struct Pictures {
+pub struct Pictures {
     train: Images,
     test: Images,
     none: Images,
@@ -61,7 +66,7 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn new() -> Pictures {
+    pub fn new() -> Pictures {
         Pictures {
             train: images(25),
             test: images(10),
@@ -74,7 +79,7 @@ impl Pictures {
         }
     }
 
-    fn data(&self) -> Data<'_> {
+    pub fn data(&self) -> Data<'_> {
         Data {
             train: &self.train,
             validation: &self.none,
@@ -86,10 +91,10 @@ impl Pictures {
 }
 
 /// A training of Plain-8 for 7 iterations in batches of 10, evaluated every 3 iterations.
-struct Short {
-    recipe: Recipe,
-    backend: Backend,
-    checkpoints: Option<Checkpoints>,
+pub struct Short {
+    pub recipe: Recipe,
+    pub backend: Backend,
+    pub checkpoints: Option<Checkpoints>,
     /// Ask to stop after this many iterations.
     stop_after: u64,
 }
@@ -105,28 +110,33 @@ impl Short {
     }
 
     /// With checkpoints in this folder, one after every iteration.
-    fn with_checkpoints(backend: Backend, folder: &Path) -> Short {
+    pub fn with_checkpoints(backend: Backend, folder: &Path) -> Short {
         Short {
             checkpoints: Some(Checkpoints {
                 folder: folder.to_owned(),
                 every: Duration::ZERO,
+                snapshots: None,
             }),
             ..Short::on(backend)
         }
     }
 
-    fn stopped_after(self, stop_after: u64) -> Short {
+    pub fn stopped_after(self, stop_after: u64) -> Short {
         Short { stop_after, ..self }
     }
 
-    /// Trains; also returns what was noted.
-    fn train(&self) -> (Result<Trained>, Vec<String>) {
-        let pictures = Pictures::new();
-        let config = &TrainConfig {
+    pub fn config(&self) -> TrainConfig {
+        TrainConfig {
             architecture: PLAIN_8,
             recipe: self.recipe.clone(),
             seed: 5,
-        };
+        }
+    }
+
+    /// Trains; also returns what was noted.
+    pub fn train(&self) -> (Result<Trained>, Vec<String>) {
+        let pictures = Pictures::new();
+        let config = &self.config();
         let stop = AtomicBool::new(false);
         let mut notes = Vec::new();
         let mut env = TrainEnv {
@@ -158,10 +168,11 @@ impl Short {
 fn short_training(edit: impl FnOnce(&mut Recipe)) -> Result<Trained> {
     let mut short = Short::on(Backend::Flex);
     edit(&mut short.recipe);
+    short.recipe.snapshots = Snapshots::fitting(&short.recipe.schedule, None);
     short.train().0
 }
 
-fn bytes(trained: &Trained) -> Vec<u8> {
+pub fn bytes(trained: &Trained) -> Vec<u8> {
     weights::to_bytes(&PLAIN_8, &TrainedOn::default(), &trained.network).unwrap()
 }
 

@@ -183,6 +183,7 @@ mod tests {
         let mut context = Context {
             inputs,
             output: output.clone(),
+            evidence: folder.path().to_owned(),
             scratch: folder.path().to_owned(),
             stop: &std::sync::atomic::AtomicBool::new(false),
             progress: &mut |_: Progress| {},

@@ -215,6 +215,7 @@ fn step(params: &Params, sources: Vec<Source>) -> Result<(String, Vec<u8>)> {
     let mut context = Context {
         inputs: BTreeMap::new(),
         output: folder.path().to_owned(),
+        evidence: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
         stop: &std::sync::atomic::AtomicBool::new(false),
         progress: &mut |_| (),

@@ -242,6 +242,7 @@ fn run_on_files(spoil: impl Fn(&str, String) -> String) -> Result<(String, Vec<u
     let mut context = Context {
         inputs,
         output: folder.path().to_owned(),
+        evidence: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
         stop: &std::sync::atomic::AtomicBool::new(false),
         progress: &mut |_: Progress| {},

@@ -42,6 +42,7 @@ fn step(archive: &Path, validation: u32, split_seed: u64) -> Result<Outcome> {
     let mut context = Context {
         inputs: BTreeMap::from([("archive".to_owned(), archive.to_owned())]),
         output: folder.path().to_owned(),
+        evidence: folder.path().to_owned(),
         scratch: folder.path().to_owned(),
         stop: &std::sync::atomic::AtomicBool::new(false),
         progress: &mut |_| (),
