@@ -110,12 +110,15 @@ fn model(file: &File, name: &str, recipe: &Recipe, shorten: u64) -> Checked<Mode
         Shortcut::None => "Plain",
         _ => "ResNet",
     };
+    let recipe = recipe.training(warm_up, shorten);
+    let checked = recipe.check();
+    checked.or_else(|error| wrong(&place, format!("with its warm-up, {error}")))?;
     let label = model.label.clone();
     let published = file.published.results.get(name);
     Ok(Model {
         name: name.to_owned(),
         label: label.unwrap_or_else(|| format!("{family}-{}", architecture.layers())),
-        recipe: recipe.training(warm_up, shorten),
+        recipe,
         architecture,
         published: published.cloned().unwrap_or_default(),
     })
