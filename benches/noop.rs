@@ -146,6 +146,7 @@ fn fill(graph: &Graph, folder: &Path) {
                     outputs: claim
                         .collect(step.params.outputs())
                         .expect("the outputs are there"),
+                    evidence: Default::default(),
                     summary: "made up".to_owned(),
                     run: RunRecord {
                         started: "2026-01-01T00:00:00Z".to_owned(),
@@ -159,6 +160,7 @@ fn fill(graph: &Graph, folder: &Path) {
                         fig6: "0".to_owned(),
                         log: None,
                     },
+                    carried_over: None,
                 };
                 let entry = store
                     .commit(&claim, &manifest)

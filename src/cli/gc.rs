@@ -53,6 +53,9 @@ pub struct Arguments {
     /// Also remove damaged files that were set aside.
     #[arg(long)]
     set_aside: bool,
+    /// Also remove snapshots of trainings whose results stay; they cannot be replayed then.
+    #[arg(long)]
+    snapshots: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -67,6 +70,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
         max_bytes: arguments.max_size.map(|size| size.as_u64()),
         interrupted: arguments.interrupted,
         set_aside: arguments.set_aside,
+        snapshots: arguments.snapshots,
     };
     // Files that have to be read are read while others may go on.
     let lock = store.share()?;
@@ -158,6 +162,7 @@ fn show(survey: &Survey, arguments: &Arguments, out: &mut Out) {
         );
         out.remark(&format!("kept: {files}; --set-aside removes them"));
     }
+    snapshots(survey, arguments, out);
     if let Some(most) = arguments
         .max_size
         .filter(|most| survey.bytes_kept > most.as_u64())
@@ -167,6 +172,23 @@ fn show(survey: &Survey, arguments: &Arguments, out: &mut Out) {
         out.line(format!(
             "{mark} {kept} are left, more than {most}: runs under way use them, or their manifests are damaged"
         ));
+    }
+}
+
+/// What becomes of snapshots, and what that means.
+fn snapshots(survey: &Survey, arguments: &Arguments, out: &mut Out) {
+    let (count, bytes) = survey.snapshots;
+    let files = format!("snapshots of {count} trainings ({})", size(bytes));
+    let replays = "`reproduce --replay` and `verify --level replay` say so";
+    match (count, arguments.snapshots, arguments.dry_run) {
+        (0, ..) => {}
+        (_, false, _) => out.remark(&format!("kept: {files}; --snapshots removes them")),
+        (_, true, true) => out.line(format!(
+            "would remove {files}; these trainings could then not be replayed: {replays}"
+        )),
+        (_, true, false) => out.line(format!(
+            "removed {files}; these trainings can now not be replayed: {replays}"
+        )),
     }
 }
 
@@ -271,6 +293,11 @@ fn record(survey: &Survey, arguments: &Arguments) -> Value {
         "under_way": survey.under_way,
         "runs_kept": survey.runs_kept,
         "set_aside": { "files": survey.set_aside.0, "bytes": survey.set_aside.1 },
+        "snapshots": {
+            "trainings": survey.snapshots.0,
+            "bytes": survey.snapshots.1,
+            "removed": arguments.snapshots,
+        },
         "other_files_removed": survey.others(),
     })
 }

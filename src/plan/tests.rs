@@ -57,6 +57,7 @@ fn fill(graph: &Graph, names: &[&str], bases: &Bases, store: &Store, host: &str)
             key,
             key_inputs,
             outputs: claim.collect(step.params.outputs()).unwrap(),
+            evidence: Default::default(),
             summary: "made up".into(),
             run: RunRecord {
                 started: "2026-01-01T00:00:00Z".into(),
@@ -70,6 +71,7 @@ fn fill(graph: &Graph, names: &[&str], bases: &Bases, store: &Store, host: &str)
                 fig6: "0".into(),
                 log: None,
             },
+            carried_over: None,
         };
         store.commit(&claim, &manifest).unwrap();
         store

@@ -115,6 +115,7 @@ fn fill(graph: &Graph, store: &Store, hour: u32) -> Vec<Option<Arc<Entry>>> {
             key,
             key_inputs,
             outputs: claim.collect(step.params.outputs()).unwrap(),
+            evidence: Default::default(),
             summary: "made up".to_owned(),
             run: RunRecord {
                 started: format!("2026-01-01T{hour:02}:00:00.000Z"),
@@ -128,6 +129,7 @@ fn fill(graph: &Graph, store: &Store, hour: u32) -> Vec<Option<Arc<Entry>>> {
                 fig6: "0".to_owned(),
                 log: None,
             },
+            carried_over: None,
         };
         made.insert(id, store.commit(&claim, &manifest).unwrap());
     }

@@ -158,6 +158,7 @@ impl Job {
             key: *key,
             key_inputs: self.task.key_inputs.clone(),
             outputs,
+            evidence: self.claim.collect_evidence()?,
             summary: finished.summary,
             run: RunRecord {
                 started: format!("{:.3}", self.started_at),
@@ -171,6 +172,7 @@ impl Job {
                 fig6: env!("CARGO_PKG_VERSION").to_owned(),
                 log: Some(self.claim.collect_log()?),
             },
+            carried_over: None,
         };
         let entry = store.commit(&self.claim, &manifest)?;
         let same_bytes = earlier.map(|earlier| earlier.outputs == entry.outputs);

@@ -119,6 +119,7 @@ fn store(root: &Path) -> Digest {
         key,
         key_inputs,
         outputs: claim.collect(&["metrics.jsonl"]).unwrap(),
+        evidence: Default::default(),
         summary: "done".into(),
         run: RunRecord {
             started: "2026-01-01T00:00:00.000Z".into(),
@@ -132,6 +133,7 @@ fn store(root: &Path) -> Digest {
             fig6: "0.1.0".into(),
             log: None,
         },
+        carried_over: None,
     };
     let entry = store.commit(&claim, &manifest).unwrap();
     store.show(step, &entry).unwrap();

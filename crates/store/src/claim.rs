@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::manifest::Output;
 use super::running::{Announcement, TrainingProgress};
@@ -99,6 +99,11 @@ impl Claim {
         self.folder.join("out")
     }
 
+    /// Where the step writes what shows how its result came about.
+    pub fn evidence(&self) -> PathBuf {
+        self.folder.join("evidence")
+    }
+
     /// What survives an interruption of the step.
     pub fn scratch(&self) -> PathBuf {
         self.folder.join("scratch")
@@ -138,10 +143,8 @@ impl Claim {
             let metadata = fs::symlink_metadata(&path)
                 .with_context(|| format!("the step did not write its output {name}"))?;
             ensure!(metadata.is_file(), "output {name} is no plain file");
-            let digest = Digest::of_file(&path)
-                .with_context(|| format!("cannot read output {}", path.display()))?;
             let bytes = metadata.len();
-            outputs.insert(name.to_owned(), Output { digest, bytes });
+            outputs.insert(name.to_owned(), digested(&path, bytes)?);
         }
         for entry in fs::read_dir(self.output())? {
             let name = entry?.file_name();
@@ -153,6 +156,37 @@ impl Claim {
         }
         Ok(outputs)
     }
+
+    /// Digests and sizes of all that the step has left as evidence.
+    ///
+    /// # Errors
+    /// If something there is no plain file, or has a name that is no text.
+    pub fn collect_evidence(&self) -> Result<BTreeMap<String, Output>> {
+        let folder = self.evidence();
+        let cannot = || format!("cannot read {}", folder.display());
+        let mut evidence = BTreeMap::new();
+        for entry in fs::read_dir(&folder).with_context(cannot)? {
+            let entry = entry.with_context(cannot)?;
+            let (path, metadata) = (entry.path(), entry.metadata().with_context(cannot)?);
+            ensure!(
+                metadata.is_file(),
+                "evidence {} is no plain file",
+                path.display()
+            );
+            let Ok(name) = entry.file_name().into_string() else {
+                bail!("the name of evidence {} is no text", path.display());
+            };
+            evidence.insert(name, digested(&path, metadata.len())?);
+        }
+        Ok(evidence)
+    }
+}
+
+/// Digest and size of a file that the step has written.
+fn digested(path: &Path, bytes: u64) -> Result<Output> {
+    let digest =
+        Digest::of_file(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Output { digest, bytes })
 }
 
 /// Waits until whoever computes a key is done or dead.

@@ -9,14 +9,16 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::key::Digest;
 use super::look::entries_if_folder;
+use super::objects::holds;
 use super::stat::Stat;
-use super::{Claim, Claimed, Entry, Lookup, Manifest, Store, disk, tree};
+use super::{CarriedOver, Claim, Claimed, Entry, Lookup, Manifest, Output, Store, disk, tree};
 
 impl Store {
-    /// Prepares the work of the step of this name: an empty output folder and a fresh log.
+    /// Prepares the work of the step of this name: empty folders for outputs and evidence,
+    /// and a fresh log.
     ///
     /// # Errors
-    /// If folder or log cannot be written.
+    /// If a folder or the log cannot be written.
     pub fn begin(&self, claim: &Claim, step: &str) -> Result<()> {
         self.clear_for_folder(&claim.scratch())?;
         disk::create_folder(&claim.scratch())?;
@@ -30,36 +32,33 @@ impl Store {
             }
         }
         disk::create_folder(&claim.output())?;
+        disk::create_folder(&claim.evidence())?;
         let log = claim.log();
         File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         self.show_log(step, &log).map(drop)
     }
 
-    /// Adds a finished result: outputs first, the manifest last.
+    /// Adds a finished result: outputs and evidence first, the manifest last. A content that is in the store
+    /// already, intact, need not lie in the working folder: so is it with a result that is carried over.
     ///
     /// # Errors
-    /// If anything cannot be written; the store is then as before.
+    /// If a content is in neither place, the manifest contradicts itself, or anything cannot be written; no
+    /// result is added then.
     pub fn commit(&self, claim: &Claim, manifest: &Manifest) -> Result<Arc<Entry>> {
         ensure!(
             manifest.key == claim.key,
             "a claim is good for its own key only"
         );
-        for (name, output) in &manifest.outputs {
-            let object = self.object_path(&output.digest);
-            if object.symlink_metadata().is_ok() {
-                if self.check(output)?.is_none() {
-                    continue;
-                }
-                self.copy_aside(&object)?;
-            }
-            self.clear_for_folder(&object.with_file_name(""))?;
-            disk::publish(&claim.output().join(name), &object)?;
-            let stat = Stat::of_new(&fs::metadata(&object)?);
-            self.index.note_object(output.digest, stat);
+        if let Some(carried_over) = &manifest.carried_over {
+            carried_over.expect_to_fit(&manifest.key_inputs)?;
         }
-        let log = self.log_path(&claim.key);
-        self.clear_for_file(&log)?;
-        disk::publish(&claim.log(), &log)?;
+        for (name, output) in &manifest.outputs {
+            self.add_content(&claim.output().join(name), output)?;
+        }
+        for (name, evidence) in &manifest.evidence {
+            self.add_content(&claim.evidence().join(name), evidence)?;
+        }
+        self.add_log(claim, manifest)?;
         let path = self.manifest_path(&claim.key);
         if !matches!(self.read_manifest(&claim.key)?, None | Some(Ok(_))) {
             self.set_aside(&path)?;
@@ -70,6 +69,39 @@ impl Store {
         self.index.note_result(stat, entry.clone());
         self.discard(claim)?;
         Ok(entry)
+    }
+
+    /// Moves a file into the store, unless its content is there and intact.
+    fn add_content(&self, written: &Path, output: &Output) -> Result<()> {
+        let object = self.object_path(&output.digest);
+        if object.symlink_metadata().is_ok() {
+            if self.check(output)?.is_none() {
+                return Ok(());
+            }
+            self.copy_aside(&object)?;
+        }
+        self.clear_for_folder(&object.with_file_name(""))?;
+        disk::publish(written, &object)?;
+        let stat = Stat::of_new(&fs::metadata(&object)?);
+        self.index.note_object(output.digest, stat);
+        Ok(())
+    }
+
+    /// Adds what the run printed that the manifest records: of a result that is carried over what its own run
+    /// printed, if that is still there, and not what the replay did.
+    fn add_log(&self, claim: &Claim, manifest: &Manifest) -> Result<()> {
+        let log = self.log_path(&claim.key);
+        self.clear_for_file(&log)?;
+        if let Some(CarriedOver { original, .. }) = &manifest.carried_over {
+            let original = self.log_path(original);
+            let printed = manifest.run.log.as_ref();
+            if !printed.is_some_and(|printed| holds(&original, &printed.digest)) {
+                return disk::remove(&log);
+            }
+            fs::copy(&original, claim.log())
+                .with_context(|| format!("cannot copy {}", original.display()))?;
+        }
+        disk::publish(&claim.log(), &log)
     }
 
     /// Drops what a step under way has written.
@@ -132,3 +164,6 @@ impl Store {
 fn is_filled(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 //! | results on the lists of the last runs | an edit can be undone |
 //! | work under way | its lock is held |
 //! | checkpoints of interrupted runs | hours of work; they go only if that is asked for |
+//! | evidence of results that stay | they can be replayed; it goes by itself only if that is asked for |
 //! | manifests that are damaged, and all contents that they mention | for `fsck` to look at |
 //!
 //! Unaware of pipelines and reports: it is told which keys and contents they need.
@@ -48,6 +49,8 @@ pub struct GcLimits {
     pub interrupted: bool,
     /// Whether what was set aside goes as well.
     pub set_aside: bool,
+    /// Whether evidence goes as well.
+    pub snapshots: bool,
 }
 
 /// WhyKept a result is kept.
@@ -105,6 +108,9 @@ pub struct Survey {
     pub under_way: usize,
     /// Number and bytes of damaged files that were set aside.
     pub set_aside: (usize, u64),
+    /// Number of results that stay and have evidence, and bytes of contents that are nothing else to any
+    /// result that stays.
+    pub snapshots: (usize, u64),
     /// Number of runs whose lists are kept.
     pub runs_kept: usize,
     /// Other files that nobody needs.

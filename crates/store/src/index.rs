@@ -6,7 +6,7 @@
 //! or after a copy that gave every file a new time stamp, where it merely says nothing.
 //!
 //! ```text
-//! fig6 index 6↵      magic
+//! fig6 index 7↵      magic
 //! digest             of all that follows, 32 bytes
 //! number of slots    8 bytes, little-endian
 //! slots              a name and where its fact begins, 32 + 8 bytes; every third is empty
@@ -43,7 +43,7 @@ use super::stat::Stat;
 use crate::key::Digest;
 
 /// What the file begins with.
-const MAGIC: &[u8] = b"fig6 index 6\n";
+const MAGIC: &[u8] = b"fig6 index 7\n";
 
 /// A name, and where its fact begins.
 type Slot = [u8; SLOT];

@@ -6,7 +6,7 @@
 //!   manifests/<key>.json   one finished step each
 //!   listings/<digest>      what the digests of code and crates in manifests stand for
 //!   logs/<key>.log         what the step printed, read-only
-//!   work/<key>/            a step under way: its task, log, progress, outputs so far, checkpoints
+//!   work/<key>/            a step under way: its task, log, progress, outputs and evidence so far, checkpoints
 //!   by-step/<step>/…       links to the newest outputs, manifest and log of each step, for people
 //!   set-aside/             contents and manifests that were found damaged
 //!   runs/…                 which results each run uses, or used
@@ -18,6 +18,7 @@
 //! one per key over all processes. Unaware of the graph and of what steps do.
 
 mod aside;
+mod carried_over;
 mod claim;
 mod commit;
 mod disk;
@@ -45,6 +46,7 @@ use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context as _, Result};
 
+pub use carried_over::{CarriedOver, ShownStretch};
 pub use claim::{Claim, Claimed, wait, work_in};
 pub use disk::{displayed, sweep, write_by, write_whole};
 pub use fsck::{Checkup, Finding, Harm, Mended};

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::disk;
+use super::{CarriedOver, disk};
 use crate::key::{Digest, KeyInputs, SCHEMA};
 
 /// One finished step.
@@ -22,9 +22,16 @@ pub struct Manifest {
     pub key_inputs: KeyInputs,
     /// Outputs by file name.
     pub outputs: BTreeMap<String, Output>,
+    /// Files that show how the result came about, by name; no step reads them, and they may be gone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<String, Output>,
     /// What the step made, in one line.
     pub summary: String,
+    /// The run that computed it, also where it was carried over.
     pub run: RunRecord,
+    /// Where it comes from, unless it was computed under its own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_over: Option<CarriedOver>,
 }
 
 /// Where an output's content lies.
@@ -78,6 +85,8 @@ pub struct Entry {
     pub amount: f64,
     pub threads: usize,
     pub host: String,
+    /// Whether it was computed under an earlier key.
+    pub carried_over: bool,
 }
 
 /// An output's name that would lead out of the step's folder, if there is one.
@@ -106,6 +115,7 @@ impl From<&Manifest> for Entry {
             amount: manifest.run.amount,
             threads: manifest.run.threads,
             host: manifest.run.host.clone(),
+            carried_over: manifest.carried_over.is_some(),
         }
     }
 }
@@ -152,7 +162,20 @@ impl Manifest {
         if let Some(name) = strange_name(&manifest.outputs) {
             bail!("{name:?} is no output's name");
         }
+        if let Some(name) = strange_name(&manifest.evidence) {
+            bail!("{name:?} is no name of evidence");
+        }
+        if let Some(carried_over) = &manifest.carried_over {
+            carried_over.expect_to_fit(&manifest.key_inputs)?;
+        }
         Ok(manifest)
+    }
+
+    /// The digests of all listings that it refers to.
+    pub(super) fn listings(&self) -> impl Iterator<Item = Digest> {
+        let original = self.carried_over.as_ref().map(|it| &it.original_inputs);
+        let inputs = [Some(&self.key_inputs), original].into_iter().flatten();
+        inputs.flat_map(|inputs| inputs.basis.listings())
     }
 
     fn checksum(&self) -> Result<Digest> {

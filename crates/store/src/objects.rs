@@ -135,6 +135,20 @@ impl Store {
         Ok(bytes)
     }
 
+    /// Where a piece of evidence lies, intact; `None` if it is gone.
+    ///
+    /// # Errors
+    /// If it is there and damaged, or that cannot be told.
+    pub fn evidence_file(&self, evidence: &Output) -> Result<Option<PathBuf>> {
+        let Some(path) = self.object(&evidence.digest)? else {
+            return Ok(None);
+        };
+        if let Some(problem) = self.check(evidence)? {
+            bail!("{} {problem}; `fig6 fsck` sets it aside", path.display());
+        }
+        Ok(Some(path))
+    }
+
     /// Where a content lies, if anything does there.
     ///
     /// # Errors

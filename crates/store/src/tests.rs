@@ -49,17 +49,35 @@ pub(super) fn claim(store: &Store, key: &Digest) -> Claim {
 
 /// Commits a result with one output and returns its key.
 pub(super) fn commit(store: &Store, seed: u32, content: &str) -> Digest {
+    commit_with_evidence(store, seed, content, &[])
+}
+
+/// Commits a result with one output and these files as evidence, and returns its key.
+pub(super) fn commit_with_evidence(
+    store: &Store,
+    seed: u32,
+    content: &str,
+    evidence: &[(&str, &str)],
+) -> Digest {
     let key_inputs = inputs(seed);
     let key = key_inputs.key();
     let claim = claim(store, &key);
     fs::write(claim.output().join("metrics.jsonl"), content).unwrap();
+    for (name, content) in evidence {
+        fs::write(claim.evidence().join(name), content).unwrap();
+    }
     let manifest = Manifest {
         step: "train/a/seed0".into(),
         key,
         key_inputs,
         outputs: claim.collect(&["metrics.jsonl"]).unwrap(),
+        evidence: claim.collect_evidence().unwrap(),
         summary: "done".into(),
-        run: run_record(),
+        run: RunRecord {
+            log: Some(claim.collect_log().unwrap()),
+            ..run_record()
+        },
+        carried_over: None,
     };
     let entry = store.commit(&claim, &manifest).unwrap();
     store.show("train/a/seed0", &entry).unwrap();

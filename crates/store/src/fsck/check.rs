@@ -14,6 +14,8 @@ use crate::tree::{Found, list};
 use crate::{FOLDERS, Manifest, Store, Unreadable, disk};
 
 pub(super) const RUN: &str = "run `fig6 reproduce`: what it needs of this is made again";
+pub(super) const SNAPSHOT: &str =
+    "no result depends on it; what it showed of the training can no longer be shown";
 pub(super) const COLLECT: &str = "`fig6 gc` removes it";
 const NONE: &str = "nothing has to be done";
 pub(super) const EXPLAIN: &str = "`fig6 explain` says less about results that refer to it; \

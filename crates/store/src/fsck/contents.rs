@@ -1,18 +1,18 @@
 //! Holds results, contents, listings and logs against what their names and manifests say of them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::check::{COLLECT, Check, EXPLAIN, LOG, RUN, step_in, wrong_kind};
+use super::check::{COLLECT, Check, EXPLAIN, LOG, RUN, SNAPSHOT, step_in, wrong_kind};
 use crate::key::Digest;
 use crate::stat::Stat;
 use crate::tree::Found;
 use crate::views::steps_by_key;
-use crate::{Manifest, disk, listings, manifest};
+use crate::{Manifest, Output, disk, listings, manifest};
 
 impl Check<'_> {
     pub(super) fn manifests(&mut self) -> Result<()> {
@@ -77,17 +77,22 @@ impl Check<'_> {
                     self.intact.insert(digest);
                 }
                 Some((digest, Some(what))) => {
-                    let users = self.manifests.values();
-                    let users = users.filter(|manifest| {
-                        manifest
-                            .outputs
-                            .values()
-                            .any(|output| output.digest == digest)
-                    });
-                    let steps: BTreeSet<String> =
-                        users.map(|manifest| manifest.step.clone()).collect();
+                    let (mut steps, mut is_output) = (BTreeSet::new(), false);
+                    for manifest in self.manifests.values() {
+                        let among = |files: &BTreeMap<String, Output>| {
+                            files.values().any(|file| file.digest == digest)
+                        };
+                        is_output |= among(&manifest.outputs);
+                        if among(&manifest.outputs) || among(&manifest.evidence) {
+                            steps.insert(manifest.step.clone());
+                        }
+                    }
+                    let advice = match is_output || steps.is_empty() {
+                        true => RUN,
+                        false => SNAPSHOT,
+                    };
                     self.checkup.altered.push(digest);
-                    self.damaged(&file.path, &*what, RUN).steps = steps.into_iter().collect();
+                    self.damaged(&file.path, &*what, advice).steps = steps.into_iter().collect();
                     self.damaged.insert(digest, what);
                 }
             }
@@ -151,8 +156,7 @@ impl Check<'_> {
             }
         }
         let manifests = self.manifests.values();
-        let named = manifests.flat_map(|manifest| manifest.key_inputs.basis.listings());
-        let named: BTreeSet<Digest> = named.collect();
+        let named: BTreeSet<Digest> = manifests.flat_map(Manifest::listings).collect();
         for digest in named {
             let path = self.store.listing_path(&digest);
             if !whole.contains(&digest) && path.symlink_metadata().is_err() {

@@ -5,7 +5,7 @@ use testing::amount;
 
 use super::*;
 use crate::Lookup;
-use crate::tests::{claim, commit, found, inputs, store};
+use crate::tests::{claim, commit, commit_with_evidence, found, inputs, store};
 
 fn check(folder: &Path, mend: bool) -> Checkup {
     let left = |scratch: &Path| match fs::read(scratch.join("checkpoint")) {
@@ -276,4 +276,32 @@ fn a_content_that_is_put_right_while_the_rest_is_read_stays() {
     assert!(checkup.damage().all(changed), "{checkup:?}");
     assert!(!folder.path().join("set-aside").exists());
     found(&Store::at(folder.path(), false), &key);
+}
+
+#[test]
+fn evidence_that_is_damaged_is_set_aside_and_its_result_stays() {
+    let folder = testing::folder();
+    let first = store(folder.path());
+    let key = commit_with_evidence(&first, 0, "curve", &[("10", "state"), ("20", "later")]);
+    assert!(check(folder.path(), true).findings.is_empty());
+    let evidence = first.expect_manifest(&key).unwrap().evidence;
+    let damaged = first.object_path(&evidence["10"].digest);
+    fs::remove_file(&damaged).unwrap();
+    fs::write(&damaged, "stale").unwrap();
+    let said = check(folder.path(), true);
+    let [finding] = &said.findings[..] else {
+        panic!("{said:?}");
+    };
+    assert_eq!(folder.path().join(&finding.path), damaged);
+    assert_eq!(finding.steps, ["train/a/seed0"]);
+    assert_eq!(finding.mended, Mended::SetAside);
+    assert!(finding.advice.contains("no result depends on it"));
+    // It is gone now, as others may be, and that is no damage.
+    fs::remove_file(first.object_path(&evidence["20"].digest)).unwrap();
+    let store = Store::at(folder.path(), false);
+    for it in evidence.values() {
+        assert_eq!(store.evidence_file(it).unwrap(), None);
+    }
+    assert!(check(folder.path(), true).findings.is_empty());
+    found(&store, &key);
 }

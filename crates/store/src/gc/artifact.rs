@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Fate;
 use crate::key::Digest;
-use crate::{Manifest, Store, disk, manifest};
+use crate::{Manifest, Output, Store, disk, manifest};
 
 /// A result.
 #[derive(Clone, Debug, Serialize)]
@@ -21,11 +21,14 @@ pub struct Artifact {
     pub started: String,
     /// What it cost to compute.
     pub seconds: f64,
-    /// Size of its outputs, some of which other results may share.
+    /// Size of its outputs and its evidence, as found; other results may share some of it.
     pub bytes: u64,
     pub fate: Fate,
     #[serde(skip)]
     pub(super) contents: BTreeSet<Digest>,
+    /// Those of its contents that are evidence only.
+    #[serde(skip)]
+    pub(super) evidence: BTreeSet<Digest>,
     #[serde(skip)]
     pub(super) inputs: BTreeSet<Digest>,
     #[serde(skip)]
@@ -70,17 +73,21 @@ impl Artifact {
     }
 
     fn of(manifest: Manifest) -> Artifact {
-        let outputs = manifest.outputs.values();
+        let digests = |files: &BTreeMap<String, Output>| -> BTreeSet<Digest> {
+            files.values().map(|file| file.digest).collect()
+        };
+        let (outputs, evidence) = (digests(&manifest.outputs), digests(&manifest.evidence));
         Artifact {
+            listings: manifest.listings().collect(),
+            contents: &outputs | &evidence,
+            evidence: &evidence - &outputs,
             key: manifest.key,
             step: manifest.step,
             started: manifest.run.started,
             seconds: manifest.run.seconds,
             bytes: 0,
             fate: Fate::Unneeded,
-            contents: outputs.map(|output| output.digest).collect(),
             inputs: manifest.key_inputs.inputs.values().copied().collect(),
-            listings: manifest.key_inputs.basis.listings().collect(),
             damaged: false,
         }
     }
@@ -101,6 +108,7 @@ impl Artifact {
             bytes: 0,
             fate: Fate::Unneeded,
             contents: mentioned.clone(),
+            evidence: BTreeSet::new(),
             inputs: BTreeSet::new(),
             listings: mentioned,
             damaged: !manifest::is_of_another_version(bytes),

@@ -62,6 +62,21 @@ fn keep_what_led_to(artifacts: &mut [Artifact], contents: &BTreeSet<Digest>) {
     }
 }
 
+/// How many of the results that stay have evidence, and the bytes of what is nothing else to any of them.
+pub(super) fn snapshots(artifacts: &[Artifact], sizes: &BTreeMap<Digest, u64>) -> (usize, u64) {
+    let kept = || artifacts.iter().filter(|artifact| artifact.stays());
+    let outputs = kept().flat_map(|artifact| &artifact.contents - &artifact.evidence);
+    let outputs: BTreeSet<Digest> = outputs.collect();
+    let is_there = |digest: &&Digest| sizes.contains_key(*digest) && !outputs.contains(*digest);
+    let with = kept().filter(|artifact| artifact.evidence.iter().any(|digest| is_there(&digest)));
+    let only = kept().flat_map(|artifact| &artifact.evidence);
+    let only: BTreeSet<&Digest> = only.filter(is_there).collect();
+    (
+        with.count(),
+        only.into_iter().map(|digest| sizes[digest]).sum(),
+    )
+}
+
 /// Evicts results that are cheap to compute again until the contents of the others fit into so many
 /// bytes, and none that need not go: where evicting a dearer one makes room enough, a cheaper one stays.
 /// What a run under way uses is never evicted.

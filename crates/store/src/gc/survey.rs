@@ -42,6 +42,11 @@ impl Store {
 
         let mut artifacts = self.artifacts(&sizes)?;
         choice::keep(&mut artifacts, needs, &in_use, &used_last);
+        if limits.snapshots {
+            for artifact in &mut artifacts {
+                artifact.contents = &artifact.contents - &artifact.evidence;
+            }
+        }
         if let Some(most) = limits.max_bytes {
             choice::evict(&mut artifacts, &sizes, most);
         }
@@ -72,7 +77,7 @@ impl Store {
             rubbish.extend(set_aside.iter().map(|found| found.path.clone()));
         }
         let bytes: u64 = sizes.values().sum();
-        let mut contents = sizes;
+        let mut contents = sizes.clone();
         contents.retain(|digest, _| !needed.contains(digest));
         Ok(Survey {
             bytes,
@@ -80,6 +85,7 @@ impl Store {
             interrupted,
             under_way: under_way.len(),
             set_aside: (set_aside.len(), set_aside_bytes),
+            snapshots: choice::snapshots(&artifacts, &sizes),
             runs_kept: live.len() + last.len(),
             artifacts,
             rubbish,

@@ -3,13 +3,14 @@ use std::path::Path;
 
 use super::*;
 use crate::Store;
-use crate::tests::{claim, commit, found, inputs, store};
+use crate::tests::{claim, commit, commit_with_evidence, found, inputs, store};
 
 const KEEP_NOTHING: GcLimits = GcLimits {
     runs: 0,
     max_bytes: None,
     interrupted: false,
     set_aside: false,
+    snapshots: false,
 };
 
 fn needs(keys: &[Digest]) -> Needs {
@@ -80,6 +81,7 @@ fn what_led_to_a_content_in_a_report_is_kept_and_only_the_newest_of_several() {
             bytes: 1,
             fate: Fate::Unneeded,
             contents: digests(contents),
+            evidence: BTreeSet::new(),
             inputs: digests(inputs),
             listings: BTreeSet::new(),
             damaged: false,
@@ -122,6 +124,7 @@ fn to_make_room_the_cheapest_results_go_and_no_more_than_needed() {
         bytes: 1,
         fate: Fate::Kept(fate),
         contents: [Digest::of(&[content])].into(),
+        evidence: BTreeSet::new(),
         inputs: BTreeSet::new(),
         listings: BTreeSet::new(),
         damaged: false,
@@ -283,4 +286,103 @@ fn listings_that_results_refer_to_stay_and_what_killed_processes_left_goes() {
     assert_eq!(first.list("listings").unwrap().len(), 1);
     assert!(folder.path().join(".gitignore").exists());
     assert!(!folder.path().join(".index.partial").exists());
+}
+
+#[test]
+fn evidence_stays_as_long_as_its_result_and_goes_by_itself_only_when_that_is_asked_for() {
+    let folder = testing::folder();
+    let first = store(folder.path());
+    let shared = [("10", "shared"), ("20", "curve"), ("30", "of its own")];
+    let kept = commit_with_evidence(&first, 0, "curve", &shared);
+    let other = commit_with_evidence(&first, 1, "other", &[("10", "shared"), ("20", "lost")]);
+    assert_eq!(objects_in(folder.path()), 5);
+    let survey = collect(folder.path(), &needs(&[kept]), KEEP_NOTHING);
+    // What is an output as well is not counted.
+    assert_eq!(survey.snapshots, (1, 16));
+    assert_eq!((survey.bytes, survey.bytes_kept), (30, 21));
+    assert_eq!(survey.removed().next().map(|gone| gone.key), Some(other));
+    assert_eq!(objects_in(folder.path()), 3);
+    let limits = GcLimits {
+        snapshots: true,
+        ..KEEP_NOTHING
+    };
+    let survey = collect(folder.path(), &needs(&[kept]), limits);
+    assert_eq!(survey.snapshots, (1, 16));
+    assert_eq!((survey.removed().count(), survey.bytes_kept), (0, 5));
+    let store = Store::at(folder.path(), false);
+    found(&store, &kept);
+    let evidence = store.expect_manifest(&kept).unwrap().evidence;
+    let there = evidence.values().map(|it| store.evidence_file(it).unwrap());
+    assert_eq!(there.filter(Option::is_some).count(), 1);
+    let again = collect(folder.path(), &needs(&[kept]), limits);
+    assert_eq!(again.snapshots, (0, 0));
+}
+
+#[test]
+fn to_make_room_evidence_counts_unless_it_goes_anyway() {
+    let folder = testing::folder();
+    let first = store(folder.path());
+    let key = commit_with_evidence(&first, 0, "curve", &[("10", "state of some size")]);
+    let survey = |snapshots, most| {
+        let limits = GcLimits {
+            snapshots,
+            max_bytes: Some(most),
+            ..KEEP_NOTHING
+        };
+        let store = Store::at(folder.path(), false);
+        store.survey(&needs(&[key]), &limits).unwrap()
+    };
+    assert_eq!(survey(false, 22).removed().count(), 1);
+    assert_eq!(survey(false, 23).removed().count(), 0);
+    assert_eq!(survey(true, 5).removed().count(), 0);
+    assert_eq!(survey(true, 4).removed().count(), 1);
+}
+
+#[test]
+fn evidence_that_a_damaged_manifest_mentions_stays() {
+    let folder = testing::folder();
+    let first = store(folder.path());
+    let key = commit_with_evidence(&first, 0, "curve", &[("10", "state")]);
+    let path = first.manifest_path(&key);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"threads\": 1", "\"threads\": 2")).unwrap();
+    let limits = GcLimits {
+        snapshots: true,
+        ..KEEP_NOTHING
+    };
+    let survey = collect(folder.path(), &Needs::default(), limits);
+    assert_eq!((survey.snapshots, objects_in(folder.path())), ((0, 0), 2));
+}
+
+#[test]
+fn listings_of_what_a_result_was_carried_over_from_stay() {
+    let folder = testing::folder();
+    let first = store(folder.path());
+    let text = "fn a\t1\n";
+    first.keep_listing(text).unwrap();
+    let mut original_inputs = inputs(0);
+    let code = &mut std::sync::Arc::make_mut(&mut original_inputs.basis).code;
+    code.insert("nn".into(), crate::key::Listing::digest(text));
+    let made = commit(&first, 1, "curve");
+    let manifest = crate::Manifest {
+        key: inputs(0).key(),
+        key_inputs: inputs(0),
+        carried_over: Some(crate::CarriedOver {
+            original: original_inputs.key(),
+            original_inputs,
+            shown: String::new(),
+            seconds: 0.0,
+            host: String::new(),
+            cpu: String::new(),
+            stretches: Vec::new(),
+        }),
+        ..first.expect_manifest(&made).unwrap()
+    };
+    first
+        .commit(&claim(&first, &manifest.key), &manifest)
+        .unwrap();
+    collect(folder.path(), &needs(&[manifest.key]), KEEP_NOTHING);
+    assert_eq!(first.list("listings").unwrap().len(), 1);
+    collect(folder.path(), &Needs::default(), KEEP_NOTHING);
+    assert_eq!(first.list("listings").unwrap().len(), 0);
 }

@@ -135,6 +135,7 @@ fn the_list_of_a_run_under_way_that_is_damaged_or_removed_is_written_anew() {
         max_bytes: None,
         interrupted: false,
         set_aside: false,
+        snapshots: false,
     };
     let error = store.survey(&needs, &limits).unwrap_err().to_string();
     assert!(error.contains("nothing is removed"), "{error}");
