@@ -111,6 +111,7 @@ pub mod fingerprint;
 pub mod pipeline;
 pub mod plan;
 pub mod project;
+pub mod replay;
 pub mod report;
 pub mod reproduce;
 pub mod run;

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use nn::architecture::Architecture;
 use nn::checkpoint;
+use nn::trace::Stretch;
 use serde::{Deserialize, Serialize};
 use step::Context;
 
@@ -145,6 +146,27 @@ impl Params {
         };
         written.expect("parameters are plain data under string keys");
         String::from_utf8(json).expect("JSON is UTF-8")
+    }
+
+    /// Computes stretches of a training again, from their snapshots; see [`train::replay`].
+    ///
+    /// # Errors
+    /// If the step is no training; as there.
+    pub fn replay(
+        &self,
+        stretches: &[(Stretch, Option<AnyPath>)],
+        environment: &Environment,
+        context: &mut Context,
+    ) -> Result<String> {
+        let Params::Train(params) = self else {
+            bail!("a step of kind {} is not replayed", self.kind());
+        };
+        let path = |path: &AnyPath| path.0.clone();
+        let stretches = stretches.iter();
+        let stretches: Vec<(Stretch, Option<PathBuf>)> = stretches
+            .map(|(stretch, snapshot)| (*stretch, snapshot.as_ref().map(path)))
+            .collect();
+        train::replay(params, environment.device.parse()?, &stretches, context)
     }
 
     /// Does the step's work and says in one line what it made.

@@ -102,7 +102,12 @@ fn compute(folder: &Path, signals: &Signals, progress: &mut dyn FnMut(Progress))
         stop: &signals.stop,
         progress,
     };
-    task.params.run(&task.environment, &mut context)
+    match &*task.replay {
+        [] => task.params.run(&task.environment, &mut context),
+        stretches => task
+            .params
+            .replay(stretches, &task.environment, &mut context),
+    }
 }
 
 /// Makes the key again from this binary and these files, and refuses any other.

@@ -61,6 +61,7 @@ impl Job {
             inputs: paths,
             key_inputs: planner.bases.key_inputs(&step.params, inputs, None),
             environment,
+            replay: Vec::new(),
         };
         let inputs = store.watch(&task.key_inputs.inputs)?;
         task.write(claim.folder())?;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::any_path::AnyPath;
 use crate::steps::{Environment, Params};
+use nn::trace::Stretch;
 use step::Progress;
 use store::key::{Digest, KeyInputs};
 
@@ -24,6 +25,9 @@ pub struct Task {
     /// Input files by name, absolute.
     pub inputs: BTreeMap<String, AnyPath>,
     pub environment: Environment,
+    /// The stretches of a training that are to be computed in place of all of it, with their snapshots.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replay: Vec<(Stretch, Option<AnyPath>)>,
 }
 
 impl Task {

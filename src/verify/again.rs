@@ -109,6 +109,7 @@ fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
             device: setting.backend.to_string(),
             checkpoint_seconds: 1e9,
         },
+        replay: Vec::new(),
     })
 }
 
