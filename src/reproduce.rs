@@ -27,6 +27,9 @@ pub struct Request {
     /// Steps at once; by default one per core, or one on a GPU.
     pub jobs: Option<NonZeroUsize>,
     pub keep_going: bool,
+    /// Whether trainings that must run only because of code, packages or compiler are replayed first, and
+    /// carried over where that shows the same.
+    pub replay: bool,
     /// Where a download looks first.
     pub mirrors: Vec<PathBuf>,
     /// Seconds between two checkpoints of a training.
@@ -168,6 +171,7 @@ fn options(project: &Project, request: &Request, idle: bool) -> Result<Options> 
         jobs: request.jobs.map_or(jobs, NonZeroUsize::get),
         cores,
         keep_going: request.keep_going,
+        replay: request.replay,
         environment: Environment {
             mirrors: request.mirrors.iter().cloned().map(Into::into).collect(),
             sources: Vec::new(),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Invalid;
 
 const MIRROR: &str = "FIG6_MIRROR";
+const REPLAY: &str = "FIG6_REPLAY";
 const CHECKPOINT_EVERY: &str = "FIG6_CHECKPOINT_EVERY";
 
 /// Seconds between two checkpoints where nobody says otherwise.
@@ -41,6 +42,24 @@ pub fn checkpoint_seconds(given: Option<f64>) -> Result<f64, Invalid> {
             super::seconds(&value).map_err(|expected| {
                 Invalid::new(format!("{CHECKPOINT_EVERY} is {value:?}: {expected}"))
             })
+        }
+    }
+}
+
+/// Whether the environment asks for replays.
+///
+/// # Errors
+/// If it says something else than 0 or 1, with the variable's name.
+pub fn replay() -> Result<bool, Invalid> {
+    match variable(REPLAY) {
+        None => Ok(false),
+        Some(value) if value == "1" => Ok(true),
+        Some(value) if value == "0" => Ok(false),
+        Some(value) => {
+            let value = value.to_string_lossy();
+            Err(Invalid::new(format!(
+                "{REPLAY} is {value:?}: expected 0 or 1"
+            )))
         }
     }
 }

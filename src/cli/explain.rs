@@ -6,7 +6,7 @@ use clap::Args;
 use super::Where;
 use super::out::Out;
 use super::terminal::{Paint, paint};
-use super::view::{REASONS_SHOWN, running_in_words, shortened_list};
+use super::view::{REASONS_SHOWN, offer_in_words, running_in_words, shortened_list};
 use crate::plan::{Cause, Compared, Explanation};
 use crate::run;
 use store::key::shortened;
@@ -55,6 +55,9 @@ fn in_words(explanation: &Explanation) -> String {
             .iter()
             .map(|reason| format!("  {reason}")),
     );
+    if let Some(offer) = &explanation.replay {
+        lines.push(format!("  {}", offer_in_words(offer)));
+    }
     if explanation.state == "up-to-date" {
         lines.push("  nothing that it depends on has changed since its result was made".to_owned());
     }

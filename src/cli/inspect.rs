@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::Where;
 use super::out::Out;
 use super::terminal::{Paint, paint};
-use super::view::{REASONS_SHOWN, forecast_in_words, line_of, running_in_words, shortened_list};
+use super::view::{
+    REASONS_SHOWN, forecast_in_words, line_of, offer_in_words, running_in_words, shortened_list,
+};
 use crate::plan::{Assessment, Format, Graph, Outlook, Plan, State, Step, draw};
 use crate::project::Project;
 use crate::run;
@@ -104,6 +106,9 @@ pub fn show(
         if let Some((done, all)) = outlook.kept {
             detail += &format!("; has a checkpoint after iteration {done} of {all}");
         }
+        if let Some(carriable) = &assessment.carriable {
+            detail += &format!("; {}", offer_in_words(&carriable.offer()));
+        }
         table.add_row([step.name.clone(), state, detail]);
     }
     out.line(table.trim_fmt());
@@ -129,6 +134,9 @@ fn record(step: &Step, assessment: &Assessment, outlook: &Outlook) -> Value {
             record["work_seconds"] = json!(entry.work_seconds);
         }
         None => record["expected_seconds"] = json!(outlook.seconds),
+    }
+    if let Some(carriable) = &assessment.carriable {
+        record["replay"] = json!(carriable.offer());
     }
     if let Some(running) = &outlook.running {
         record["running"] = json!(running);

@@ -12,6 +12,7 @@ use super::out::Out;
 use super::signals::{self, INTERRUPTED};
 use super::view::{View, forecast_in_words, shortened_list};
 use super::{Where, environment, inspect};
+use crate::error::Invalid;
 use crate::project::Project;
 use crate::reproduce::{Reproduced, Reproduction, Request};
 use crate::run::{End, Outcome, Stop};
@@ -35,6 +36,10 @@ pub struct Arguments {
     /// Go on with independent steps after a failure.
     #[arg(long)]
     keep_going: bool,
+    /// Where only code, packages or compiler changed: replay parts of the earlier training and, if they come
+    /// out the same, carry its result over (also FIG6_REPLAY, or `replay: true` in the pipeline file).
+    #[arg(long)]
+    replay: bool,
     /// Look here first for archives: a folder, a URL, or the archive itself (may be repeated; also FIG6_MIRROR).
     #[arg(long, value_name = "DIR|URL")]
     mirror: Vec<PathBuf>,
@@ -51,17 +56,21 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let started = Instant::now();
+    let project = arguments.place.open()?;
     let request = Request {
         targets: arguments.targets.clone(),
         forced: arguments.force.clone(),
         jobs: arguments.jobs,
         keep_going: arguments.keep_going,
+        replay: arguments.replay || project.experiment.replay || environment::replay()?,
         mirrors: environment::mirrors(&arguments.mirror),
         checkpoint_seconds: environment::checkpoint_seconds(arguments.checkpoint_every)?,
         reports: arguments.reports.clone(),
     };
-    let project = arguments.place.open()?;
     let reproduction = Reproduction::plan(&project, &request)?;
+    if arguments.replay {
+        expect_training(&project, &reproduction.needed)?;
+    }
     let plan = &reproduction.plan;
     if arguments.dry_run {
         inspect::show(&project, plan, true, arguments.json, out)?;
@@ -87,6 +96,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         out.json_line(&json!({
             "event": "done",
             "ran": outcome.those(End::Ran),
+            "carried_over": outcome.those(End::CarriedOver),
             "up_to_date": outcome.those(End::UpToDate),
             "failed": outcome.those(End::Failed),
             "skipped": outcome.those(End::Skipped),
@@ -107,6 +117,18 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         false if outcome.is_complete() => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// Refuses to replay where there is no training.
+fn expect_training(project: &Project, needed: &[bool]) -> Result<(), Invalid> {
+    let steps = project.graph.steps().iter().zip(needed);
+    let mut needed = steps.filter_map(|(step, needed)| needed.then_some(step));
+    match needed.any(|step| step.params.kind() == "train") {
+        true => Ok(()),
+        false => Err(Invalid::new(
+            "--replay is for trainings, and what is asked for needs none".to_owned(),
+        )),
+    }
 }
 
 /// What an interrupted run leaves to the next one.
@@ -131,6 +153,7 @@ fn say_what_is_left(project: &Project, needed: &[bool], out: &mut Out) -> Result
 fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) {
     let ends = [
         (End::Ran, "ran"),
+        (End::CarriedOver, "carried over"),
         (End::UpToDate, "up to date"),
         (End::Failed, "failed"),
         (End::Skipped, "skipped"),

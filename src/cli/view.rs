@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Out;
 use super::terminal::{Paint, paint, paint_stderr, shown, shown_as_one};
-use crate::plan::{Forecast, Sum};
+use crate::plan::{Forecast, Offer, Sum};
 use crate::run::Event;
 use records::Evaluation;
 use step::Progress;
@@ -93,6 +93,24 @@ impl View {
                 self.print(
                     out,
                     &format!("{mark}  {step}: {summary} ({seconds:.1} s{same})"),
+                );
+            }
+            Event::CarriedOver {
+                step,
+                summary,
+                from,
+                iterations,
+                seconds,
+            } => {
+                self.close_line(step);
+                let mark = paint(Paint::Green, "kept");
+                let from = from.short();
+                self.print(
+                    out,
+                    &format!(
+                        "{mark}  {step}: {summary} (carried over from key {from}: a replay of {iterations} \
+                         iterations came out the same, {seconds:.1} s)"
+                    ),
                 );
             }
             Event::Failed { step, cause, log } => {
@@ -289,6 +307,16 @@ pub fn running_in_words(running: &Running, host: &str) -> String {
         words += &format!(", iteration {iteration} of {iterations}, {left} left");
     }
     words
+}
+
+/// What a replay would spare.
+pub fn offer_in_words(offer: &Offer) -> String {
+    format!(
+        "only code differs: {}, or a replay of {} iterations: about {} (--replay)",
+        duration(offer.training_seconds),
+        offer.iterations,
+        duration(offer.seconds)
+    )
 }
 
 /// The test error in one line.

@@ -21,6 +21,8 @@ pub struct Experiment {
     pub published: PublishedBy,
     /// Why these numbers cannot be compared with the published ones; empty if they can.
     pub caveats: Vec<String>,
+    /// Whether trainings are replayed and carried over where only code changed.
+    pub replay: bool,
     /// Where something has failed, by model and seed: the report is made without, and says so.
     pub holes: BTreeMap<String, BTreeMap<u64, Hole>>,
 }

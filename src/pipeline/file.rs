@@ -30,6 +30,9 @@ pub struct File {
     pub significance: Option<f64>,
     pub profiles: BTreeMap<String, Profile>,
     pub default_profile: String,
+    /// Whether trainings are replayed and carried over where only code changed.
+    #[serde(default)]
+    pub replay: bool,
 }
 
 /// One data set.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use rayon::prelude::*;
 
+use super::carry::Carriable;
 use super::graph::{Graph, Step, StepId};
 use super::keys::{Bases, listing};
 use super::reason::Reason;
@@ -26,6 +27,8 @@ pub struct Assessment {
     /// The key of the result that is used or, while there is none, of the one that will be added;
     /// absent as long as an input is open.
     pub key: Option<Digest>,
+    /// For a training that must run only because of code: the earlier one that a replay may show to hold.
+    pub carriable: Option<Carriable>,
 }
 
 impl Assessment {
@@ -128,7 +131,15 @@ impl Planner<'_> {
             } else {
                 State::MustRun(self.differences(step, &inputs)?)
             };
-            return Ok(Assessment { state, key: None });
+            let carriable = match state {
+                State::MustRun(_) if !forced => self.carriable(step, &inputs)?,
+                _ => None,
+            };
+            return Ok(Assessment {
+                state,
+                key: None,
+                carriable,
+            });
         }
 
         let mut added_under = None;
@@ -141,7 +152,11 @@ impl Planner<'_> {
                 Lookup::Found(entry) => {
                     let key = Some(entry.key);
                     let state = State::UpToDate(entry);
-                    return Ok(Assessment { state, key });
+                    return Ok(Assessment {
+                        state,
+                        key,
+                        carriable: None,
+                    });
                 }
                 Lookup::Absent => {}
                 Lookup::Damaged(what) => reasons.push(Reason::Damaged { what }),
@@ -150,9 +165,14 @@ impl Planner<'_> {
         if reasons.is_empty() {
             reasons = self.differences(step, &inputs)?;
         }
+        let carriable = match forced {
+            true => None,
+            false => self.carriable(step, &inputs)?,
+        };
         Ok(Assessment {
             state: State::MustRun(reasons),
             key: added_under,
+            carriable,
         })
     }
 
@@ -221,7 +241,12 @@ impl Planner<'_> {
     }
 
     /// How a step differs for certain from an earlier result.
-    fn certain_changes(&self, step: &Step, inputs: &Inputs, earlier: &KeyInputs) -> Vec<Change> {
+    pub(super) fn certain_changes(
+        &self,
+        step: &Step,
+        inputs: &Inputs,
+        earlier: &KeyInputs,
+    ) -> Vec<Change> {
         let mut content = inputs.owned();
         let mut unheard_of = Vec::new();
         for &name in &inputs.open {

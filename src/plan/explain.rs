@@ -8,6 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::assess::{Assessment, Inputs, Plan, Planner, State};
+use super::carry::{Carriable, Offer};
 use super::graph::StepId;
 use super::reason::Reason;
 use store::key::{Digest, KeyInputs};
@@ -25,6 +26,9 @@ pub struct Explanation {
     /// The key, unless an input is still to be made.
     pub key: Option<Digest>,
     pub reasons: Vec<Reason>,
+    /// For a training that must run only because of code: what shows whether it had to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Offer>,
     /// Why other steps that it depends on run or ran.
     pub causes: Vec<Cause>,
     /// The earlier result that it is compared with; the one that is used, if it is up to date.
@@ -88,6 +92,7 @@ impl Planner<'_> {
             running: upstream.running(id)?,
             key: assessment.key,
             reasons: assessment.state.reasons().to_vec(),
+            replay: assessment.carriable.as_ref().map(Carriable::offer),
             causes: upstream.causes(id)?,
             key_inputs: self.bases.key_inputs(&step.params, inputs.owned(), basis),
             open: inputs.open.iter().map(|&name| name.to_owned()).collect(),

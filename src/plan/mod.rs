@@ -4,6 +4,7 @@
 //! Unaware of processes, of how steps do their work, and of the terminal.
 
 mod assess;
+mod carry;
 mod draw;
 mod estimate;
 mod explain;
@@ -15,6 +16,7 @@ mod needs;
 mod reason;
 
 pub use assess::{Assessment, Inputs, MANY, Plan, Planner, State};
+pub use carry::{Carriable, Offer};
 pub use draw::{Format, draw};
 pub use estimate::Estimates;
 pub use explain::{Cause, Compared, Explanation};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::plan::Reason;
 use step::Progress;
+use store::key::Digest;
 
 /// Something that happened to a step.
 #[derive(Clone, Debug, Serialize)]
@@ -35,6 +36,16 @@ pub enum Event {
         seconds: f64,
         /// Whether its newest earlier result had the same bytes; absent if there was none.
         same_bytes: Option<bool>,
+    },
+    /// A replay has shown that an earlier result is today's as well.
+    CarriedOver {
+        step: String,
+        summary: String,
+        /// The key of the result that was carried over.
+        from: Digest,
+        /// How many were computed again.
+        iterations: u64,
+        seconds: f64,
     },
     Failed {
         step: String,

@@ -3,19 +3,33 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::executor::Executor;
+use super::executor::{Executor, Stopped};
 use super::machine::{cpu, host};
 use super::phase::Work;
 use super::task::{Finished, Task};
-use crate::plan::{Inputs, Planner, Reason, StepId};
-use crate::steps::Environment;
+use crate::plan::{Carriable, Inputs, Planner, Reason, StepId};
+use crate::replay::{self, Kept, Verdict};
+use crate::steps::{Environment, Params};
 use step::Progress;
-use store::{Claim, Entry, Lookup, Manifest, Output, RunRecord, Store, TrainingProgress, Watched};
+use store::key::Digest;
+use store::{
+    CarriedOver, Claim, Entry, Lookup, Manifest, Output, RunRecord, ShownStretch, Store,
+    TrainingProgress, Watched,
+};
+
+/// How a computation has ended well.
+#[derive(Debug)]
+pub enum Ended {
+    /// The outputs are written.
+    Computed(Finished),
+    /// A replay has shown, by these stretches, that this earlier result is today's as well.
+    Shown(Arc<Manifest>, Vec<ShownStretch>),
+}
 
 /// A computation under way.
 #[derive(Debug)]
@@ -25,10 +39,13 @@ pub struct Job {
     /// The inputs as they looked before the step read them.
     inputs: Watched,
     reasons: Vec<Reason>,
+    replayed: Option<Carriable>,
     claim: Claim,
     started_at: jiff::Timestamp,
     started: Instant,
     pub threads: usize,
+    /// Processes at once, for a replay.
+    pub processes: usize,
 }
 
 impl Job {
@@ -44,7 +61,11 @@ impl Job {
         made: &dyn Fn(StepId) -> Option<&'a Entry>,
         environment: Environment,
     ) -> Result<Job> {
-        let Work { key, reasons } = work;
+        let Work {
+            key,
+            reasons,
+            replayed,
+        } = work;
         let (step, store) = (planner.graph.step(id), planner.store);
         store.begin(&claim, &step.name)?;
         claim.announce(&host());
@@ -70,29 +91,85 @@ impl Job {
             task,
             inputs,
             reasons,
+            replayed,
             claim,
             started_at: jiff::Timestamp::now(),
             started: Instant::now(),
             threads: 1,
+            processes: 1,
         })
     }
 
-    /// Has the step computed, and passes on its progress.
+    /// Has the step computed, and passes on its progress; where an earlier training may hold, that is
+    /// replayed first.
     ///
     /// # Errors
     /// As [`Executor::run`].
     pub fn run(
         &self,
+        store: &Store,
         executor: &dyn Executor,
-        report: &mut dyn FnMut(Progress),
-    ) -> Result<Finished> {
+        report: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Ended> {
         // The step's process may run elsewhere.
         let folder = absolute(self.claim.folder())?;
         let log = absolute(&self.claim.log())?;
-        executor.run(&folder, &log, self.threads, &mut |progress| {
+        if let Some(earlier) = &self.replayed {
+            let from = &earlier.manifest;
+            let because = match self.replay(from, store, executor, &log, report) {
+                Ok(Verdict::Same(stretches)) => {
+                    return Ok(Ended::Shown(from.clone(), stretches));
+                }
+                Ok(Verdict::Different(what)) => what,
+                Err(error) if error.is::<Stopped>() => return Err(error),
+                Err(error) => format!("nothing could be shown: {error:#}"),
+            };
+            let note = format!("not carried over, so it is trained again: {because}");
+            report(Progress::Note(note));
+        }
+        let finished = executor.run(&folder, &log, self.threads, &mut |progress| {
             self.announce(&progress);
             report(progress);
-        })
+        });
+        finished.map(Ended::Computed)
+    }
+
+    /// Replays an earlier training of the same parameters and inputs.
+    fn replay(
+        &self,
+        from: &Manifest,
+        store: &Store,
+        executor: &dyn Executor,
+        log: &Path,
+        report: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Verdict> {
+        let Params::Train(params) = &self.task.params else {
+            bail!("only a training is replayed");
+        };
+        let outputs = from.outputs.iter();
+        let outputs = outputs.map(|(name, output)| (name.clone(), output.digest));
+        let find = |digest: &Digest| {
+            store
+                .object(digest)?
+                .map(|path| absolute(&path))
+                .transpose()
+        };
+        let kept = Kept::find(params, &outputs.collect(), &from.evidence, &find)?;
+        let scratch = absolute(&self.claim.scratch())?;
+        let setting = replay::Setting {
+            task: &self.task,
+            executor,
+            folder: &scratch.join(format!("replay-{}", from.key.short())),
+            log,
+            processes: self.processes,
+            threads: self.threads,
+        };
+        let report = Mutex::new(report);
+        let report = |progress| {
+            let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+            report(progress);
+        };
+        kept.replay(&kept.windows(), &setting, &report)
     }
 
     /// Tells those who ask for the status how far a training is.
@@ -178,6 +255,42 @@ impl Job {
         let entry = store.commit(&self.claim, &manifest)?;
         let same_bytes = earlier.map(|earlier| earlier.outputs == entry.outputs);
         Ok((entry, same_bytes))
+    }
+}
+
+impl Job {
+    /// Adds an earlier result under this key, with what has shown that it holds.
+    ///
+    /// # Errors
+    /// If an input was written to meanwhile, or the store cannot be written.
+    pub fn carry_over(
+        &self,
+        from: &Manifest,
+        stretches: Vec<ShownStretch>,
+        store: &Store,
+    ) -> Result<Arc<Entry>> {
+        store.expect_unchanged(&self.inputs)?;
+        // What was carried over before is shown by its original run, not by a chain of replays.
+        let (original, original_inputs) = match &from.carried_over {
+            Some(before) => (before.original, before.original_inputs.clone()),
+            None => (from.key, from.key_inputs.clone()),
+        };
+        let manifest = Manifest {
+            step: self.task.step.clone(),
+            key: self.task.key,
+            key_inputs: self.task.key_inputs.clone(),
+            carried_over: Some(CarriedOver {
+                original,
+                original_inputs,
+                shown: format!("{:.3}", self.started_at),
+                seconds: self.seconds(),
+                host: host(),
+                cpu: cpu(),
+                stretches,
+            }),
+            ..from.clone()
+        };
+        store.commit(&self.claim, &manifest)
     }
 }
 

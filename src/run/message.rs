@@ -2,15 +2,14 @@
 
 use anyhow::Result;
 
-use super::job::Job;
-use super::task::Finished;
+use super::job::{Ended, Job};
 use crate::plan::StepId;
 use step::Progress;
 
 #[derive(Debug)]
 pub enum Message {
     Progress(StepId, Progress),
-    Ended(Box<Job>, Result<Finished>),
+    Ended(Box<Job>, Result<Ended>),
     /// Another process that computed the step is done or dead.
     Released(StepId, Result<()>),
     Stop,

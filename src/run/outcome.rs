@@ -27,6 +27,8 @@ pub struct Outcome {
 pub enum End {
     Skipped,
     UpToDate,
+    /// A replay has shown that an earlier result is today's as well.
+    CarriedOver,
     Ran,
     Failed,
 }
@@ -49,19 +51,19 @@ impl Outcome {
             let name = || graph.step(id).name.clone();
             let (end, done) = match phases.of(id) {
                 Phase::Unneeded => (None, None),
-                Phase::Done(done) if done.ran => (Some(End::Ran), Some(done)),
-                Phase::Done(done) => (Some(End::UpToDate), Some(done)),
+                Phase::Done(done) => (Some(done.end), Some(done)),
                 Phase::Failed => (Some(End::Failed), None),
                 _ => (Some(End::Skipped), None),
             };
             outcome.ends.extend(end.map(|end| (name(), end)));
             outcome.results.push(done.map(|done| done.entry.clone()));
             let Some(&Done {
-                ran, same_bytes, ..
+                end, same_bytes, ..
             }) = done
             else {
                 continue;
             };
+            let ran = end == End::Ran;
             outcome.same_bytes.extend(same_bytes.then(name));
             let is_behind = behind[id.index()];
             outcome.stay_valid += usize::from(is_behind && !ran);

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::plan::{Reason, StepId};
+use super::outcome::End;
+use crate::plan::{Carriable, Reason, StepId};
 use store::Entry;
 use store::key::Digest;
 
@@ -29,14 +30,15 @@ pub enum Phase {
 pub struct Work {
     pub key: Digest,
     pub reasons: Vec<Reason>,
+    /// An earlier training that is to be replayed first.
+    pub replayed: Option<Carriable>,
 }
 
 /// A step that has its result.
 #[derive(Clone, Debug)]
 pub struct Done {
     pub entry: Arc<Entry>,
-    /// Whether this run made it.
-    pub ran: bool,
+    pub end: End,
     /// Whether it was made again with the same bytes as before.
     pub same_bytes: bool,
 }

@@ -12,15 +12,15 @@ use rayon::prelude::*;
 
 use super::event::Event;
 use super::executor::{Executor, Stopped};
-use super::job::Job;
+use super::job::{Ended, Job};
 use super::message::Message;
-use super::outcome::Outcome;
+use super::outcome::{End, Outcome};
 use super::phase::{Done, Phase, Phases, Work};
 use super::stop::Stop;
-use super::task::Finished;
-use crate::plan::{Assessment, MANY, Plan, Planner, State, StepId};
+use crate::plan::{Assessment, Carriable, MANY, Plan, Planner, Reason, State, StepId};
 use crate::steps::Environment;
 use step::Progress;
+use store::key::Digest;
 use store::{self, Claimed, Entry, Lookup};
 
 /// How to run.
@@ -32,6 +32,8 @@ pub struct Options {
     pub cores: usize,
     /// Go on with independent steps after a failure.
     pub keep_going: bool,
+    /// Whether a training that must run only because of code is replayed first.
+    pub replay: bool,
     /// What all steps are told beside their parameters; each gets its own sources.
     pub environment: Environment,
 }
@@ -118,14 +120,19 @@ impl<'a> Scheduler<'a> {
         }
         let mut any = false;
         for (id, assessment) in graph.ids().zip(plan) {
-            let Some(Assessment { state, key }) = assessment else {
+            let Some(Assessment {
+                state,
+                key,
+                carriable,
+            }) = assessment
+            else {
                 continue;
             };
             any |= !matches!(state, State::UpToDate(_));
             match (state, key) {
                 (State::UpToDate(entry), _) => self.use_result(id, entry),
                 (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
-                    self.phases.set(id, Phase::Ready(Work { key, reasons }));
+                    self.ready(id, key, reasons, carriable);
                 }
                 (_, None) => {
                     let producers = graph.producers(id).into_iter();
@@ -165,10 +172,11 @@ impl<'a> Scheduler<'a> {
                 match self.start(id, work) {
                     Ok(Some(job)) => {
                         let (executor, sender) = (self.run.executor, self.sender.clone());
+                        let store = self.run.planner.store;
                         scope.spawn(move || {
                             let mut report =
                                 |progress| drop(sender.send(Message::Progress(id, progress)));
-                            let ended = job.run(executor, &mut report);
+                            let ended = job.run(store, executor, &mut report);
                             sender.send(Message::Ended(job, ended))
                         });
                     }
@@ -242,7 +250,11 @@ impl<'a> Scheduler<'a> {
         let _lock = store.share()?;
         let made = |producer: StepId| self.phases.result(producer);
         let forced = self.run.forced.contains(&id);
-        let Assessment { state, key } = self.run.planner.assess_step(id, forced, &made)?;
+        let Assessment {
+            state,
+            key,
+            carriable,
+        } = self.run.planner.assess_step(id, forced, &made)?;
         match (state, key) {
             (State::UpToDate(entry), _) => {
                 store.rely_on(&[entry.key])?;
@@ -250,7 +262,7 @@ impl<'a> Scheduler<'a> {
                 self.use_result(id, entry);
             }
             (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
-                self.phases.set(id, Phase::Ready(Work { key, reasons }));
+                self.ready(id, key, reasons, carriable);
             }
             (_, None) => bail!(
                 "{}: its producers lack an output that it reads",
@@ -260,6 +272,23 @@ impl<'a> Scheduler<'a> {
         Ok(())
     }
 
+    /// Decides that a step runs.
+    fn ready(
+        &mut self,
+        id: StepId,
+        key: Digest,
+        reasons: Vec<Reason>,
+        carriable: Option<Carriable>,
+    ) {
+        let replayed = carriable.filter(|_| self.run.options.replay);
+        let work = Work {
+            key,
+            reasons,
+            replayed,
+        };
+        self.phases.set(id, Phase::Ready(work));
+    }
+
     /// Takes a result that is there already.
     fn use_result(&mut self, id: StepId, entry: Arc<Entry>) {
         let step = self.name(id);
@@ -267,7 +296,7 @@ impl<'a> Scheduler<'a> {
         (self.emit)(Event::UpToDate { step, summary });
         let done = Done {
             entry,
-            ran: false,
+            end: End::UpToDate,
             same_bytes: false,
         };
         self.phases.set(id, Phase::Done(done));
@@ -307,7 +336,8 @@ impl<'a> Scheduler<'a> {
         let made = |producer: StepId| self.phases.result(producer);
         let mut job = Job::begin(self.run.planner, id, work, claim, &made, environment)?;
         let others = self.phases.running() + self.phases.ready() - 1;
-        job.threads = (options.cores / others.clamp(1, options.jobs)).max(1);
+        let share = |of: usize| (of / others.clamp(1, options.jobs)).max(1);
+        (job.threads, job.processes) = (share(options.cores), share(options.jobs));
         self.phases.set(id, Phase::Running);
         (self.emit)(Event::Started {
             step,
@@ -327,12 +357,12 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Commits or buries what a step's process left.
-    fn end(&mut self, job: &Job, ended: Result<Finished>) {
+    fn end(&mut self, job: &Job, ended: Result<Ended>) {
         let id = job.id;
         if matches!(&ended, Err(error) if error.is::<Stopped>()) {
             return self.skip(id, "interrupted".to_owned());
         }
-        let added = ended.and_then(|finished| self.add(job, finished));
+        let added = ended.and_then(|ended| self.add(job, ended));
         // If its inputs are not what they should be, that is the cause.
         let added = added.map_err(|error| {
             let intact = job.expect_intact(self.run.planner.store);
@@ -350,25 +380,50 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Adds what a step has left to the store, and shows it.
-    fn add(&mut self, job: &Job, finished: Finished) -> Result<()> {
+    fn add(&mut self, job: &Job, ended: Ended) -> Result<()> {
         let Planner { graph, store, .. } = self.run.planner;
         let step = graph.step(job.id);
         let _lock = store.share()?;
         self.keep_listings(step.params.kind())?;
-        let (entry, same_bytes) = job.commit(finished, store)?;
-        self.show(job.id, &entry);
-        (self.emit)(Event::Finished {
-            step: step.name.clone(),
-            summary: entry.summary.clone(),
-            // Not the manifest's time: a forced step keeps its earlier result's record.
-            seconds: job.seconds(),
-            same_bytes,
-        });
-        let done = Done {
-            entry,
-            ran: true,
-            same_bytes: same_bytes == Some(true),
+        let name = step.name.clone();
+        // Not the manifest's time: a forced step keeps its earlier result's record.
+        let seconds = job.seconds();
+        let (event, done) = match ended {
+            Ended::Computed(finished) => {
+                let (entry, same_bytes) = job.commit(finished, store)?;
+                let event = Event::Finished {
+                    step: name,
+                    summary: entry.summary.clone(),
+                    seconds,
+                    same_bytes,
+                };
+                let done = Done {
+                    entry,
+                    end: End::Ran,
+                    same_bytes: same_bytes == Some(true),
+                };
+                (event, done)
+            }
+            Ended::Shown(from, stretches) => {
+                let iterations = stretches.iter().map(|it| it.to - it.from).sum();
+                let entry = job.carry_over(&from, stretches, store)?;
+                let event = Event::CarriedOver {
+                    step: name,
+                    summary: entry.summary.clone(),
+                    from: from.key,
+                    iterations,
+                    seconds,
+                };
+                let done = Done {
+                    entry,
+                    end: End::CarriedOver,
+                    same_bytes: false,
+                };
+                (event, done)
+            }
         };
+        self.show(job.id, &done.entry);
+        (self.emit)(event);
         self.phases.set(job.id, Phase::Done(done));
         Ok(())
     }

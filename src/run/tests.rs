@@ -439,6 +439,7 @@ fn carry_out(
         options: &Options {
             jobs: 1,
             cores: 1,
+            replay: false,
             keep_going: false,
             environment: Environment {
                 device: "flex".to_owned(),

@@ -1,0 +1,138 @@
+//! Which earlier training may hold under today's code: one from which today's differs in nothing but code,
+//! packages and compiler, and which has left what a replay takes.
+//!
+//! Unaware of how a replay shows it.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::assess::{Inputs, Planner};
+use super::graph::Step;
+use crate::steps::Params;
+use store::key::{Change, Digest, KeyPart};
+use store::{Lookup, Manifest};
+
+/// An earlier training that a replay may show to be today's as well.
+#[derive(Clone, Debug)]
+pub struct Carriable {
+    pub manifest: Arc<Manifest>,
+    /// What differs.
+    pub changes: Vec<Change>,
+    /// How many iterations a replay computes.
+    pub replayed: u64,
+    /// How many the training computes.
+    pub iterations: u64,
+}
+
+/// What a replay would spare, for people and programs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Offer {
+    /// The key of the earlier result.
+    pub of: Digest,
+    /// How many are computed again.
+    pub iterations: u64,
+    /// Expected, by what the training took.
+    pub seconds: f64,
+    /// What the training took.
+    pub training_seconds: f64,
+}
+
+impl Carriable {
+    /// What a replay would spare.
+    pub fn offer(&self) -> Offer {
+        let training_seconds = self.manifest.run.seconds;
+        let share = self.replayed as f64 / self.iterations.max(1) as f64;
+        Offer {
+            of: self.manifest.key,
+            iterations: self.replayed,
+            seconds: training_seconds * share,
+            training_seconds,
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// The training among the earlier results of a step that a replay may carry over, if there is one. An
+    /// open input is taken to come out as it was.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(super) fn carriable(&self, step: &Step, inputs: &Inputs) -> Result<Option<Carriable>> {
+        let Params::Train(params) = &step.params else {
+            return Ok(None);
+        };
+        for manifest in self.store.earlier(&step.name)?.manifests {
+            let changes = self.certain_changes(step, inputs, &manifest.key_inputs);
+            if changes.is_empty() || !changes.iter().all(is_of_code) || !self.is_kept(&manifest)? {
+                continue;
+            }
+            let snapshots = &params.recipe.snapshots;
+            let (windows, iterations) = (
+                manifest.evidence.len() as u64 + 1,
+                params.recipe.schedule.iterations,
+            );
+            return Ok(Some(Carriable {
+                manifest: Arc::new(manifest),
+                changes,
+                replayed: (windows * snapshots.window).min(iterations),
+                iterations,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Whether a result is there with all that it takes to replay it.
+    fn is_kept(&self, manifest: &Manifest) -> Result<bool> {
+        if !matches!(self.store.lookup(&manifest.key)?, Lookup::Found(_)) {
+            return Ok(false);
+        }
+        for evidence in manifest.evidence.values() {
+            // A damaged one is as good as none.
+            if !matches!(self.store.evidence_file(evidence), Ok(Some(_))) {
+                return Ok(false);
+            }
+        }
+        Ok(manifest.outputs.contains_key("trace.json"))
+    }
+}
+
+/// Whether a change is one that a replay can show to be none.
+fn is_of_code(change: &Change) -> bool {
+    match change.part {
+        KeyPart::Code | KeyPart::Crate => true,
+        KeyPart::Numeric => change.name == "compiler",
+        KeyPart::Schema | KeyPart::Kind | KeyPart::Parameter | KeyPart::Input => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_packages_and_compiler_may_be_others_and_nothing_else() {
+        let of = |part, name: &str| {
+            is_of_code(&Change {
+                part,
+                name: name.to_owned(),
+                old: None,
+                new: None,
+            })
+        };
+        assert!(of(KeyPart::Code, "nn") && of(KeyPart::Crate, "dependencies"));
+        assert!(of(KeyPart::Numeric, "compiler"));
+        for name in ["backend", "backend version", "float type", "architecture"] {
+            assert!(!of(KeyPart::Numeric, name), "{name}");
+        }
+        for part in [
+            KeyPart::Schema,
+            KeyPart::Kind,
+            KeyPart::Parameter,
+            KeyPart::Input,
+        ] {
+            assert!(!of(part, "compiler"), "{part:?}");
+        }
+    }
+}
