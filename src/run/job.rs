@@ -150,6 +150,7 @@ impl Job {
                     store.keep_aside(&self.claim)?.display()
                 ));
             }
+            store.restore_evidence(&self.claim)?;
             store.discard(&self.claim)?;
             return Ok((earlier, Some(true)));
         }
