@@ -93,13 +93,13 @@ struct Packing {
 }
 
 impl Packing {
-    fn add(&mut self, path: String, bytes: u64, blake3: Digest, source: Source) {
+    fn add(&mut self, path: String, bytes: u64, blake3: Digest, source: Source) -> bool {
         let file = Packed {
             path: path.clone(),
             bytes,
             blake3,
         };
-        self.files.insert(path, (file, source));
+        self.files.insert(path, (file, source)).is_none()
     }
 
     fn add_small(&mut self, path: String, content: Vec<u8>) {
@@ -178,23 +178,26 @@ impl Packing {
 
     /// Adds what shows how a result came about, as far as it is there.
     fn add_snapshots(&mut self, manifest: &Manifest, store: &Store) -> Result<()> {
-        let before = self.snapshots.1;
+        let mut some = false;
         for (name, evidence) in &manifest.evidence {
             let place = store.evidence_file(evidence);
             let place = place.with_context(|| format!("{name} of {}", manifest.step))?;
             if let Some(place) = place {
-                self.add_content(evidence, place);
-                self.snapshots.1 += evidence.bytes;
+                some = true;
+                if self.add_content(evidence, place) {
+                    self.snapshots.1 += evidence.bytes;
+                }
             }
         }
-        self.snapshots.0 += usize::from(self.snapshots.1 > before);
+        self.snapshots.0 += usize::from(some);
         Ok(())
     }
 
-    fn add_content(&mut self, content: &Output, place: PathBuf) {
+    /// Adds a content; returns whether it was not there yet.
+    fn add_content(&mut self, content: &Output, place: PathBuf) -> bool {
         let hex = content.digest.to_string();
         let path = format!("artifacts/objects/{}/{}", &hex[..2], &hex[2..]);
-        self.add(path, content.bytes, content.digest, Source::File(place));
+        self.add(path, content.bytes, content.digest, Source::File(place))
     }
 
     /// Adds what the digests of code and crates stand for, as far as it was kept.

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
@@ -12,8 +13,8 @@ use tar::{EntryType, Header};
 use super::contents::header;
 use super::*;
 use crate::report::made_up_tests::{Project, TINY, edit};
-use store::key::Digest;
-use store::{Output, Store};
+use store::key::{Digest, Listing};
+use store::{CarriedOver, Claimed, Output, Store};
 
 /// Unpacks without being stopped.
 fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
@@ -232,6 +233,37 @@ fn a_bundle_without_snapshots_is_the_same_whether_the_store_has_them_or_not() {
     assert!(fs::read(&path).unwrap() == fs::read(&again).unwrap());
     let summary = packed(&project.report(), &project.store, true, &again).unwrap();
     assert_eq!(summary.snapshots, (0, 0));
+}
+
+#[test]
+fn what_code_a_result_was_carried_over_from_is_packed() {
+    let (project, path) = bundled();
+    let mut results = project.results.iter().flatten();
+    let training = results.find(|entry| entry.kind == "train").unwrap();
+    let mut manifest = project.store.expect_manifest(&training.key).unwrap();
+    let text = "fn earlier\t1\n";
+    project.store.keep_listing(text).unwrap();
+    let mut original_inputs = manifest.key_inputs.clone();
+    let code = &mut Arc::make_mut(&mut original_inputs.basis).code;
+    code.insert("earlier".to_owned(), Listing::digest(text));
+    manifest.carried_over = Some(CarriedOver {
+        original: original_inputs.key(),
+        original_inputs,
+        shown: "2026-01-02T00:00:00Z".to_owned(),
+        seconds: 1.0,
+        host: "here".to_owned(),
+        cpu: "any".to_owned(),
+        stretches: Vec::new(),
+    });
+    let Ok(Claimed::Ours(claim)) = project.store.claim(&training.key) else {
+        panic!("nobody has claimed it");
+    };
+    project.store.begin(&claim, &training.step).unwrap();
+    project.store.commit(&claim, &manifest).unwrap();
+    let contents = pack(&project.report(), &project.store, &path).unwrap();
+    let listing = format!("artifacts/listings/{}", Listing::digest(text));
+    let mut files = contents.contents.files.iter();
+    assert!(files.any(|file| file.path == listing));
 }
 
 #[test]
