@@ -6,7 +6,8 @@
 //! artifacts/listings/…      what the digests of code and crates stand for
 //! artifacts/logs/…          what the steps printed
 //! artifacts/manifests/…     the steps' key inputs, outputs, times and hosts
-//! artifacts/objects/…       what the steps made: weights, metrics, predictions, but no images
+//! artifacts/objects/…       what the steps made: weights, metrics, predictions, but no images; snapshots of
+//!                           the trainings only if that is asked for
 //! pipeline.ron              as it was when the report was made
 //! reports/<profile>/…       the report
 //! ```

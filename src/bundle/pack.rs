@@ -17,7 +17,7 @@ use crate::report::files;
 use crate::report::provenance::{self, Digests, Statement, StepRecord};
 use crate::report::{EVIDENCE, PIPELINE};
 use store::key::Digest;
-use store::{Store, is_there};
+use store::{Manifest, Output, Store, is_there};
 
 /// What was packed.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Summary {
     pub bytes: u64,
     /// SHA-256 of the bundle, in lower-case hexadecimal.
     pub sha256: String,
+    /// Number of trainings of which there are snapshots in it, and bytes of those.
+    pub snapshots: (usize, u64),
 }
 
 /// Where a file's bytes are.
@@ -36,13 +38,20 @@ enum Source {
 }
 
 /// Packs the report in this folder with the results that it rests on, as its provenance names them, into
-/// an empty file, which is worth nothing after an error. `stop` is looked at between pieces of at most
-/// 64 KiB.
+/// an empty file, which is worth nothing after an error; with `snapshots`, also what the steps left as
+/// evidence, as far as it is still there. Without, the bundle is the same whether there is any or not.
+/// `stop` is looked at between pieces of at most 64 KiB.
 ///
 /// # Errors
 /// If there is no provenance or it does not fit the report's files or the store, something cannot be
 /// read, the file cannot be written, or `stop` is set.
-pub fn pack(report: &Path, store: &Store, output: &File, stop: &AtomicBool) -> Result<Summary> {
+pub fn pack(
+    report: &Path,
+    store: &Store,
+    snapshots: bool,
+    output: &File,
+    stop: &AtomicBool,
+) -> Result<Summary> {
     let statement = Statement::read(report).map_err(|error| {
         let path = report.join(provenance::FILE);
         anyhow::anyhow!(
@@ -53,9 +62,14 @@ pub fn pack(report: &Path, store: &Store, output: &File, stop: &AtomicBool) -> R
     let mut packing = Packing::default();
     packing.add_report(&statement, report)?;
     for step in &statement.internal().steps {
-        packing.add_step(step, store)?;
+        let manifest = packing.add_step(step, store)?;
+        if snapshots {
+            packing.add_snapshots(&manifest, store)?;
+        }
     }
-    packing.add_listings(&statement, store)?;
+    for basis in &statement.internal().bases {
+        packing.add_listings(basis.code.values().chain(basis.crates.values()), store)?;
+    }
     let packed = packing.files.values().map(|(file, _)| file.clone());
     let contents = Contents::new(statement.profile(), packed.collect(), packing.left_out);
     for file in &contents.files {
@@ -66,6 +80,7 @@ pub fn pack(report: &Path, store: &Store, output: &File, stop: &AtomicBool) -> R
         contents,
         bytes,
         sha256,
+        snapshots: packing.snapshots,
     })
 }
 
@@ -74,16 +89,17 @@ struct Packing {
     /// By path, as in the contents.
     files: BTreeMap<String, (Packed, Source)>,
     left_out: Vec<LeftOut>,
+    snapshots: (usize, u64),
 }
 
 impl Packing {
-    fn add(&mut self, path: String, bytes: u64, blake3: Digest, source: Source) {
+    fn add(&mut self, path: String, bytes: u64, blake3: Digest, source: Source) -> bool {
         let file = Packed {
             path: path.clone(),
             bytes,
             blake3,
         };
-        self.files.insert(path, (file, source));
+        self.files.insert(path, (file, source)).is_none()
     }
 
     fn add_small(&mut self, path: String, content: Vec<u8>) {
@@ -120,7 +136,7 @@ impl Packing {
     }
 
     /// Adds a step's manifest, log and outputs, but for images.
-    fn add_step(&mut self, step: &StepRecord, store: &Store) -> Result<()> {
+    fn add_step(&mut self, step: &StepRecord, store: &Store) -> Result<Manifest> {
         let (name, key) = (&step.step, &step.key);
         let manifest = store.expect_manifest(key).with_context(|| {
             format!("no result of {name} that the report rests on can be used; run fig6 reproduce")
@@ -143,26 +159,54 @@ impl Packing {
                 });
                 continue;
             }
-            let hex = made.digest.to_string();
-            let path = format!("artifacts/objects/{}/{}", &hex[..2], &hex[2..]);
-            let source = Source::File(store.object_path(&made.digest));
-            self.add(path, made.bytes, made.digest, source);
+            self.add_content(made, store.object_path(&made.digest));
         }
         let log = store.log_path(key);
         // A log may have been removed: no result depends on it.
-        if let Some(made) = manifest.run.log
+        if let Some(made) = &manifest.run.log
             && is_there(&log, "--artifacts")?
         {
             let path = format!("artifacts/logs/{key}.log");
             self.add(path, made.bytes, made.digest, Source::File(log));
         }
+        if let Some(carried_over) = &manifest.carried_over {
+            let listings: Vec<_> = carried_over.original_inputs.basis.listings().collect();
+            self.add_listings(&listings, store)?;
+        }
+        Ok(manifest)
+    }
+
+    /// Adds what shows how a result came about, as far as it is there.
+    fn add_snapshots(&mut self, manifest: &Manifest, store: &Store) -> Result<()> {
+        let mut some = false;
+        for (name, evidence) in &manifest.evidence {
+            let place = store.evidence_file(evidence);
+            let place = place.with_context(|| format!("{name} of {}", manifest.step))?;
+            if let Some(place) = place {
+                some = true;
+                if self.add_content(evidence, place) {
+                    self.snapshots.1 += evidence.bytes;
+                }
+            }
+        }
+        self.snapshots.0 += usize::from(some);
         Ok(())
     }
 
+    /// Adds a content; returns whether it was not there yet.
+    fn add_content(&mut self, content: &Output, place: PathBuf) -> bool {
+        let hex = content.digest.to_string();
+        let path = format!("artifacts/objects/{}/{}", &hex[..2], &hex[2..]);
+        self.add(path, content.bytes, content.digest, Source::File(place))
+    }
+
     /// Adds what the digests of code and crates stand for, as far as it was kept.
-    fn add_listings(&mut self, statement: &Statement, store: &Store) -> Result<()> {
-        let bases = statement.internal().bases.iter();
-        for digest in bases.flat_map(|basis| basis.code.values().chain(basis.crates.values())) {
+    fn add_listings<'d>(
+        &mut self,
+        digests: impl IntoIterator<Item = &'d Digest>,
+        store: &Store,
+    ) -> Result<()> {
+        for digest in digests {
             if store.listing(digest)?.is_some() {
                 let content = files::read(&store.listing_path(digest))?;
                 self.add_small(format!("artifacts/listings/{digest}"), content);

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
@@ -12,18 +13,22 @@ use tar::{EntryType, Header};
 use super::contents::header;
 use super::*;
 use crate::report::made_up_tests::{Project, TINY, edit};
-use store::Store;
-use store::key::Digest;
+use store::key::{Digest, Listing};
+use store::{CarriedOver, Claimed, Output, Store};
 
 /// Unpacks without being stopped.
 fn unpack(bundle: &Path, into: &Path) -> Result<Contents> {
     super::unpack(bundle, into, &AtomicBool::new(false))
 }
 
-/// Packs without being stopped, into a new file.
+/// Packs without being stopped and without snapshots, into a new file.
 fn pack(report: &Path, store: &Store, output: &Path) -> Result<Summary> {
+    packed(report, store, false, output)
+}
+
+fn packed(report: &Path, store: &Store, snapshots: bool, output: &Path) -> Result<Summary> {
     let file = fs::File::create(output)?;
-    let packed = super::pack(report, store, &file, &AtomicBool::new(false));
+    let packed = super::pack(report, store, snapshots, &file, &AtomicBool::new(false));
     packed.inspect_err(|_| fs::remove_file(output).unwrap())
 }
 
@@ -180,6 +185,85 @@ fn two_bundles_of_the_same_results_are_the_same_bytes() {
     let archive = inflated(&path);
     assert!(archive_of(&entries(&archive)) == archive);
     assert_eq!(refusal(&project, &deflated(&archive)), None);
+}
+
+/// What the trainings of a project left as evidence.
+fn evidence(project: &Project, store: &Store) -> Vec<Output> {
+    let results = project.results.iter().flatten();
+    let manifests = results.map(|entry| store.expect_manifest(&entry.key).unwrap());
+    let evidence = manifests.flat_map(|manifest| manifest.evidence.into_values());
+    evidence.collect()
+}
+
+#[test]
+fn snapshots_are_packed_when_that_is_asked_for_and_are_there_once_unpacked() {
+    let (project, path) = bundled();
+    let made = evidence(&project, &project.store);
+    assert_eq!(made.len(), 4);
+    let with = project.path("with.tar.gz");
+    let summary = packed(&project.report(), &project.store, true, &with).unwrap();
+    let bytes = made.iter().map(|output| output.bytes).sum();
+    assert_eq!(summary.snapshots, (4, bytes));
+    for (bundle, there) in [(&with, 4), (&path, 0)] {
+        let folder = tempfile::tempdir_in(project.folder.path()).unwrap();
+        unpack(bundle, &folder.path().join("into")).unwrap();
+        let store = Store::at(&folder.path().join("into/artifacts"), true);
+        let found = evidence(&project, &store);
+        let found = found.iter().map(|it| store.evidence_file(it).unwrap());
+        assert_eq!(found.filter(Option::is_some).count(), there);
+    }
+    // One that is gone is left out, and one that is damaged is named.
+    let object = project.store.object_path(&made[0].digest);
+    fs::remove_file(&object).unwrap();
+    let summary = packed(&project.report(), &project.store, true, &with).unwrap();
+    assert_eq!(summary.snapshots.0, 3);
+    fs::write(&object, "other").unwrap();
+    let error = packed(&project.report(), &project.store, true, &with).unwrap_err();
+    assert!(format!("{error:#}").contains("10 of train/"), "{error:#}");
+}
+
+#[test]
+fn a_bundle_without_snapshots_is_the_same_whether_the_store_has_them_or_not() {
+    let (project, path) = bundled();
+    for output in evidence(&project, &project.store) {
+        fs::remove_file(project.store.object_path(&output.digest)).unwrap();
+    }
+    let again = project.path("again.tar.gz");
+    pack(&project.report(), &project.store, &again).unwrap();
+    assert!(fs::read(&path).unwrap() == fs::read(&again).unwrap());
+    let summary = packed(&project.report(), &project.store, true, &again).unwrap();
+    assert_eq!(summary.snapshots, (0, 0));
+}
+
+#[test]
+fn what_code_a_result_was_carried_over_from_is_packed() {
+    let (project, path) = bundled();
+    let mut results = project.results.iter().flatten();
+    let training = results.find(|entry| entry.kind == "train").unwrap();
+    let mut manifest = project.store.expect_manifest(&training.key).unwrap();
+    let text = "fn earlier\t1\n";
+    project.store.keep_listing(text).unwrap();
+    let mut original_inputs = manifest.key_inputs.clone();
+    let code = &mut Arc::make_mut(&mut original_inputs.basis).code;
+    code.insert("earlier".to_owned(), Listing::digest(text));
+    manifest.carried_over = Some(CarriedOver {
+        original: original_inputs.key(),
+        original_inputs,
+        shown: "2026-01-02T00:00:00Z".to_owned(),
+        seconds: 1.0,
+        host: "here".to_owned(),
+        cpu: "any".to_owned(),
+        stretches: Vec::new(),
+    });
+    let Ok(Claimed::Ours(claim)) = project.store.claim(&training.key) else {
+        panic!("nobody has claimed it");
+    };
+    project.store.begin(&claim, &training.step).unwrap();
+    project.store.commit(&claim, &manifest).unwrap();
+    let contents = pack(&project.report(), &project.store, &path).unwrap();
+    let listing = format!("artifacts/listings/{}", Listing::digest(text));
+    let mut files = contents.contents.files.iter();
+    assert!(files.any(|file| file.path == listing));
 }
 
 #[test]
@@ -437,7 +521,7 @@ fn whoever_is_to_stop_packs_nothing() {
     let (project, _) = bundled();
     let file = tempfile::tempfile().unwrap();
     let stop = AtomicBool::new(true);
-    let error = super::pack(&project.report(), &project.store, &file, &stop).unwrap_err();
+    let error = super::pack(&project.report(), &project.store, false, &file, &stop).unwrap_err();
     assert!(format!("{error:#}").contains("stopped"), "{error:#}");
 }
 

@@ -32,6 +32,9 @@ pub struct Arguments {
     /// The folder of reports.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
+    /// Also pack the snapshots of its trainings, to have them replayed on another machine.
+    #[arg(long)]
+    snapshots: bool,
     /// Replace the file also if it is no bundle.
     #[arg(long)]
     force: bool,
@@ -55,7 +58,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         // There is a file to be removed now.
         at_once(false);
         let report = arguments.reports.join(profile);
-        let packed = bundle::pack(&report, &store, whole, &signals.stop)?;
+        let packed = bundle::pack(&report, &store, arguments.snapshots, whole, &signals.stop)?;
         drop(lock);
         // A pipe may have no reader.
         at_once(file.may_wait()?);
@@ -69,6 +72,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let packed = packed?;
     let contents = &packed.contents;
     let left_out: u64 = contents.left_out.iter().map(|output| output.bytes).sum();
+    let (trainings, snapshots) = packed.snapshots;
     if arguments.json {
         out.json_line(&json!({
             "file": output.display().to_string(),
@@ -77,6 +81,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             "bytes": packed.bytes,
             "sha256": packed.sha256,
             "left_out": contents.left_out,
+            "snapshots": { "trainings": trainings, "bytes": snapshots },
         }));
         return Ok(ExitCode::SUCCESS);
     }
@@ -91,5 +96,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         "the images are not in it ({}); fig6 verify checks it on another machine",
         ByteSize(left_out)
     ));
+    if arguments.snapshots {
+        out.remark(&match trainings {
+            0 => "there are no snapshots of its trainings: they cannot be replayed".to_owned(),
+            _ => format!(
+                "with snapshots of {trainings} trainings ({})",
+                ByteSize(snapshots)
+            ),
+        });
+    }
     Ok(ExitCode::SUCCESS)
 }

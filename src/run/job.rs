@@ -228,6 +228,7 @@ impl Job {
                     store.keep_aside(&self.claim)?.display()
                 ));
             }
+            store.restore_evidence(&self.claim)?;
             store.discard(&self.claim)?;
             return Ok((earlier, Some(true)));
         }

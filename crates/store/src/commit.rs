@@ -71,6 +71,20 @@ impl Store {
         Ok(entry)
     }
 
+    /// Brings back evidence of the key's result that is gone, as far as its step has written the same again.
+    ///
+    /// # Errors
+    /// If there is no result, what the step has left cannot be read, or the store cannot be written.
+    pub fn restore_evidence(&self, claim: &Claim) -> Result<()> {
+        let written = claim.collect_evidence()?;
+        for (name, evidence) in &self.expect_manifest(&claim.key)?.evidence {
+            if written.get(name) == Some(evidence) {
+                self.add_content(&claim.evidence().join(name), evidence)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Moves a file into the store, unless its content is there and intact.
     fn add_content(&self, written: &Path, output: &Output) -> Result<()> {
         let object = self.object_path(&output.digest);

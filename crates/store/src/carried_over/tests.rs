@@ -14,7 +14,9 @@ fn changed(change: impl Fn(&mut Basis)) -> KeyInputs {
 }
 
 fn with_code(code: &[u8]) -> KeyInputs {
-    changed(|basis| drop(basis.code.insert("nn".into(), Digest::of(code))))
+    changed(|basis| {
+        basis.code.insert("nn".into(), Digest::of(code));
+    })
 }
 
 fn carried_over(original_inputs: KeyInputs) -> CarriedOver {

@@ -89,3 +89,21 @@ fn a_content_that_is_damaged_in_the_store_is_replaced_by_the_one_that_was_writte
     assert_eq!(store.evidence_file(&evidence).unwrap(), Some(path));
     assert!(folder.path().join("set-aside").exists());
 }
+
+#[test]
+fn evidence_that_is_gone_is_brought_back_when_its_step_writes_the_same_again() {
+    let folder = testing::folder();
+    let store = store(folder.path());
+    let key = commit_with_evidence(&store, 0, "curve", &[("10", "state"), ("20", "later")]);
+    let evidence = store.expect_manifest(&key).unwrap().evidence;
+    for evidence in evidence.values() {
+        fs::remove_file(store.object_path(&evidence.digest)).unwrap();
+    }
+    let again = claim(&store, &key);
+    fs::write(again.evidence().join("10"), "state").unwrap();
+    fs::write(again.evidence().join("20"), "other").unwrap();
+    store.restore_evidence(&again).unwrap();
+    assert!(store.evidence_file(&evidence["10"]).unwrap().is_some());
+    assert_eq!(store.evidence_file(&evidence["20"]).unwrap(), None);
+    assert_eq!(store.list_objects().unwrap().len(), 2);
+}

@@ -386,3 +386,17 @@ fn listings_of_what_a_result_was_carried_over_from_stay() {
     collect(folder.path(), &Needs::default(), KEEP_NOTHING);
     assert_eq!(first.list("listings").unwrap().len(), 0);
 }
+
+#[test]
+fn evidence_that_is_another_results_output_stays() {
+    let folder = testing::folder();
+    let first = store(folder.path());
+    let with = commit_with_evidence(&first, 0, "curve", &[("10", "other")]);
+    let other = commit(&first, 1, "other");
+    let limits = GcLimits {
+        snapshots: true,
+        ..KEEP_NOTHING
+    };
+    let survey = collect(folder.path(), &needs(&[with, other]), limits);
+    assert_eq!((survey.snapshots, objects_in(folder.path())), ((0, 0), 2));
+}
