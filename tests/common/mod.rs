@@ -75,6 +75,7 @@ pub struct Answer {
 pub struct Done {
     pub code: i32,
     pub ran: Vec<String>,
+    pub carried_over: Vec<String>,
     pub up_to_date: Vec<String>,
     pub failed: Vec<String>,
     pub skipped: Vec<String>,
@@ -124,6 +125,7 @@ pub fn done(output: &Output) -> Done {
     Done {
         code: output.status.code().unwrap(),
         ran: list("ran"),
+        carried_over: list("carried_over"),
         up_to_date: list("up_to_date"),
         failed: list("failed"),
         skipped: list("skipped"),
@@ -169,6 +171,7 @@ impl Project {
             .current_dir(self.folder.path())
             .env_remove("FIG6_MIRROR")
             .env_remove("FIG6_CHECKPOINT_EVERY")
+            .env_remove("FIG6_REPLAY")
             .env("NO_COLOR", "1");
         command
     }

@@ -49,7 +49,14 @@ impl Store {
         for (name, output) in &entry.outputs {
             changed |= self.link(step, name, &self.object_path(&output.digest))?;
         }
-        changed |= self.show_log(step, &self.log_path(&entry.key))?;
+        let log = self.log_path(&entry.key);
+        if log.exists() {
+            changed |= self.show_log(step, &log)?;
+        } else {
+            // As of a result that was carried over and whose own log is gone.
+            disk::remove(&folder.join("log"))?;
+            changed = true;
+        }
         changed |= self.link(step, SHOWN, &manifest)?;
         let looks = match before.filter(|_| !changed) {
             Some(looks) => looks,
