@@ -195,3 +195,57 @@ fn a_snapshot_that_is_damaged_of_another_training_or_another_iteration_is_refuse
     fs::remove_file(snapshot(2)).unwrap();
     assert!(said(&short).contains("cannot read it"));
 }
+
+#[test]
+fn what_a_forged_snapshot_says_of_its_state_and_of_what_follows_is_not_believed() {
+    let folder = testing::folder();
+    let short = short(folder.path());
+    let trained = short.train().0.unwrap();
+    let (trace, last) = (&trained.trace, trained.trace.segments(&short.recipe)[2]);
+    assert_eq!((last.from, last.to), (5, 7));
+    let place = folder.path().join("snapshots");
+    let mut forged = Checkpoint::read(&place.join(checkpoint::name(5))).unwrap();
+    let weight = forged.weights.values_mut().next().unwrap();
+    weight.values[0] += 1.0;
+    forged.progress.trace = trace.clone();
+    let mut invented = trained.metrics.last().unwrap().clone();
+    invented.test_error = 0.0;
+    forged.progress.metrics.push(invented.clone());
+    let checkpoints = short.checkpoints.clone().unwrap();
+    checkpoints.keep(&forged).unwrap();
+    let replayed = again(&short, folder.path(), last).unwrap();
+    let said = trace.difference(&last, &replayed.trace).unwrap();
+    assert!(
+        said.starts_with("other numbers from iteration 5 on"),
+        "{said}"
+    );
+    assert_ne!(replayed.metrics.last(), Some(&invented));
+    // Also where the recipe has no snapshot.
+    let mut elsewhere = forged;
+    elsewhere.progress.iteration = 6;
+    elsewhere.progress.trace.snapshots.clear();
+    checkpoints.keep(&elsewhere).unwrap();
+    let last = Stretch { from: 6, ..last };
+    let replayed = again(&short, folder.path(), last).unwrap();
+    assert_ne!(replayed.trace.states[&6], trace.states[&6]);
+    assert_ne!(replayed.trace.states[&7], trace.states[&7]);
+}
+
+#[test]
+fn a_trace_with_a_snapshot_that_no_training_leaves_is_refused() {
+    let folder = testing::folder();
+    let short = short(folder.path());
+    let trace = short.train().0.unwrap().trace;
+    for at in [0, 7, u64::MAX] {
+        let mut other = trace.clone();
+        other.snapshots.insert(at);
+        let said = other
+            .expect_complete(&short.recipe)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            said,
+            format!("the trace has a snapshot after iteration {at} of 7")
+        );
+    }
+}
