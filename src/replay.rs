@@ -107,6 +107,12 @@ impl Kept {
         self.trace.segments(&self.params.recipe)
     }
 
+    /// The iterations after which the training has left snapshots that are not there.
+    pub fn missing(&self) -> impl Iterator<Item = u64> {
+        let left = self.trace.snapshots.iter().copied();
+        left.filter(|at| !self.snapshots.contains_key(at))
+    }
+
     /// Whether the learning rates that today's schedule gives are those that were used.
     fn same_learning_rates(&self) -> Option<String> {
         self.trace.other_learning_rates(&self.params.recipe)
@@ -159,6 +165,12 @@ impl Kept {
             fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
         };
         let today = Trace::parse(&read("trace.json")?)?;
+        let from = stretch.from;
+        if from > 0 && today.states.get(&from) != self.trace.states.get(&from) {
+            return Ok(Some(format!(
+                "its snapshot after iteration {from} is another state than the trace says"
+            )));
+        }
         if let Some(what) = self.trace.difference(stretch, &today) {
             return Ok(Some(what));
         }

@@ -31,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pipeline", &["error"]),
     ("plan", &["error", "fingerprint", "pipeline", "steps"]),
     ("project", &["pipeline", "plan"]),
+    ("replay", &["any_path", "run"]),
     ("report", &["pipeline", "plan", "run"]),
     (
         "reproduce",
@@ -42,7 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "verify",
         &[
-            "bundle", "error", "pipeline", "plan", "report", "run", "steps",
+            "bundle", "error", "pipeline", "plan", "replay", "report", "run", "steps",
         ],
     ),
 ];
