@@ -161,7 +161,7 @@ impl Training {
         };
         let windows = self.kept.windows();
         let all = self.kept.segments();
-        let segments = wanted.map_or(Vec::new(), |wanted| self.draw(&all, wanted));
+        let segments = wanted.map_or(Vec::new(), |wanted| draw(&self.name, &all, wanted));
         for stretches in [&windows, &segments] {
             let usable = stretches.iter().copied();
             let usable = usable.filter(|it| !self.missing.contains_key(&it.from));
@@ -182,16 +182,6 @@ impl Training {
             started.elapsed().as_secs_f64()
         );
         Ok((Status::Passed, message))
-    }
-
-    /// So many stretches of all, in their order.
-    fn draw(&self, all: &[Stretch], wanted: Segments) -> Vec<Stretch> {
-        let purpose = format!("verify segments of {}", self.name);
-        let order = Draw::at(&purpose, &[wanted.seed]).permutation(all.len());
-        let drawn = order.into_iter().take(wanted.count);
-        let mut drawn: Vec<Stretch> = drawn.map(|place| all[place]).collect();
-        drawn.sort();
-        drawn
     }
 
     /// What a difference means where it was found.
@@ -280,6 +270,16 @@ fn whereabouts(digest: &Digest, setting: &Setting) -> Result<String> {
     })
 }
 
+/// So many stretches of all that a training has, in their order.
+fn draw(training: &str, all: &[Stretch], wanted: Segments) -> Vec<Stretch> {
+    let purpose = format!("verify segments of {training}");
+    let order = Draw::at(&purpose, &[wanted.seed]).permutation(all.len());
+    let drawn = order.into_iter().take(wanted.count);
+    let mut drawn: Vec<Stretch> = drawn.map(|place| all[place]).collect();
+    drawn.sort();
+    drawn
+}
+
 /// The stretches that were computed beside the windows, out of so many.
 fn in_words(segments: &[Stretch], all: usize) -> String {
     match segments.len() {
@@ -293,5 +293,75 @@ fn in_words(segments: &[Stretch], all: usize) -> String {
                 named.join(", ")
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Stretch> {
+        let stretch = |from| Stretch {
+            from,
+            to: from + 10,
+            evaluated: true,
+        };
+        [0, 10, 20, 30].map(stretch).into()
+    }
+
+    fn drawn(training: &str, count: usize, seed: u64) -> Vec<Stretch> {
+        draw(training, &all(), Segments { count, seed })
+    }
+
+    #[test]
+    fn every_stretch_is_drawn_for_some_seed_and_the_same_ones_for_the_same_seed() {
+        let mut times: BTreeMap<u64, u32> = BTreeMap::new();
+        for seed in 0..400 {
+            let two = drawn("train/a", 2, seed);
+            assert!(two.len() == 2 && two.is_sorted() && two[0] != two[1]);
+            assert_eq!(two, drawn("train/a", 2, seed));
+            for stretch in two {
+                *times.entry(stretch.from).or_default() += 1;
+            }
+        }
+        // Each in half of the draws: 200 with a standard deviation of 10.
+        assert_eq!(times.len(), 4);
+        assert!(times.values().all(|n| (150..250).contains(n)), "{times:?}");
+        assert!((0..20).any(|seed| drawn("train/a", 1, seed) != drawn("train/b", 1, seed)));
+    }
+
+    #[test]
+    fn what_was_computed_beside_the_windows_is_named_so_that_it_can_be_repeated() {
+        assert_eq!(drawn("train/a", 4, 7), all());
+        let said = |count| in_words(&all()[..count], 4);
+        assert_eq!(said(0), "");
+        let two =
+            ", and 2 of 4 stretches between snapshots (iterations 0 to 10, iterations 10 to 20)";
+        assert_eq!(said(2), two);
+        assert_eq!(said(4), ", and the whole training, in 4 stretches");
+    }
+
+    #[test]
+    fn a_replay_makes_up_for_code_crates_and_compiler_and_for_nothing_else() {
+        let of = |part, name: &str| {
+            makes_up_for(&Change {
+                part,
+                name: name.to_owned(),
+                old: None,
+                new: None,
+            })
+        };
+        assert!(of(KeyPart::Code, "nn") && of(KeyPart::Crate, "dependencies"));
+        assert!(of(KeyPart::Numeric, "compiler") && of(KeyPart::Numeric, "backend version"));
+        for name in ["backend", "float type", "architecture"] {
+            assert!(!of(KeyPart::Numeric, name), "{name}");
+        }
+        let others = [
+            KeyPart::Schema,
+            KeyPart::Kind,
+            KeyPart::Parameter,
+            KeyPart::Input,
+        ];
+        assert!(others.into_iter().all(|part| !of(part, "compiler")));
     }
 }
