@@ -101,13 +101,20 @@ impl Trace {
         starts.zip(ends).map(stretch).collect()
     }
 
-    /// Refuses a trace that lacks a snapshot or a state which a training with this recipe leaves: what is
-    /// missing cannot have been held against anything.
+    /// Refuses a trace that lacks a snapshot or a state which a training with this recipe leaves, or has a
+    /// snapshot which none leaves: what is missing cannot have been held against anything.
     ///
     /// # Errors
-    /// What is missing.
+    /// What is missing, or too much.
     pub fn expect_complete(&self, recipe: &Recipe) -> Result<()> {
         let schedule = &recipe.schedule;
+        for &at in &self.snapshots {
+            ensure!(
+                0 < at && at < schedule.iterations,
+                "the trace has a snapshot after iteration {at} of {}",
+                schedule.iterations
+            );
+        }
         for at in recipe.snapshots.iterations(schedule) {
             ensure!(
                 self.snapshots.contains(&at),
