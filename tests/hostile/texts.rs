@@ -321,6 +321,7 @@ fn tasks_whatever_they_hold_are_read_or_refused() {
                 device: "flex".into(),
                 checkpoint_seconds: 60.0,
             },
+            replay: Vec::new(),
         };
         task.write(folder.path()).unwrap();
         fs::read(folder.path().join("task.json")).unwrap()

@@ -65,6 +65,7 @@ fn checkpoint() -> Vec<u8> {
     let checkpoints = Checkpoints {
         folder: folder.path().to_owned(),
         every: Duration::ZERO,
+        snapshots: None,
     };
     checkpoints.write(&checkpoint).unwrap();
     fs::read(folder.path().join("checkpoint-000000008.safetensors")).unwrap()
