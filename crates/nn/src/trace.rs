@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::recipe::Recipe;
-use super::schedule::LrScheduler;
+use super::schedule::{LrScheduler, WINDOW};
 use super::weights::State;
 
 /// What a training leaves of its way.
@@ -102,16 +102,22 @@ impl Trace {
     }
 
     /// Refuses a trace that lacks a snapshot or a state which a training with this recipe leaves: what is
-    /// missing cannot have been held against anything.
+    /// missing cannot have been held against anything. Likewise one with a snapshot that such a training does
+    /// not take: it would leave another trace.
     ///
     /// # Errors
-    /// What is missing.
+    /// What is missing, or left over.
     pub fn expect_complete(&self, recipe: &Recipe) -> Result<()> {
-        let schedule = &recipe.schedule;
-        for at in recipe.snapshots.iterations(schedule) {
-            ensure!(
-                self.snapshots.contains(&at),
-                "the trace has no snapshot after iteration {at}"
+        let expected = recipe.snapshots.iterations(&recipe.schedule);
+        if let Some(at) = expected.difference(&self.snapshots).next() {
+            bail!("the trace has no snapshot after iteration {at}");
+        }
+        // The end of a warm-up by error is not known beforehand.
+        let ended = self.warm_up.len() as u64 * WINDOW;
+        let mut others = self.snapshots.difference(&expected);
+        if let Some(at) = others.find(|&&at| at != ended) {
+            bail!(
+                "the trace has a snapshot after iteration {at}, where today's training takes none"
             );
         }
         for Stretch { from, to, .. } in self.windows(recipe) {
