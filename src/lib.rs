@@ -52,7 +52,7 @@
 //! | [`standalone`] | one training by itself; weights from a file to a network or another file | pipelines, graphs, keys |
 //! | [`report`] | figures, tables and their provenance in `reports/<profile>/` | how they are made |
 //! | [`bundle`] | a report with what it rests on in one file | what steps mean, whether it is right |
-//! | [`verify`] | lock; integrity; claims; steps once more; numbers in documents | the terminal |
+//! | [`verify`] | lock; integrity; claims; trainings in part and steps once more; numbers in documents | the terminal |
 //! | [`cli`] | arguments, terminal, exit codes, files that a user names | – |
 //!
 //! | crate | what it is about | what it does not know |
@@ -81,6 +81,7 @@
 //! | Which learning rate has iteration t? | `crates/nn/src/schedule.rs` (`learning_rate`) |
 //! | Where is a corrupt object noticed? | `crates/store/src/lookup.rs` (`Store::lookup`), by the stats and digests of `objects.rs` |
 //! | Where is a verdict decided? | `verify/judge.rs`, then `crates/statistics/src/decide.rs` |
+//! | Where does a training that is computed again differ? | `run/replay.rs` (`Kept::difference`), by `crates/nn/src/trace.rs` |
 //! | What may stand in `pipeline.ron`? | `pipeline/file.rs`; a recipe's limits are in `crates/nn/src/recipe.rs` |
 //!
 //! # Invariants
@@ -111,7 +112,6 @@ pub mod fingerprint;
 pub mod pipeline;
 pub mod plan;
 pub mod project;
-pub mod replay;
 pub mod report;
 pub mod reproduce;
 pub mod run;

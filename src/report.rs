@@ -6,6 +6,7 @@
 //! run to run; and that file stays as it is as long as the results do, so that a run which comes to the
 //! same results changes nothing in a report.
 
+pub mod carried_over;
 mod evidence;
 pub mod files;
 mod one_line;
@@ -14,6 +15,7 @@ mod research_object;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -79,8 +81,9 @@ pub fn publish(
         }
     }
     if let Some(evidence) = Evidence::complete(experiment, pipeline, graph, &outcome.results) {
-        attest(&evidence, store, folder)?;
+        let of_earlier_code = attest(&evidence, store, folder)?;
         files.extend(EVIDENCE.map(|name| folder.join(name)));
+        files.extend(of_earlier_code);
     }
     Ok(files)
 }
@@ -88,15 +91,28 @@ pub fn publish(
 /// The files of a report that say what the others rest on.
 pub const EVIDENCE: [&str; 3] = [evidence::PIPELINE, provenance::FILE, research_object::FILE];
 
-/// Writes what a report rests on, unless it is there already.
-fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<()> {
+/// Writes what a report rests on, unless it is there already. Returns the file that names what was carried
+/// over, if anything was.
+fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<Option<PathBuf>> {
     let [pipeline, provenance, object] = EVIDENCE.map(|name| folder.join(name));
+    let carried_over = folder.join(carried_over::FILE);
+    let carried_over = match evidence.results.iter().any(|entry| entry.carried_over) {
+        true => Some(carried_over),
+        false => {
+            remove_if_there(&carried_over)?;
+            None
+        }
+    };
     let source = evidence.digest();
     write_if_other(&pipeline, evidence.pipeline.as_bytes(), store)?;
     // To read all manifests would take longer than all else that an idle run does.
-    let is_there = |path| store.is_made_of(path, &source).unwrap_or(false);
-    if is_there(&provenance) && is_there(&object) {
-        return Ok(());
+    let is_there = |path: &PathBuf| store.is_made_of(path, &source).unwrap_or(false);
+    if [&provenance, &object]
+        .into_iter()
+        .chain(&carried_over)
+        .all(is_there)
+    {
+        return Ok(carried_over);
     }
     let record = evidence.read(store)?;
     write_if_other(&provenance, record.statement.text().as_bytes(), store)?;
@@ -105,10 +121,24 @@ fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<()> {
     if !research_object::describes_the_same(&earlier, &record) {
         write_if_other(&object, research_object::text(&record).as_bytes(), store)?;
     }
-    for path in [&provenance, &object] {
+    if let Some(path) = &carried_over {
+        let page = carried_over::page(record.statement.internal());
+        write_if_other(path, page.unwrap_or_default().as_bytes(), store)?;
+    }
+    for path in [&provenance, &object].into_iter().chain(&carried_over) {
         store.note_made_of(path, source)?;
     }
-    Ok(())
+    Ok(carried_over)
+}
+
+/// Removes a file that an earlier run may have left.
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes a file unless it has this content.

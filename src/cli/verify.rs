@@ -47,6 +47,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         );
         return Err(Invalid::new(what).into());
     }
+    arguments.check()?;
     let files = Files::of(arguments, out)?;
     let executor = Arc::new(LocalProcesses::new()?);
     // Before anything is written that would have to be removed.
@@ -99,6 +100,7 @@ fn verify(
     };
     // Wrong usage is said before anything takes long.
     scene.graph.matching(&arguments.rebuild)?;
+    scene.expect_segments(arguments, executor)?;
     let levels = arguments.levels();
     let mut checks = Vec::new();
     let mut add = |level, found: Vec<Check>, out: &mut Out| {

@@ -98,8 +98,8 @@ impl Planner<'_> {
     }
 }
 
-/// Whether a change is one that a replay can show to be none.
-fn is_of_code(change: &Change) -> bool {
+/// Whether a change is one that a replay can show to be none: of code, of packages or of the compiler.
+pub fn is_of_code(change: &Change) -> bool {
     match change.part {
         KeyPart::Code | KeyPart::Crate => true,
         KeyPart::Numeric => change.name == "compiler",

@@ -16,7 +16,7 @@ mod needs;
 mod reason;
 
 pub use assess::{Assessment, Inputs, MANY, Plan, Planner, State};
-pub use carry::{Carriable, Offer};
+pub use carry::{Carriable, Offer, is_of_code};
 pub use draw::{Format, draw};
 pub use estimate::Estimates;
 pub use explain::{Cause, Compared, Explanation};

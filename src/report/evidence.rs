@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use super::carried_over::{self, CarriedOverRecord};
 use super::provenance::{
     self, Builder, Definition, Dependency, Digests, External, HoleRecord, InputRecord, Internal,
     OutputRecord, Predicate, RunDetails, Statement, StepRecord, Subject,
@@ -82,6 +83,7 @@ impl<'a> Evidence<'a> {
             add(step.name.as_bytes());
             add(entry.key.as_bytes());
             add(entry.started.as_bytes());
+            add(&[entry.carried_over.into()]);
             // What they are called belongs to the key.
             for output in entry.outputs.values() {
                 add(output.digest.as_bytes());
@@ -110,14 +112,17 @@ impl<'a> Evidence<'a> {
     }
 
     fn statement(&self, manifests: &[Manifest], store: &Store) -> Result<Statement> {
+        let internal_parameters = self.internal(manifests);
         let mut subject = vec![describe(PIPELINE, self.pipeline.as_bytes())];
+        if let Some(page) = carried_over::page(&internal_parameters) {
+            subject.push(describe(carried_over::FILE, page.as_bytes()));
+        }
         for (_, entry) in self.all().filter(|(step, _)| step.params.is_reported()) {
             for (name, output) in &entry.outputs {
                 subject.push(describe(name, &store.read(output)?));
             }
         }
         subject.sort_by(|one, two| one.name.cmp(&two.name));
-        let internal_parameters = self.internal(manifests);
         let resolved_dependencies = vec![
             self.archive(store)?,
             Dependency {
@@ -165,15 +170,31 @@ impl<'a> Evidence<'a> {
 
     fn internal(&self, manifests: &[Manifest]) -> Internal {
         let mut bases: Vec<Arc<Basis>> = Vec::new();
-        let steps = self.graph.steps().iter().zip(manifests);
-        let steps = steps.map(|(step, manifest)| {
-            let basis = &manifest.key_inputs.basis;
+        let mut place = |basis: &Arc<Basis>| {
             let place = bases.iter().position(|known| known == basis);
-            let place = place.unwrap_or_else(|| {
+            place.unwrap_or_else(|| {
                 bases.push(basis.clone());
                 bases.len() - 1
+            })
+        };
+        let steps = self.graph.steps().iter().zip(manifests);
+        let steps = steps.map(|(step, manifest)| {
+            let basis = place(&manifest.key_inputs.basis);
+            let carried_over = manifest.carried_over.as_ref();
+            let carried_over = carried_over.map(|it| {
+                let original = &it.original_inputs;
+                let changes = original.changes(&manifest.key_inputs);
+                CarriedOverRecord {
+                    original: it.original,
+                    basis: place(&original.basis),
+                    changes: changes.iter().map(ToString::to_string).collect(),
+                    stretches: it.stretches.clone(),
+                }
             });
-            self.step(step, manifest, place)
+            StepRecord {
+                carried_over,
+                ..self.step(step, manifest, basis)
+            }
         });
         let steps = steps.collect();
         Internal {
@@ -208,6 +229,7 @@ impl<'a> Evidence<'a> {
             inputs: inputs.collect(),
             outputs: outputs.collect(),
             summary: manifest.summary.clone(),
+            carried_over: None,
         }
     }
 

@@ -13,7 +13,8 @@ use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{Bases, Graph, Inputs, StepId};
 use crate::run::Outcome;
 use nn::device::Backend;
-use store::{Claimed, Entry, Manifest, RunRecord, Store};
+use store::key::Digest;
+use store::{CarriedOver, Claimed, Entry, Manifest, RunRecord, ShownStretch, Store};
 
 pub const TINY: &str = include_str!("../../tests/pipelines/tiny.ron");
 
@@ -59,6 +60,37 @@ impl Project {
 
     pub fn report(&self) -> PathBuf {
         self.path("reports").join(&self.experiment.profile)
+    }
+
+    /// As after a replay has shown that a result of other code holds, or as before.
+    pub fn carry_over(&mut self, name: &str, is_carried_over: bool) {
+        let mut steps = self.graph.steps().iter();
+        let place = steps.position(|step| step.name == name).unwrap();
+        let key = self.results[place].as_ref().unwrap().key;
+        let mut manifest = self.store.expect_manifest(&key).unwrap();
+        let mut original_inputs = manifest.key_inputs.clone();
+        let basis = Arc::make_mut(&mut original_inputs.basis);
+        basis.code.insert("nn".to_owned(), Digest::of(b"earlier"));
+        manifest.carried_over = is_carried_over.then(|| CarriedOver {
+            original: original_inputs.key(),
+            original_inputs,
+            shown: "2026-07-07T07:07:07.000Z".to_owned(),
+            seconds: 7.25,
+            host: "host77".to_owned(),
+            cpu: "another".to_owned(),
+            stretches: [(0, 2), (2, 4)]
+                .map(|(from, to)| ShownStretch {
+                    from,
+                    to,
+                    state: format!("state{to}"),
+                })
+                .into(),
+        });
+        let Ok(Claimed::Ours(claim)) = self.store.claim(&key) else {
+            panic!("{name} cannot be claimed");
+        };
+        self.store.begin(&claim, name).unwrap();
+        self.results[place] = Some(self.store.commit(&claim, &manifest).unwrap());
     }
 
     /// As after a run that has found or made all these results.

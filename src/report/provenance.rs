@@ -15,6 +15,7 @@ use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::carried_over::CarriedOverRecord;
 use super::files::{is_plain, read_if_there};
 use super::one_line;
 use crate::pipeline::Hole;
@@ -145,6 +146,9 @@ pub struct StepRecord {
     pub outputs: BTreeMap<String, OutputRecord>,
     /// What it made, in one line.
     pub summary: String,
+    /// Where it comes from, unless it was computed under its own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_over: Option<CarriedOverRecord>,
 }
 
 impl StepRecord {

@@ -218,8 +218,59 @@ fn another_version_is_told_from_damage() {
 }
 
 #[test]
+fn what_was_carried_over_is_named_by_provenance_crate_and_a_page_of_its_own() {
+    let train = "train/plain8/seed0";
+    let mut project = Project::new(TINY, 1);
+    project.publish();
+    let before = names(&project);
+    project.carry_over(train, true);
+    let files = project.publish();
+    assert!(files.contains(&project.report().join("carried-over.md")));
+    let statement = Statement::read(&project.report()).unwrap();
+    let internal = statement.internal();
+    let step = internal.step(train).unwrap();
+    let it = step.carried_over.as_ref().unwrap();
+    let original = internal.original_key_inputs(step, it).unwrap();
+    assert_eq!(original.key(), it.original);
+    assert_ne!(it.original, step.key);
+    assert_eq!((it.iterations(), it.changes.len()), (4, 1));
+    let page = project.read("carried-over.md");
+    let row = format!(
+        "| {train} | {} | 4 in 2 stretches | {} |\n",
+        it.original.short(),
+        it.changes[0]
+    );
+    assert!(page.ends_with(&row), "{page}");
+    assert!(it.changes[0].starts_with("code nn: "), "{}", it.changes[0]);
+    for name in [
+        "provenance.json",
+        "carried-over.md",
+        "ro-crate-metadata.json",
+    ] {
+        let text = project.read(name);
+        for passing in ["2026-07-07", "7.25", "host77"] {
+            assert!(!text.contains(passing), "{name}: {passing}");
+        }
+        assert!(text.contains(&it.original.short()), "{name}");
+    }
+    let crate_: Value = serde_json::from_str(&project.read("ro-crate-metadata.json")).unwrap();
+    let mut entities = crate_["@graph"].as_array().unwrap().iter();
+    let key = entities.find(|entity| entity["@id"] == format!("#original-key/{train}"));
+    assert_eq!(key.unwrap()["value"], it.original.to_string());
+
+    // It comes back like any other file, and goes with what it is about.
+    fs::remove_file(project.report().join("carried-over.md")).unwrap();
+    project.publish();
+    assert_eq!(project.read("carried-over.md"), page);
+    project.carry_over(train, false);
+    project.publish();
+    assert_eq!(names(&project), before);
+}
+
+#[test]
 fn every_reference_in_the_crate_leads_to_an_entity() {
-    let project = Project::new(TINY, 1);
+    let mut project = Project::new(TINY, 1);
+    project.carry_over("train/plain8/seed1", true);
     project.publish();
     let crate_: Value = serde_json::from_str(&project.read("ro-crate-metadata.json")).unwrap();
     let graph = crate_["@graph"].as_array().unwrap();

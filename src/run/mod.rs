@@ -12,6 +12,7 @@ mod message;
 mod once;
 mod outcome;
 mod phase;
+pub mod replay;
 mod scheduler;
 mod stop;
 mod task;

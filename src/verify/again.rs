@@ -36,6 +36,8 @@ pub struct Setting<'a> {
     pub tolerance: Option<f64>,
     /// This machine's processor.
     pub cpu: String,
+    /// Whether the first of the stores is that of a bundle.
+    pub is_bundle: bool,
 }
 
 /// Percentage points by which an evaluation's error may differ on another backend or processor:
@@ -80,7 +82,10 @@ pub fn again(
 }
 
 /// The task that computes a step from the recorded inputs.
-fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
+///
+/// # Errors
+/// If an input is not there or a store cannot be read.
+pub(super) fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
     let mut inputs = BTreeMap::new();
     let mut paths = BTreeMap::new();
     for (name, input) in &record.inputs {
@@ -117,7 +122,7 @@ fn task(step: &Step, record: &StepRecord, setting: &Setting) -> Result<Task> {
 ///
 /// # Errors
 /// If a store cannot be read.
-fn find(digest: &Digest, stores: &[&Store]) -> Result<Option<PathBuf>> {
+pub(super) fn find(digest: &Digest, stores: &[&Store]) -> Result<Option<PathBuf>> {
     for store in stores {
         if let Some(path) = store.object(digest)?
             && Digest::of_file(&path).is_ok_and(|found| found == *digest)

@@ -19,6 +19,8 @@ pub enum Level {
     Claims,
     /// The test errors again, from the kept weights.
     Evaluate,
+    /// Parts of the trainings again, from the snapshots that they have left.
+    Replay,
     /// Steps again, in a fresh store.
     Execute,
     /// Numbers in documents against the results; asked for by naming documents.
@@ -27,17 +29,18 @@ pub enum Level {
 
 impl Level {
     /// All levels, in order.
-    pub const ALL: [Level; 6] = [
+    pub const ALL: [Level; 7] = [
         Level::Lock,
         Level::Integrity,
         Level::Claims,
         Level::Evaluate,
+        Level::Replay,
         Level::Execute,
         Level::Documents,
     ];
 
     /// All levels that a verification can go to, in order; documents are asked for by name.
-    pub const RISING: &[Level] = Level::ALL.split_at(5).0;
+    pub const RISING: &[Level] = Level::ALL.split_at(6).0;
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -61,6 +64,10 @@ impl Level {
             ),
             Level::Claims => ("claims", "results bear out what was published"),
             Level::Evaluate => ("evaluate", "kept weights give the recorded test errors"),
+            Level::Replay => (
+                "replay",
+                "parts of trainings, from their snapshots, come out the same with today's code",
+            ),
             Level::Execute => ("execute", "steps give the same bytes when they run again"),
             Level::Documents => ("documents", "numbers in documents are those of the results"),
         }
@@ -166,7 +173,7 @@ mod tests {
         }
         assert!(Level::ALL.is_sorted());
         // The last one.
-        assert_eq!(Level::ALL[5] as usize, 5);
+        assert_eq!(Level::ALL[6] as usize, 6);
     }
 
     #[test]

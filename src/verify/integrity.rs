@@ -77,7 +77,14 @@ fn artifact(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Ch
             let found = |name: &str| outputs.get(name).cloned();
             match &record.others(found)[..] {
                 [] if outputs.len() == record.outputs.len() => {
-                    (Status::Passed, whole(record, &absent))
+                    match has_its_origin(record, store) {
+                        true => (Status::Passed, whole(record, &absent)),
+                        false => {
+                            let what = "the store's record of what it was carried over from is not the one of \
+                                    the provenance";
+                            (Status::Failed, what.to_owned())
+                        }
+                    }
                 }
                 others => {
                     let others = others.join(", ");
@@ -94,6 +101,17 @@ fn artifact(record: &StepRecord, store: &Store, bundle: Option<&Contents>) -> Ch
         Err(error) => (Status::Undecided, format!("{error:#}")),
     };
     check(&record.step, status, message)
+}
+
+/// Whether the store says the same of a result's origin.
+fn has_its_origin(record: &StepRecord, store: &Store) -> bool {
+    let said = record.carried_over.as_ref();
+    let said = said.map(|it| (it.original, &it.stretches));
+    let Ok(Some(manifest)) = store.manifest(&record.key) else {
+        return said.is_none();
+    };
+    let stored = manifest.carried_over.as_ref();
+    said == stored.map(|it| (it.original, &it.stretches))
 }
 
 fn whole(record: &StepRecord, absent: &[&str]) -> String {

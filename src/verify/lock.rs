@@ -13,11 +13,12 @@ use std::path::Path;
 use super::check::{Check, Level, Status};
 use super::unusable::unusable;
 use crate::pipeline::{Experiment, Hole};
-use crate::plan::{Bases, Graph, Step};
+use crate::plan::{Bases, Graph, Step, is_of_code};
 use crate::report::PIPELINE;
+use crate::report::carried_over::{self, CarriedOverRecord};
 use crate::report::files;
 use crate::report::provenance::{self, Digests, HoleRecord, Statement, StepRecord, Subject};
-use store::key::{Digest, KeyInputs, Parameters};
+use store::key::{Change, Digest, KeyInputs, Parameters};
 
 /// Checks the report in this folder against its provenance, and that against the experiment as the
 /// present pipeline and code have it: one check for the provenance as a whole, one for each step, each
@@ -185,7 +186,14 @@ impl<'a> Recorded<'a> {
         }
         let computed =
             numeric.map(|numeric| format!(", computed by {}", provenance::in_words(numeric)));
-        let found = || format!("key {}{}", record.key.short(), computed.unwrap_or_default());
+        let origin = record.carried_over.as_ref().map(|it| {
+            let (key, iterations) = (it.original.short(), it.iterations());
+            format!(", carried over from key {key} after {iterations} iterations")
+        });
+        let found = || {
+            let more = [computed, origin].into_iter().flatten();
+            format!("key {}{}", record.key.short(), more.collect::<String>())
+        };
         unless(&wrong, found)
     }
 
@@ -206,6 +214,45 @@ impl<'a> Recorded<'a> {
                 ));
             }
         }
+        match &record.carried_over {
+            Some(carried_over) => self.can_be_carried_over(record, inputs, carried_over),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what a record says of its origin fits its key inputs: only code, crates and compiler may
+    /// differ, and something must have been computed again.
+    fn can_be_carried_over(
+        &self,
+        record: &StepRecord,
+        inputs: &KeyInputs,
+        carried_over: &CarriedOverRecord,
+    ) -> Result<(), String> {
+        let altered = |what: &str| Err(format!("{what}: provenance.json was altered"));
+        let internal = self.statement.internal();
+        let Some(original) = internal.original_key_inputs(record, carried_over) else {
+            return altered("what it was carried over from is not recorded");
+        };
+        if original.key() != carried_over.original {
+            return altered(
+                "the key that it was carried over from is not the hash of its key inputs",
+            );
+        }
+        let changes = original.changes(inputs);
+        if record.kind != "train" || changes.is_empty() || !changes.iter().all(is_of_code) {
+            return altered("it cannot be carried over from another computation or from itself");
+        }
+        if !changes
+            .iter()
+            .map(Change::to_string)
+            .eq(carried_over.changes.iter().cloned())
+        {
+            return altered("what is said to have changed is not what has");
+        }
+        let stretches = &carried_over.stretches;
+        if stretches.is_empty() || stretches.iter().any(|it| it.from >= it.to) {
+            return altered("it was carried over, and nothing was computed again");
+        }
         Ok(())
     }
 
@@ -221,15 +268,19 @@ impl<'a> Recorded<'a> {
 
 /// Checks each file that the report must have and each that its provenance names.
 fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Path) -> Vec<Check> {
-    // By the file's name: the step that makes it, but for the pipeline's copy.
-    let mut expected: BTreeMap<&str, Option<&str>> = BTreeMap::from([(PIPELINE, None)]);
+    let mut expected = BTreeMap::from([(PIPELINE, Origin::Pipeline)]);
+    let page = carried_over::page(statement.internal());
+    if let Some(page) = &page {
+        let digest = Digest::of(page.as_bytes());
+        expected.insert(carried_over::FILE, Origin::Provenance(digest));
+    }
     for step in graph
         .steps()
         .iter()
         .filter(|step| step.params.is_reported())
     {
         let outputs = step.params.outputs().iter();
-        expected.extend(outputs.map(|output| (*output, Some(step.name.as_str()))));
+        expected.extend(outputs.map(|output| (*output, Origin::Step(&step.name))));
     }
     let mut seen: HashSet<&str> = HashSet::new();
     let named = statement.subject.iter().map(|subject| {
@@ -237,7 +288,7 @@ fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Pat
         let found = match expected.get(name) {
             _ if !seen.insert(name) => Err("provenance.json names it twice".to_owned()),
             None => Err("provenance.json names it, and no step makes it".to_owned()),
-            Some(step) => same_file(subject, *step, recorded, report),
+            Some(origin) => same_file(subject, origin, recorded, report),
         };
         match found.is_err() && subject.is_plain() {
             true => check(name, found).at(report.join(name), 1),
@@ -248,13 +299,28 @@ fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Pat
     let missing = expected.keys().filter(|name| !seen.contains(*name));
     let what = "it belongs to the report, and provenance.json does not name it";
     checks.extend(missing.map(|name| check(name, Err(what.to_owned()))));
+    let path = report.join(carried_over::FILE);
+    if page.is_none() && path.symlink_metadata().is_ok() {
+        let what = "the report has it, and its provenance says of no step that it was carried over";
+        checks.push(check(carried_over::FILE, Err(what.to_owned())).at(path, 1));
+    }
     checks
+}
+
+/// Where a file of a report comes from.
+enum Origin<'a> {
+    /// It is the pipeline's copy.
+    Pipeline,
+    /// The step of this name makes it.
+    Step(&'a str),
+    /// It says what the provenance says, and has this digest then.
+    Provenance(Digest),
 }
 
 /// Holds a file against what its subject says, and that against what its step is recorded to have made.
 fn same_file(
     subject: &Subject,
-    step: Option<&str>,
+    origin: &Origin,
     recorded: &Recorded,
     report: &Path,
 ) -> Result<String, String> {
@@ -262,10 +328,18 @@ fn same_file(
         return Err("it is no name of a file in the report's folder".to_owned());
     }
     let said = &subject.digest;
-    if step.is_some_and(|step| recorded.made(step, &subject.name) != Some(said.blake3)) {
-        let what = "its digest is not that of what its step is recorded to have made: provenance.json \
-                    was altered";
-        return Err(what.to_owned());
+    let (made, by) = match origin {
+        Origin::Pipeline => (Some(said.blake3), ""),
+        Origin::Step(step) => (
+            recorded.made(step, &subject.name),
+            "what its step is recorded to have made",
+        ),
+        Origin::Provenance(digest) => (Some(*digest), "what the provenance gives"),
+    };
+    if made != Some(said.blake3) {
+        return Err(format!(
+            "its digest is not that of {by}: provenance.json was altered"
+        ));
     }
     let bytes = files::read(&report.join(&subject.name));
     let bytes = bytes.map_err(|error| format!("{error:#}"))?;

@@ -6,6 +6,7 @@
 //! | code, parameters or data are others than the report's | [`lock`] |
 //! | an artifact is missing, corrupt or another one | [`integrity`], by [`store::Store::lookup`] |
 //! | a verdict on a claim | [`judge`], by [`statistics::decide`]; [`claims`] makes checks of them |
+//! | today's code computes something else from a training's snapshots | [`replay`], by [`crate::run::replay`] |
 //! | a step gives other bytes today | [`again`] |
 //! | a document says another number | [`prose`], which asks [`quote`] what a mark names |
 //!
@@ -20,6 +21,7 @@ pub mod lock;
 mod measured;
 pub mod prose;
 pub mod quote;
+pub mod replay;
 mod unusable;
 
 pub use check::{Check, Level, Place, Status, by_level, overall};

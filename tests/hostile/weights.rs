@@ -40,12 +40,16 @@ fn checkpoint() -> Vec<u8> {
     let progress = json!({
         "iteration": 8,
         "learning_rate": 0.1,
-        "watch": {"warm": false, "window_errors": 3, "window_images": 8},
+        "warm_up": {"over": false, "window_errors": 3, "window_images": 8, "windows": [[800, 790]]},
         "window": {"images": 128, "errors": 100, "losses": 0.3},
         "metrics": [{
             "iteration": 7, "epoch": 0, "learning_rate": 0.1, "train_loss": 2.3,
             "train_error": 90.0, "validation_error": null, "test_error": 88.5,
         }],
+        "trace": {
+            "snapshots": [4], "states": {"4": "5b"}, "tensors": ["conv1.weight"],
+            "norms": {"5": [1.5]}, "learning_rates": [[0, 0.1]], "warm_up": [],
+        },
     });
     let checkpoint = Checkpoint {
         identity: json!({"architecture": NET, "recipe": {"momentum": 0.9}, "seed": 3}),

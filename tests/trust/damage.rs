@@ -216,6 +216,12 @@ fn damage_and_recover(project: &Project, file: &Path, damage: Damage) {
             || hex.is_some_and(|hex| said.contains(&hex));
         assert!(named, "{what}: fsck does not name it:\n{said}");
     }
+    if is_evidence(project, file) {
+        // No step reads it: all results stay, and a replay or `fsck` notices.
+        assert_eq!(recovered_results(project), Vec::<String>::new(), "{what}");
+        restore(&artifacts.join(file), &log);
+        return;
+    }
     let noticed = project.status(&[]);
     let reasons = |step: &serde_json::Value| !step["reasons"].as_array().unwrap().is_empty();
     if matches!(top, "objects" | "manifests") {
@@ -244,6 +250,40 @@ fn damage_and_recover(project: &Project, file: &Path, damage: Damage) {
     let (wrong, said) = inspected(project);
     assert!(!wrong, "{what}: still damaged:\n{said}");
     let _ = fs::remove_dir_all(project.path("artifacts/set-aside"));
+}
+
+/// Whether a content is a training's snapshot.
+fn is_evidence(project: &Project, file: &Path) -> bool {
+    let Some(hex) = file.to_str().unwrap().strip_prefix("objects/") else {
+        return false;
+    };
+    let hex = hex.replace('/', "");
+    files(&project.path("artifacts/manifests"))
+        .iter()
+        .any(|name| {
+            let path = project.path("artifacts/manifests").join(name);
+            let manifest: serde_json::Value =
+                serde_json::from_slice(&fs::read(path).unwrap()).unwrap_or_default();
+            let evidence = manifest["manifest"]["evidence"].as_object();
+            let mut all = evidence.into_iter().flatten();
+            all.any(|(_, evidence)| evidence["digest"] == *hex)
+        })
+}
+
+/// Runs, and gives the steps that ran; the results must be as in an undisturbed run.
+fn recovered_results(project: &Project) -> Vec<String> {
+    let done = project.reproduce(&[]);
+    assert_eq!(done.code, 0);
+    assert!(project.results() == super::expected().results);
+    done.ran
+}
+
+/// Puts a content back as it was.
+fn restore(path: &Path, bytes: &[u8]) {
+    let _ = fs::remove_dir_all(path);
+    let _ = fs::remove_file(path);
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o444)).unwrap();
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod common;
 
 mod mutants;
 mod outputs;
+mod replay;
 mod signals;
 mod whole;
 

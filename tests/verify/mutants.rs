@@ -52,7 +52,7 @@ fn report(project: &Project, name: &str) -> PathBuf {
 }
 
 /// The object behind an output.
-fn object(project: &Project, step: &str, output: &str) -> PathBuf {
+pub fn object(project: &Project, step: &str, output: &str) -> PathBuf {
     let link = project.path("artifacts/by-step").join(step).join(output);
     fs::canonicalize(link).unwrap()
 }
@@ -77,7 +77,7 @@ struct Sealed {
 }
 
 /// Replaces an output of a result, and all that the store says of it, as a forger would.
-fn forge(project: &Project, step: &str, output: &str, content: &[u8]) {
+pub fn forge(project: &Project, step: &str, output: &str, content: &[u8]) {
     let digest = Digest::of(content);
     let hex = digest.to_string();
     let path = project.path("artifacts/objects");
@@ -92,7 +92,7 @@ fn forge(project: &Project, step: &str, output: &str, content: &[u8]) {
 }
 
 /// Changes a manifest together with its checksum.
-fn reseal(project: &Project, step: &str, change: impl FnOnce(&mut Manifest)) {
+pub fn reseal(project: &Project, step: &str, change: impl FnOnce(&mut Manifest)) {
     let path = object(project, step, "manifest.json");
     let sealed = fs::read_to_string(&path).unwrap();
     let Sealed { mut manifest } = serde_json::from_str(&sealed).unwrap();
@@ -123,7 +123,7 @@ fn pipeline(project: &Project, from: &str, to: &str) {
     project.edit(from, to);
 }
 
-fn provenance(project: &Project, change: impl Fn(&mut Value)) {
+pub fn provenance(project: &Project, change: impl Fn(&mut Value)) {
     edit(&report(project, "provenance.json"), |text| {
         let mut value: Value = serde_json::from_str(text).unwrap();
         change(&mut value);
@@ -140,7 +140,7 @@ fn steps(provenance: &mut Value) -> &mut Vec<Value> {
 }
 
 /// The record of a step.
-fn step<'v>(provenance: &'v mut Value, name: &str) -> &'v mut Value {
+pub fn step<'v>(provenance: &'v mut Value, name: &str) -> &'v mut Value {
     let mut steps = steps(provenance).iter_mut();
     steps.find(|step| step["step"] == name).unwrap()
 }

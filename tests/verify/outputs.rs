@@ -23,7 +23,7 @@ fn programs_get_every_check_and_what_was_not_checked() {
     );
     assert_eq!(
         report["not_checked"],
-        serde_json::json!(["evaluate", "execute"])
+        serde_json::json!(["evaluate", "replay", "execute"])
     );
     let checks = report["checks"].as_array().unwrap();
     let wrong = checks

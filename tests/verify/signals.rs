@@ -63,8 +63,9 @@ fn passed(said: &str) -> usize {
 fn a_verification_that_is_interrupted_removes_what_it_has_unpacked_at_every_level() {
     let project = with_a_large_bundle();
     let mut signals = [Signal::INT, Signal::TERM, Signal::HUP].into_iter().cycle();
-    // While it is unpacked, after a level that takes little time, and while steps are run again.
-    for levels in [0, 2, 4] {
+    // While it is unpacked, after a level that takes little time, and while parts of trainings or steps are
+    // run again.
+    for levels in [0, 2, 4, 5] {
         let caught = (0..TRIES).any(|_| {
             let (code, said) = interrupted(&project, levels, signals.next().unwrap());
             assert_eq!(left(&project), [] as [PathBuf; 0], "{said}");

@@ -3,7 +3,14 @@ use super::*;
 #[test]
 fn a_report_that_is_as_it_was_made_passes_every_level() {
     let project = finished();
-    for level in ["lock", "integrity", "claims", "evaluate", "execute"] {
+    for level in [
+        "lock",
+        "integrity",
+        "claims",
+        "evaluate",
+        "replay",
+        "execute",
+    ] {
         let answer = verify(&project, &["--level", level]);
         assert_eq!(answer.code, 0, "{level}: {}{}", answer.out, answer.err);
         assert!(answer.out.contains(level), "{}", answer.out);
@@ -11,7 +18,7 @@ fn a_report_that_is_as_it_was_made_passes_every_level() {
     let whole = checks(&project, &["--level", "execute"]);
     let of = |level: &str| whole.iter().filter(|check| check["level"] == level).count();
     // Four trainings, four evaluations, and the five steps around them.
-    assert_eq!((of("evaluate"), of("execute")), (4, 13));
+    assert_eq!((of("evaluate"), of("replay"), of("execute")), (4, 4, 13));
     assert!(of("lock") >= 13 && of("integrity") >= 13 && of("claims") >= 5);
 }
 
@@ -19,11 +26,13 @@ fn a_report_that_is_as_it_was_made_passes_every_level() {
 fn each_level_says_what_it_did_not_look_at() {
     let project = finished();
     let answer = verify(&project, &["--level", "lock"]);
-    let expected = "not checked: integrity, claims, evaluate, execute";
+    let expected = "not checked: integrity, claims, evaluate, replay, execute";
     assert!(answer.out.contains(expected), "{}", answer.out);
     let answer = verify(&project, &[]);
     assert!(
-        answer.out.contains("not checked: evaluate, execute"),
+        answer
+            .out
+            .contains("not checked: evaluate, replay, execute"),
         "{}",
         answer.out
     );

@@ -32,6 +32,9 @@ pub const MOMENTUM: &str = "momentum.";
 pub const FORMAT: &str = "fig6-checkpoint";
 /// The layout of the metadata; another one is not read.
 const VERSION: &str = "2";
+/// What the names of checkpoints and of snapshots begin with.
+const CHECKPOINT: &str = "checkpoint-";
+const SNAPSHOT: &str = "snapshot-";
 /// What a checkpoint is called while it is written.
 const PARTIAL: &str = "checkpoint.partial";
 /// The extension of one that cannot be used.
@@ -96,7 +99,7 @@ impl Checkpoints {
     ) -> Result<Option<Checkpoint>> {
         let mut candidates = list(&self.folder)?;
         if let Some(folder) = &self.snapshots {
-            candidates.extend(list(folder)?);
+            candidates.extend(snapshots(folder)?);
             candidates.sort_by_key(|(iteration, _)| Reverse(*iteration));
         }
         for (_, path) in candidates {
@@ -121,7 +124,7 @@ impl Checkpoints {
         };
         let trace = &checkpoint.progress.trace;
         for &iteration in &trace.snapshots {
-            let snapshot = Checkpoint::read(&folder.join(name(iteration)));
+            let snapshot = Checkpoint::read(&folder.join(snapshot(iteration)));
             let snapshot = snapshot.with_context(|| {
                 format!("the snapshot after iteration {iteration} is not whole")
             })?;
@@ -139,7 +142,7 @@ impl Checkpoints {
     /// As [`Checkpoints::write`].
     pub fn keep(&self, snapshot: &Checkpoint) -> Result<()> {
         match &self.snapshots {
-            Some(folder) => snapshot.write(folder).map(drop),
+            Some(folder) => snapshot.write(SNAPSHOT, folder),
             None => Ok(()),
         }
     }
@@ -150,7 +153,7 @@ impl Checkpoints {
     /// [`super::finite::NotFinite`] if it holds a number that is not finite; if the file cannot be written. The
     /// older ones are then untouched.
     pub fn write(&self, checkpoint: &Checkpoint) -> Result<()> {
-        checkpoint.write(&self.folder)?;
+        checkpoint.write(CHECKPOINT, &self.folder)?;
         for (_, old) in list(&self.folder)?.into_iter().skip(KEPT) {
             fs::remove_file(&old)
                 .with_context(|| format!("cannot remove the old checkpoint {}", old.display()))?;
@@ -174,7 +177,7 @@ pub fn clear(folder: &Path) -> Result<()> {
     let mut paths = vec![folder.join(PARTIAL)];
     for extension in ["safetensors", UNUSABLE] {
         paths.extend(
-            with_extension(folder, extension)?
+            files(folder, CHECKPOINT, extension)?
                 .into_iter()
                 .map(|(_, path)| path),
         );
@@ -198,18 +201,26 @@ pub fn clear(folder: &Path) -> Result<()> {
 /// # Errors
 /// If the folder cannot be read.
 pub fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
-    with_extension(folder, "safetensors")
+    files(folder, CHECKPOINT, "safetensors")
 }
 
-/// The files `checkpoint-<nine digits or more>.<extension>`, the highest number first.
-fn with_extension(folder: &Path, extension: &str) -> Result<Vec<(u64, PathBuf)>> {
+/// The snapshots in a folder, newest first.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn snapshots(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    files(folder, SNAPSHOT, "safetensors")
+}
+
+/// The files `<kind><nine digits or more>.<extension>`, the highest number first.
+fn files(folder: &Path, kind: &str, extension: &str) -> Result<Vec<(u64, PathBuf)>> {
     let cannot = || format!("cannot read the folder of checkpoints {}", folder.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(cannot)? {
         let path = entry.with_context(cannot)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let digits = name
-            .and_then(|name| name.strip_prefix("checkpoint-"))
+            .and_then(|name| name.strip_prefix(kind))
             .and_then(|name| name.strip_suffix(extension)?.strip_suffix('.'))
             .filter(|digits| digits.len() >= 9 && digits.bytes().all(|b| b.is_ascii_digit()));
         if let Some(Ok(iteration)) = digits.map(str::parse) {
@@ -220,16 +231,17 @@ fn with_extension(folder: &Path, extension: &str) -> Result<Vec<(u64, PathBuf)>>
     Ok(found)
 }
 
-/// What the file of the state after an iteration is called.
-pub fn name(iteration: u64) -> String {
-    format!("checkpoint-{iteration:09}.safetensors")
+/// What the file of the snapshot after an iteration is called.
+pub fn snapshot(iteration: u64) -> String {
+    format!("{SNAPSHOT}{iteration:09}.safetensors")
 }
 
 impl Checkpoint {
     /// Writes it into a folder, whole or not at all, and for good.
-    fn write(&self, folder: &Path) -> Result<()> {
+    fn write(&self, kind: &str, folder: &Path) -> Result<()> {
         let bytes = self.to_bytes()?;
-        let path = folder.join(name(self.progress.iteration));
+        let iteration = self.progress.iteration;
+        let path = folder.join(format!("{kind}{iteration:09}.safetensors"));
         // One process at a time trains here, and what a killed one has left is overwritten.
         let partial = folder.join(PARTIAL);
         let write = || -> std::io::Result<()> {

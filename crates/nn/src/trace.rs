@@ -101,23 +101,25 @@ impl Trace {
         starts.zip(ends).map(stretch).collect()
     }
 
-    /// Refuses a trace that lacks a snapshot or a state which a training with this recipe leaves: what is
-    /// missing cannot have been held against anything. Likewise one with a snapshot that such a training does
-    /// not take: it would leave another trace.
+    /// Refuses a trace that lacks a snapshot or a state which a training with this recipe leaves, or has a
+    /// snapshot which none leaves: what is missing cannot have been held against anything, and what is too
+    /// much makes another trace.
     ///
     /// # Errors
-    /// What is missing, or left over.
+    /// What is missing, or too much.
     pub fn expect_complete(&self, recipe: &Recipe) -> Result<()> {
+        let iterations = recipe.schedule.iterations;
         let expected = recipe.snapshots.iterations(&recipe.schedule);
         if let Some(at) = expected.difference(&self.snapshots).next() {
             bail!("the trace has no snapshot after iteration {at}");
         }
         // The end of a warm-up by error is not known beforehand.
         let ended = self.warm_up.len() as u64 * WINDOW;
+        let may_be = |at| at == ended && 0 < at && at < iterations;
         let mut others = self.snapshots.difference(&expected);
-        if let Some(at) = others.find(|&&at| at != ended) {
+        if let Some(at) = others.find(|&&at| !may_be(at)) {
             bail!(
-                "the trace has a snapshot after iteration {at}, where today's training takes none"
+                "the trace has a snapshot after iteration {at} of {iterations}, where none is taken"
             );
         }
         for Stretch { from, to, .. } in self.windows(recipe) {

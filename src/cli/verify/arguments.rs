@@ -1,15 +1,18 @@
 //! What `fig6 verify` can be asked, and which levels are meant by it.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args};
 
 use crate::cli::Where;
+use crate::error::Invalid;
 use crate::verify::Level;
 
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("drawn").args(["sample", "segments"]).multiple(true)))]
 pub struct Arguments {
     /// Verify this bundle (see `fig6 bundle`) instead of a report and the artifacts of this folder.
     #[arg(value_name = "BUNDLE", conflicts_with_all = ["profile", "pipeline", "reports"])]
@@ -27,11 +30,15 @@ pub struct Arguments {
     /// Run so many steps again, drawn at random.
     #[arg(long, value_name = "K", allow_negative_numbers = true)]
     pub sample: Option<usize>,
-    /// Draw the sample with this seed, to repeat it [default: a new one each time].
+    /// Also compute so many whole stretches of each training again, from one snapshot to the next, drawn at
+    /// random; all of them are the whole training. Needs --level replay or execute.
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    pub segments: Option<NonZeroUsize>,
+    /// Draw the sample, and the stretches, with this seed, to repeat them [default: a new one each time].
     #[arg(
         long,
         value_name = "N",
-        requires = "sample",
+        requires = "drawn",
         allow_negative_numbers = true
     )]
     pub sample_seed: Option<u64>,
@@ -91,6 +98,19 @@ fn points(text: &str) -> Result<f64, String> {
 }
 
 impl Arguments {
+    /// Refuses what does not go together.
+    ///
+    /// # Errors
+    /// If stretches of trainings are asked for, and no level that looks at trainings.
+    pub fn check(&self) -> Result<(), Invalid> {
+        match self.segments {
+            Some(_) if !self.levels().contains(&Level::Replay) => {
+                Err(Invalid::new("--segments needs --level replay or execute"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The levels that were asked for.
     pub fn levels(&self) -> BTreeSet<Level> {
         let again = !self.rebuild.is_empty() || self.sample.is_some();

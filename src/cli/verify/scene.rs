@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -15,6 +16,7 @@ use crate::cli::Where;
 use crate::cli::environment::mirrors;
 use crate::cli::out::Out;
 use crate::cli::terminal::{Paint, paint};
+use crate::error::Invalid;
 use crate::pipeline::{Claims, Pipeline};
 use crate::plan::Graph;
 use crate::project::Project;
@@ -24,6 +26,7 @@ use crate::run::{self, Executor};
 use crate::verify::again::{Setting, again};
 use crate::verify::integrity::integrity;
 use crate::verify::lock::{as_reported, lock};
+use crate::verify::replay::{Segments, replay, stretches};
 use crate::verify::{Check, Level, Status, claims, unusable};
 use random::Draw;
 use store::Store;
@@ -113,7 +116,7 @@ impl Scene {
             Level::Lock => return Ok(lock(&self.project.experiment, &self.report)),
             Level::Claims => return Ok(self.judged()),
             Level::Documents => return Ok(Vec::new()),
-            Level::Integrity | Level::Evaluate | Level::Execute => {}
+            Level::Integrity | Level::Evaluate | Level::Replay | Level::Execute => {}
         }
         let statement = match Statement::read(&self.report) {
             Ok(statement) => statement,
@@ -126,11 +129,8 @@ impl Scene {
             return Ok(checks);
         }
         let steps = match level {
-            Level::Evaluate => {
-                let steps = statement.internal().steps.iter();
-                let steps = steps.filter(|step| step.kind == "evaluate");
-                steps.map(|step| step.step.clone()).collect()
-            }
+            Level::Evaluate => of_kind("evaluate", &statement),
+            Level::Replay => of_kind("train", &statement),
             _ => self.to_execute(arguments, &statement)?,
         };
         self.again(level, &steps, &statement, arguments, executor, out)
@@ -166,8 +166,7 @@ impl Scene {
         let all = statement.internal().steps.iter();
         let all: Vec<String> = all.map(|step| step.step.clone()).collect();
         if let Some(size) = arguments.sample {
-            let seed = arguments.sample_seed.unwrap_or_else(new_seed);
-            self.sample_seed.set(Some(seed));
+            let seed = self.seed(arguments);
             let order = Draw::at("verify sample", &[seed]).permutation(all.len());
             let drawn = order.into_iter().take(size);
             steps.extend(drawn.map(|place| all[place].clone()));
@@ -181,7 +180,60 @@ impl Scene {
         Ok(ordered)
     }
 
-    /// Runs steps again and compares.
+    /// What is drawn at random is drawn with this.
+    fn seed(&self, arguments: &Arguments) -> u64 {
+        let known = self.sample_seed.get().or(arguments.sample_seed);
+        let seed = known.unwrap_or_else(new_seed);
+        self.sample_seed.set(Some(seed));
+        seed
+    }
+
+    /// Makes sure that every training has as many stretches between snapshots as are to be drawn.
+    ///
+    /// # Errors
+    /// If one has fewer.
+    pub fn expect_segments(&self, arguments: &Arguments, executor: &dyn Executor) -> Result<()> {
+        let (Some(count), Ok(statement)) = (arguments.segments, Statement::read(&self.report))
+        else {
+            return Ok(());
+        };
+        let folder = tempfile::env::temp_dir();
+        let setting = self.setting(&statement, &folder, arguments, executor);
+        for training in of_kind("train", &statement) {
+            if let Some(all) = stretches(&training, &setting).filter(|&all| all < count.get()) {
+                let what = format!(
+                    "--segments {count} is more than there are: {training} has {all} stretches between snapshots"
+                );
+                return Err(Invalid::new(what).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn setting<'a>(
+        &'a self,
+        statement: &'a Statement,
+        folder: &'a Path,
+        arguments: &Arguments,
+        executor: &'a dyn Executor,
+    ) -> Setting<'a> {
+        let stores = std::iter::once(&self.store).chain(&self.other_store);
+        Setting {
+            statement,
+            graph: &self.graph,
+            stores: stores.collect(),
+            folder,
+            backend: self.project.backend,
+            mirrors: mirrors(&arguments.mirror),
+            executor,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            tolerance: arguments.within,
+            cpu: run::cpu(),
+            is_bundle: self.bundle.is_some(),
+        }
+    }
+
+    /// Runs steps again, or parts of them, and compares.
     fn again(
         &self,
         level: Level,
@@ -196,26 +248,20 @@ impl Scene {
             return Ok(vec![Check::new(level, "steps", Status::Undecided, message)]);
         }
         let folder = tempfile::env::temp_dir();
-        let setting = Setting {
-            statement,
-            graph: &self.graph,
-            stores: std::iter::once(&self.store)
-                .chain(&self.other_store)
-                .collect(),
-            folder: &folder,
-            backend: self.project.backend,
-            mirrors: mirrors(&arguments.mirror),
-            executor,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            tolerance: arguments.within,
-            cpu: run::cpu(),
-        };
+        let setting = self.setting(statement, &folder, arguments, executor);
+        let segments = arguments.segments.map(|count| Segments {
+            count: count.get(),
+            seed: self.seed(arguments),
+        });
         let mut checks = Vec::new();
         for step in steps {
             if !arguments.json {
                 out.remark(&format!("  {} {step}", paint(Paint::Dim, "running")));
             }
-            checks.push(again(level, step, &setting, &mut |_, _| {})?);
+            checks.push(match level {
+                Level::Replay => replay(step, segments, &setting)?,
+                _ => again(level, step, &setting, &mut |_, _| {})?,
+            });
         }
         Ok(checks)
     }
@@ -231,8 +277,15 @@ fn results(report: &Path) -> Result<Option<Results>> {
     results.with_context(|| format!("{} is not what fig6 writes", path.display()))
 }
 
-/// Something that is another one each time.
+/// The names of the steps of a kind that the report was made of.
+fn of_kind(kind: &str, statement: &Statement) -> Vec<String> {
+    let steps = statement.internal().steps.iter();
+    let steps = steps.filter(|step| step.kind == kind);
+    steps.map(|step| step.step.clone()).collect()
+}
+
+/// A number that nobody can foresee, from the system's randomness; as large as programs that read JSON
+/// hold exactly.
 fn new_seed() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| u64::from(now.subsec_nanos()) ^ now.as_secs() << 20) & 0xffff_ffff
+    RandomState::new().hash_one(0) >> 11
 }

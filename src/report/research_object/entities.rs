@@ -168,11 +168,25 @@ impl<'a> Described<'a> {
                 parts.usage(name, "threads", json!(run.threads), "C62"),
                 parts.usage(name, "seconds", json!(run.seconds), "SEC"),
             ];
+            let action = id(&["action", name]);
+            let carried_over = step.carried_over.as_ref();
+            let origin = carried_over.map_or_else(String::new, |it| {
+                format!(
+                    ", under which it was carried over from key {} after {} iterations had come out the same \
+                     with other code ({})",
+                    it.original,
+                    it.iterations(),
+                    it.changes.join("; ")
+                )
+            });
             parts.add(json!({
-                "@id": id(&["action", name]),
+                "@id": action,
                 "@type": "CreateAction",
                 "name": name,
-                "description": format!("{}. Key {}. To repeat it: {again}", step.summary, step.key),
+                "description": format!(
+                    "{}. Key {}{origin}. To repeat it: {again}",
+                    step.summary, step.key
+                ),
                 "instrument": link(&tool),
                 "object": all(objects),
                 "result": all(results),
@@ -182,6 +196,10 @@ impl<'a> Described<'a> {
                 "location": link(&machine),
                 "resourceUsage": all(usage),
             }));
+            if let Some(it) = carried_over {
+                let origin = parts.origin(name, &it.original.to_string());
+                parts.set(&action, "additionalProperty", link(&origin));
+            }
             parts.add(json!({
                 "@id": id(&["control", name]),
                 "@type": "ControlAction",

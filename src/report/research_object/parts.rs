@@ -150,6 +150,19 @@ impl Parts {
         id
     }
 
+    /// Adds the key under which a step that was carried over was computed, and returns its id.
+    pub fn origin(&mut self, step: &str, key: &str) -> String {
+        let id = id(&["original-key", step]);
+        self.add(json!({
+            "@id": id,
+            "@type": "PropertyValue",
+            "name": "original key",
+            "propertyID": format!("{TERMS}original-key"),
+            "value": key,
+        }));
+        id
+    }
+
     /// Adds the program that steps of a kind are; its parameters are filled in at the end.
     pub fn tool(&mut self, id: &str, name: &str, version: &str, kind: &str) {
         self.add(json!({

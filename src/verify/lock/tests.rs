@@ -497,3 +497,147 @@ fn reformatted_json_is_told_as_altered_and_never_passes() {
     fs::write(&path, json!(value).to_string()).unwrap();
     assert_eq!(overall(&checked(&project)), Status::Failed);
 }
+
+fn with_a_carried_over_training() -> Project {
+    let mut project = Project::new(TINY, 1);
+    project.carry_over(CARRIED, true);
+    project.publish();
+    project
+}
+
+const CARRIED: &str = "train/plain8/seed0";
+
+#[test]
+fn a_carried_over_training_passes_and_is_called_that() {
+    let project = with_a_carried_over_training();
+    let checks = checked(&project);
+    assert_eq!(overall(&checks), Status::Passed, "{:?}", failed(&checks));
+    let said = |name: &str| {
+        &checks
+            .iter()
+            .find(|check| check.name == name)
+            .unwrap()
+            .message
+    };
+    assert!(
+        said(CARRIED).contains(", carried over from key "),
+        "{}",
+        said(CARRIED)
+    );
+    assert!(
+        said(CARRIED).ends_with(" after 4 iterations"),
+        "{}",
+        said(CARRIED)
+    );
+    assert!(said("carried-over.md").contains("as it was made"));
+}
+
+#[test]
+fn a_record_of_what_was_carried_over_that_does_not_fit_fails() {
+    type Edit = fn(&mut Statement);
+    fn origin(statement: &mut Statement) -> &mut CarriedOverRecord {
+        record(statement, CARRIED).carried_over.as_mut().unwrap()
+    }
+    let edits: [(Edit, &str); 7] = [
+        (
+            |it| origin(it).original = Digest::from_bytes([0; 32]),
+            "is not the hash",
+        ),
+        (|it| origin(it).basis = 99, "is not recorded"),
+        (
+            |it| origin(it).stretches.clear(),
+            "nothing was computed again",
+        ),
+        (
+            |it| origin(it).stretches[0].to = 0,
+            "nothing was computed again",
+        ),
+        (
+            |it| origin(it).changes.clear(),
+            "said to have changed is not what has",
+        ),
+        (
+            |it| {
+                let (own, key) = (record(it, CARRIED).basis, record(it, CARRIED).key);
+                (origin(it).basis, origin(it).original) = (own, key);
+            },
+            "from another computation or from itself",
+        ),
+        (
+            |it| {
+                let place = origin(it).basis;
+                let internal = &mut it.predicate.build_definition.internal_parameters;
+                let basis = std::sync::Arc::make_mut(&mut internal.bases[place]);
+                basis.numeric.as_mut().unwrap().backend = "another".to_owned();
+                let (step, own) = internal.carried_over().next().unwrap();
+                let key = internal.original_key_inputs(step, own).unwrap().key();
+                origin(it).original = key;
+            },
+            "from another computation or from itself",
+        ),
+    ];
+    for (edit, words) in edits {
+        let project = with_a_carried_over_training();
+        alter(&project, edit);
+        let checks = checked(&project);
+        let failed = failed(&checks);
+        let found = failed
+            .iter()
+            .any(|(name, said)| *name == CARRIED && said.contains(words));
+        assert!(found, "{words}: {failed:?}");
+    }
+}
+
+#[test]
+fn the_page_of_what_was_carried_over_is_what_the_provenance_gives_and_there_only_then() {
+    let page = "carried-over.md";
+    let fails = |alteration: &dyn Fn(&Project), words: &str| {
+        let project = with_a_carried_over_training();
+        alteration(&project);
+        let checks = checked(&project);
+        let failed = failed(&checks);
+        let found = failed
+            .iter()
+            .any(|(name, said)| *name == page && said.contains(words));
+        assert!(found, "{words}: {failed:?}");
+    };
+    let path = |project: &Project| project.report().join(page);
+    fails(
+        &|project| edit(&path(project), "4 in 2", "5 in 2"),
+        "it was edited",
+    );
+    fails(
+        &|project| fs::remove_file(path(project)).unwrap(),
+        "cannot read",
+    );
+    fails(
+        &|project| {
+            edit(&path(project), "4 in 2", "5 in 2");
+            let digest = Digests::of(&fs::read(path(project)).unwrap());
+            alter(project, |statement| {
+                let mut subjects = statement.subject.iter_mut();
+                subjects.find(|it| it.name == page).unwrap().digest = digest;
+            });
+        },
+        "is not that of what the provenance gives",
+    );
+    fails(
+        &|project| {
+            alter(project, |it| {
+                it.subject.retain(|subject| subject.name != page)
+            })
+        },
+        "does not name it",
+    );
+    fails(
+        &|project| alter(project, |it| record(it, CARRIED).carried_over = None),
+        "no step makes it",
+    );
+    let stray = |project: &Project| fs::write(path(project), "").unwrap();
+    expect_failure(
+        "stray",
+        stray,
+        page,
+        "says of no step that it was carried over",
+    );
+}

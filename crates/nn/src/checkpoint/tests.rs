@@ -163,7 +163,7 @@ fn another_layout_and_another_kind_of_file_are_refused_by_name() {
     assert!(error(&weights).contains("no checkpoint of fig6"));
     let newer = BTreeMap::from([(FORMAT.to_owned(), "9".to_owned())]);
     let newer = weights::file(&checkpoint(1).weights, &newer).unwrap();
-    assert!(error(&newer).contains("layout 9, expected 1"));
+    assert!(error(&newer).contains("layout 9, expected 2"));
     assert!(error(b"PK\x03\x04").contains("not a safetensors file"));
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{Data, TrainConfig, TrainEnv};
 use super::{Trained, Training, check, identity};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, TrainProgress};
 use crate::trace::{Stretch, Trace};
 use records::Metrics;
 
@@ -47,13 +47,16 @@ pub fn replay(
         let found = Checkpoint::read(path).and_then(|found| found.of(&identity));
         found.with_context(|| format!("the snapshot {}", path.display()))
     };
-    let start = snapshot.map(read).transpose()?;
+    let mut start = snapshot.map(read).transpose()?;
     let from = start.as_ref().map_or(0, |start| start.progress.iteration);
     ensure!(
         from == stretch.from,
         "the snapshot is of iteration {from}, not of {}",
         stretch.from
     );
+    if let Some(start) = &mut start {
+        only_what_came_before(start);
+    }
     let mut training = Training::after(config, data, env.backend, identity, start)?;
     training.stretch = stretch;
     env.checkpoints = None;
@@ -65,4 +68,18 @@ pub fn replay(
         metrics: training.progress.metrics.clone(),
         trained: (stretch.to == iterations).then(|| training.finished()),
     })
+}
+
+/// Takes out of a snapshot whatever it says of its own state and of what follows: that is to be computed,
+/// and a forged one may say anything.
+fn only_what_came_before(snapshot: &mut Checkpoint) {
+    let from = snapshot.progress.iteration;
+    let own = snapshot.state_digest();
+    let TrainProgress { trace, metrics, .. } = &mut snapshot.progress;
+    metrics.retain(|line| line.iteration <= from);
+    trace.states.split_off(&from);
+    trace.states.insert(from, own);
+    trace.norms.split_off(&(from + 1));
+    trace.snapshots.split_off(&(from + 1));
+    trace.learning_rates.retain(|(at, _)| *at < from);
 }

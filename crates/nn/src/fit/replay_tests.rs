@@ -21,8 +21,8 @@ fn short(folder: &Path) -> Short {
 
 /// The contents of the snapshots by their names.
 fn kept(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let files = checkpoint::list(&folder.join("snapshots")).unwrap();
-    let read = |(iteration, path)| (checkpoint::name(iteration), fs::read(path).unwrap());
+    let files = checkpoint::snapshots(&folder.join("snapshots")).unwrap();
+    let read = |(iteration, path)| (checkpoint::snapshot(iteration), fs::read(path).unwrap());
     files.into_iter().map(read).collect()
 }
 
@@ -31,7 +31,7 @@ fn again(short: &Short, folder: &Path, stretch: Stretch) -> Result<Replayed> {
     let pictures = Pictures::new();
     let path = folder
         .join("snapshots")
-        .join(checkpoint::name(stretch.from));
+        .join(checkpoint::snapshot(stretch.from));
     let snapshot = (stretch.from > 0).then_some(&*path);
     let mut env = TrainEnv {
         backend: short.backend,
@@ -104,7 +104,7 @@ fn a_training_with_a_damaged_snapshot_goes_on_from_before_it_and_makes_it_again(
         let snapshot = folder
             .path()
             .join("snapshots")
-            .join(checkpoint::name(damaged));
+            .join(checkpoint::snapshot(damaged));
         fs::write(&snapshot, "torn").unwrap();
         let (resumed, notes) = short(folder.path()).train();
         let said = format!("the snapshot after iteration {damaged} is not whole");
@@ -164,9 +164,11 @@ fn a_trace_with_a_snapshot_or_a_state_too_few_or_a_snapshot_too_many_is_refused(
     assert_eq!(less, lacks("snapshot"));
     let less = said(&|trace| trace.states.remove(&5).is_some());
     assert_eq!(less, lacks("state"));
-    let more = said(&|trace| trace.snapshots.insert(3));
-    let expected = "the trace has a snapshot after iteration 3, where";
-    assert!(more.starts_with(expected), "{more}");
+    for at in [0, 3, 7, u64::MAX] {
+        let more = said(&|trace| trace.snapshots.insert(at));
+        let expected = format!("the trace has a snapshot after iteration {at} of 7, where");
+        assert!(more.starts_with(&expected), "{more}");
+    }
 }
 
 #[test]
@@ -201,7 +203,12 @@ fn a_snapshot_that_is_damaged_of_another_training_or_another_iteration_is_refuse
     let mut short = short(folder.path());
     let trace = short.train().0.unwrap().trace;
     let window = trace.windows(&short.recipe)[1];
-    let snapshot = |at| folder.path().join("snapshots").join(checkpoint::name(at));
+    let snapshot = |at| {
+        folder
+            .path()
+            .join("snapshots")
+            .join(checkpoint::snapshot(at))
+    };
     let said = |short: &Short| {
         let refused = again(short, folder.path(), window).err();
         format!("{:#}", refused.unwrap())
@@ -213,7 +220,42 @@ fn a_snapshot_that_is_damaged_of_another_training_or_another_iteration_is_refuse
     fs::copy(snapshot(5), snapshot(2)).unwrap();
     assert!(said(&short).contains("the snapshot is of iteration 5, not of 2"));
     fs::write(snapshot(2), &whole[..whole.len() - 1]).unwrap();
-    assert!(said(&short).contains("checkpoint-000000002.safetensors"));
+    assert!(said(&short).contains("snapshot-000000002.safetensors"));
     fs::remove_file(snapshot(2)).unwrap();
     assert!(said(&short).contains("cannot read it"));
+}
+
+#[test]
+fn what_a_forged_snapshot_says_of_its_state_and_of_what_follows_is_not_believed() {
+    let folder = testing::folder();
+    let short = short(folder.path());
+    let trained = short.train().0.unwrap();
+    let (trace, last) = (&trained.trace, trained.trace.segments(&short.recipe)[2]);
+    assert_eq!((last.from, last.to), (5, 7));
+    let place = folder.path().join("snapshots");
+    let mut forged = Checkpoint::read(&place.join(checkpoint::snapshot(5))).unwrap();
+    let weight = forged.weights.values_mut().next().unwrap();
+    weight.values[0] += 1.0;
+    forged.progress.trace = trace.clone();
+    let mut invented = trained.metrics.last().unwrap().clone();
+    invented.test_error = 0.0;
+    forged.progress.metrics.push(invented.clone());
+    let checkpoints = short.checkpoints.clone().unwrap();
+    checkpoints.keep(&forged).unwrap();
+    let replayed = again(&short, folder.path(), last).unwrap();
+    let said = trace.difference(&last, &replayed.trace).unwrap();
+    assert!(
+        said.starts_with("other numbers from iteration 5 on"),
+        "{said}"
+    );
+    assert_ne!(replayed.metrics.last(), Some(&invented));
+    // Also where the recipe has no snapshot.
+    let mut elsewhere = forged;
+    elsewhere.progress.iteration = 6;
+    elsewhere.progress.trace.snapshots.clear();
+    checkpoints.keep(&elsewhere).unwrap();
+    let last = Stretch { from: 6, ..last };
+    let replayed = again(&short, folder.path(), last).unwrap();
+    assert_ne!(replayed.trace.states[&6], trace.states[&6]);
+    assert_ne!(replayed.trace.states[&7], trace.states[&7]);
 }

@@ -72,9 +72,10 @@ pub fn run(
     let trained = trained.map_err(interrupted)?;
     // Copied, not moved: should the result not be added, the next run goes on from here.
     for &iteration in &trained.trace.snapshots {
-        let name = checkpoint::name(iteration);
-        let (from, to) = (snapshots.join(&name), context.evidence.join(&name));
-        fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+        let name = checkpoint::snapshot(iteration);
+        let kept = snapshots.join(&name);
+        let bytes = fs::read(&kept).with_context(|| format!("cannot read {}", kept.display()))?;
+        write(&context.evidence, &name, bytes)?;
     }
     let files = Files::of(params, &trained, data, backend)?;
     files.write(&context.output)?;

@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Error, Result, anyhow};
 
-use crate::run::{Executor, Stopped, Task};
+use super::executor::{Executor, Stopped};
+use super::task::Task;
 use nn::checkpoint;
 use nn::trace::{Stretch, Trace};
 use records::Metrics;
@@ -82,7 +83,7 @@ impl Kept {
         let metrics = parse_metrics(&read("metrics.jsonl")?)?;
         let mut snapshots = BTreeMap::new();
         for &iteration in &trace.snapshots {
-            if let Some(snapshot) = evidence.get(&checkpoint::name(iteration))
+            if let Some(snapshot) = evidence.get(&checkpoint::snapshot(iteration))
                 && let Some(path) = find(&snapshot.digest)?
             {
                 snapshots.insert(iteration, path);
@@ -105,6 +106,12 @@ impl Kept {
     /// The whole training in stretches from one snapshot to the next.
     pub fn segments(&self) -> Vec<Stretch> {
         self.trace.segments(&self.params.recipe)
+    }
+
+    /// The iterations after which the training has left snapshots that are not there.
+    pub fn missing(&self) -> impl Iterator<Item = u64> {
+        let left = self.trace.snapshots.iter().copied();
+        left.filter(|at| !self.snapshots.contains_key(at))
     }
 
     /// Whether the learning rates that today's schedule gives are those that were used.
@@ -159,6 +166,12 @@ impl Kept {
             fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
         };
         let today = Trace::parse(&read("trace.json")?)?;
+        let from = stretch.from;
+        if from > 0 && today.states.get(&from) != self.trace.states.get(&from) {
+            return Ok(Some(format!(
+                "its snapshot after iteration {from} is another state than the trace says"
+            )));
+        }
         if let Some(what) = self.trace.difference(stretch, &today) {
             return Ok(Some(what));
         }
