@@ -19,6 +19,7 @@ fn main() {
     let checkpoints = Checkpoints {
         folder: folder.path().to_owned(),
         every: EVERY,
+        snapshots: None,
     };
     let device = Backend::Flex.open().expect("the CPU");
     for n in [3, 18, 200] {

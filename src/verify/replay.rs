@@ -17,6 +17,7 @@ use crate::run::replay::{self, Kept, Verdict};
 use crate::run::{Stopped, Task};
 use crate::steps::Params;
 use nn::checkpoint;
+use nn::device::Backend;
 use nn::trace::{Stretch, Trace};
 use random::Draw;
 use store::key::{Change, Digest, KeyPart};
@@ -177,15 +178,7 @@ impl Training {
 
     /// What a difference means where it was found.
     fn different(&self, what: &str, setting: &Setting) -> (Status, String) {
-        let (backend, cpu) = (setting.backend, &setting.cpu);
-        let excuse = match backend.is_cpu() {
-            false => Some(format!("{backend} is not bit-exact")),
-            true if *cpu != self.cpu => {
-                Some(format!("{cpu} instead of {} may round otherwise", self.cpu))
-            }
-            true => None,
-        };
-        match excuse {
+        match excuse(setting.backend, &setting.cpu, &self.cpu) {
             None => (Status::Failed, format!("not the same: {what}")),
             Some(excuse) => (
                 Status::Undecided,
@@ -196,10 +189,6 @@ impl Training {
 
     /// What cannot be shown without the snapshots that are missing, and what to do.
     fn lacking(&self, windows: usize, setting: &Setting) -> String {
-        let missing = self.missing.iter();
-        let missing =
-            missing.map(|(at, why)| format!("its snapshot after iteration {at} is {why}"));
-        let missing: Vec<String> = missing.collect();
         let advice = match setting.is_bundle {
             true => "pack them with `fig6 bundle --snapshots`, or name artifacts that have them with --artifacts"
                 .to_owned(),
@@ -207,10 +196,43 @@ impl Training {
         };
         format!(
             "cannot be shown: {}; {advice}; {} of {windows} windows came to the same states",
-            missing.join(", "),
-            windows - missing.len()
+            missing_in_words(&self.missing),
+            windows - self.missing.len()
         )
     }
+}
+
+/// Why numbers may differ here although the code computes the same; none if they may not.
+fn excuse(backend: Backend, here: &str, then: &str) -> Option<String> {
+    match backend.is_cpu() {
+        false => Some(format!("{backend} is not bit-exact")),
+        true => (here != then).then(|| format!("{here} instead of {then} may round otherwise")),
+    }
+}
+
+/// Snapshots that cannot be used, in as many words as a person reads.
+fn missing_in_words(missing: &BTreeMap<u64, String>) -> String {
+    const NAMED: usize = 3;
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (at, why) in missing {
+        by_reason.entry(why).or_default().push(at.to_string());
+    }
+    let reasons = by_reason.iter().take(NAMED).map(|(why, all)| {
+        let named = all[..all.len().min(NAMED)].join(", ");
+        match all.len() {
+            1 => format!("its snapshot after iteration {named} is {why}"),
+            ..=NAMED => format!("its snapshots after iterations {named} are {why}"),
+            _ => format!(
+                "its snapshots after iterations {named} and {} others are {why}",
+                all.len() - NAMED
+            ),
+        }
+    });
+    let mut reasons: Vec<String> = reasons.collect();
+    if by_reason.len() > NAMED {
+        reasons.push("others cannot be used either".to_owned());
+    }
+    reasons.join(", ")
 }
 
 /// Makes sure that nothing differs from the recorded computation that a replay cannot make up for.
@@ -330,5 +352,38 @@ mod tests {
             ", and 2 of 4 stretches between snapshots (iterations 0 to 10, iterations 10 to 20)";
         assert_eq!(said(2), two);
         assert_eq!(said(4), ", and the whole training, in 4 stretches");
+    }
+
+    #[test]
+    fn only_a_backend_or_a_processor_excuses_a_difference() {
+        assert_eq!(excuse(Backend::Flex, "a", "a"), None);
+        let other = excuse(Backend::Flex, "a", "b").unwrap();
+        assert_eq!(other, "a instead of b may round otherwise");
+        let gpu = excuse(Backend::TchCuda(1), "a", "a").unwrap();
+        assert_eq!(gpu, "tch:cuda:1 is not bit-exact");
+    }
+
+    #[test]
+    fn however_many_snapshots_are_missing_the_message_stays_short() {
+        let of = |missing: &[(u64, &str)]| {
+            let missing = missing.iter().map(|(at, why)| (*at, (*why).to_owned()));
+            missing_in_words(&missing.collect())
+        };
+        assert_eq!(
+            of(&[(3, "not there")]),
+            "its snapshot after iteration 3 is not there"
+        );
+        assert_eq!(
+            of(&[(3, "not there"), (5, "damaged (x)"), (7, "not there")]),
+            "its snapshot after iteration 5 is damaged (x), its snapshots after iterations 3, 7 are not there"
+        );
+        let gone: Vec<(u64, &str)> = (1..=9).map(|at| (at, "not there")).collect();
+        assert_eq!(
+            of(&gone),
+            "its snapshots after iterations 1, 2, 3 and 6 others are not there"
+        );
+        let each = (0..9999).map(|at| (at, format!("damaged ({at})")));
+        let said = missing_in_words(&each.collect());
+        assert!(said.ends_with(", others cannot be used either") && said.len() < 250);
     }
 }

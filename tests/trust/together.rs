@@ -259,6 +259,15 @@ fn is_asked(process: Pid) -> bool {
     pending.is_some_and(|mask| mask >> (Signal::TERM.as_raw() - 1) & 1 == 1)
 }
 
+/// Whether no thread of a process can hear a signal any more.
+fn is_stopped(process: Pid) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).unwrap();
+    tasks.flatten().all(|task| {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        status.contains("State:\tT")
+    })
+}
+
 #[test]
 fn a_run_that_is_asked_twice_ends_at_once() {
     let project = Project::new(&long(100_000));
@@ -273,6 +282,7 @@ fn a_run_that_is_asked_twice_ends_at_once() {
         panic!("not one step");
     };
     kill_process(step, Signal::STOP).unwrap();
+    until("it is stopped", || is_stopped(step));
     signal(&run, Signal::TERM);
     until("the run passes it on to its step", || is_asked(step));
     signal(&run, Signal::TERM);
