@@ -3,7 +3,7 @@
 //!
 //! Unaware of the graph, of why that is asked, and of the terminal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -192,6 +192,9 @@ impl Kept {
         if stretch.to < self.params.recipe.schedule.iterations {
             return Ok(None);
         }
+        if let Some(what) = other_files(self.outputs.keys(), train::OUTPUTS) {
+            return Ok(Some(what));
+        }
         for (name, digest) in &self.outputs {
             if Digest::of(&read(name)?) != *digest {
                 return Ok(Some(format!("the same numbers, but other bytes in {name}")));
@@ -199,6 +202,20 @@ impl Kept {
         }
         Ok(None)
     }
+}
+
+/// The first file that only one of two trainings leaves, if there is one.
+fn other_files<'a>(
+    recorded: impl Iterator<Item = &'a String>,
+    today: &[&'a str],
+) -> Option<String> {
+    let recorded: BTreeSet<&str> = recorded.map(String::as_str).collect();
+    let today: BTreeSet<&str> = today.iter().copied().collect();
+    let name = recorded.symmetric_difference(&today).next()?;
+    Some(match today.contains(name) {
+        true => format!("the same numbers, and {name}, which was not left"),
+        false => format!("the same numbers, but no {name}"),
+    })
 }
 
 fn parse_metrics(text: &[u8]) -> Result<Vec<Metrics>> {
@@ -298,4 +315,24 @@ fn gather(folder: &Path, done: &Path) -> Result<()> {
 
 fn create(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_more_and_a_file_less_make_another_training() {
+        let said = |recorded: &[&str], today: &[&str]| {
+            let recorded: Vec<String> = recorded.iter().map(|name| name.to_string()).collect();
+            other_files(recorded.iter(), today)
+        };
+        assert_eq!(said(&["a", "b"], &["b", "a"]), None);
+        let more = "the same numbers, and b, which was not left";
+        assert_eq!(said(&["a"], &["a", "b"]).unwrap(), more);
+        assert_eq!(
+            said(&["a", "b"], &["a"]).unwrap(),
+            "the same numbers, but no b"
+        );
+    }
 }

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::recipe::Recipe;
-use super::schedule::LrScheduler;
+use super::schedule::{LrScheduler, WINDOW};
 use super::weights::State;
 
 /// What a training leaves of its way.
@@ -102,23 +102,24 @@ impl Trace {
     }
 
     /// Refuses a trace that lacks a snapshot or a state which a training with this recipe leaves, or has a
-    /// snapshot which none leaves: what is missing cannot have been held against anything.
+    /// snapshot which none leaves: what is missing cannot have been held against anything, and what is too
+    /// much makes another trace.
     ///
     /// # Errors
     /// What is missing, or too much.
     pub fn expect_complete(&self, recipe: &Recipe) -> Result<()> {
-        let schedule = &recipe.schedule;
-        for &at in &self.snapshots {
-            ensure!(
-                0 < at && at < schedule.iterations,
-                "the trace has a snapshot after iteration {at} of {}",
-                schedule.iterations
-            );
+        let iterations = recipe.schedule.iterations;
+        let expected = recipe.snapshots.iterations(&recipe.schedule);
+        if let Some(at) = expected.difference(&self.snapshots).next() {
+            bail!("the trace has no snapshot after iteration {at}");
         }
-        for at in recipe.snapshots.iterations(schedule) {
-            ensure!(
-                self.snapshots.contains(&at),
-                "the trace has no snapshot after iteration {at}"
+        // The end of a warm-up by error is not known beforehand.
+        let ended = self.warm_up.len() as u64 * WINDOW;
+        let may_be = |at| at == ended && 0 < at && at < iterations;
+        let mut others = self.snapshots.difference(&expected);
+        if let Some(at) = others.find(|&&at| !may_be(at)) {
+            bail!(
+                "the trace has a snapshot after iteration {at} of {iterations}, where none is taken"
             );
         }
         for Stretch { from, to, .. } in self.windows(recipe) {

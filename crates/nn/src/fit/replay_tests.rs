@@ -133,6 +133,7 @@ fn the_end_of_a_warm_up_by_error_is_a_snapshot_and_its_judgement_can_be_made_aga
     short.checkpoints.as_mut().unwrap().every = std::time::Duration::MAX;
     let trace = short.train().0.unwrap().trace;
     assert_eq!(Vec::from_iter(&trace.snapshots), [&WINDOW, &(WINDOW + 7)]);
+    trace.expect_complete(&short.recipe).unwrap();
     assert_eq!(trace.learning_rates, [(0, 0.001), (WINDOW, 0.1)]);
     assert_eq!(trace.other_learning_rates(&short.recipe), None);
     let from_its_end = trace.windows(&short.recipe)[1];
@@ -145,6 +146,29 @@ fn the_end_of_a_warm_up_by_error_is_a_snapshot_and_its_judgement_can_be_made_aga
     };
     let said = "the learning rate of iteration 100 is 0.001 today and was 0.1";
     assert_eq!(trace.other_learning_rates(&short.recipe).unwrap(), said);
+}
+
+#[test]
+fn a_trace_with_a_snapshot_or_a_state_too_few_or_a_snapshot_too_many_is_refused() {
+    let folder = testing::folder();
+    let short = short(folder.path());
+    let whole = short.train().0.unwrap().trace;
+    let said = |edit: &dyn Fn(&mut Trace) -> bool| {
+        let mut trace = whole.clone();
+        assert!(edit(&mut trace));
+        let refused = trace.expect_complete(&short.recipe).unwrap_err();
+        refused.to_string()
+    };
+    let lacks = |what| format!("the trace has no {what} after iteration 5");
+    let less = said(&|trace| trace.snapshots.remove(&5));
+    assert_eq!(less, lacks("snapshot"));
+    let less = said(&|trace| trace.states.remove(&5).is_some());
+    assert_eq!(less, lacks("state"));
+    for at in [0, 3, 7, u64::MAX] {
+        let more = said(&|trace| trace.snapshots.insert(at));
+        let expected = format!("the trace has a snapshot after iteration {at} of 7, where");
+        assert!(more.starts_with(&expected), "{more}");
+    }
 }
 
 #[test]
@@ -236,23 +260,4 @@ fn what_a_forged_snapshot_says_of_its_state_and_of_what_follows_is_not_believed(
     let replayed = again(&short, folder.path(), last).unwrap();
     assert_ne!(replayed.trace.states[&6], trace.states[&6]);
     assert_ne!(replayed.trace.states[&7], trace.states[&7]);
-}
-
-#[test]
-fn a_trace_with_a_snapshot_that_no_training_leaves_is_refused() {
-    let folder = testing::folder();
-    let short = short(folder.path());
-    let trace = short.train().0.unwrap().trace;
-    for at in [0, 7, u64::MAX] {
-        let mut other = trace.clone();
-        other.snapshots.insert(at);
-        let said = other
-            .expect_complete(&short.recipe)
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            said,
-            format!("the trace has a snapshot after iteration {at} of 7")
-        );
-    }
 }
