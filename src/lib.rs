@@ -35,7 +35,9 @@
 //! holds: this code, these artifacts, these numbers, also where a README repeats them.
 //!
 //! A training keeps checkpoints in its working folder, which belongs to its key: stopped or killed, it
-//! goes on from there to the same bytes. [`standalone`] is the same training without a graph, in a
+//! goes on from there to the same bytes. With its result it leaves snapshots of its state and a trace of
+//! digests: where only code has changed, a replay of a few iterations ([`run::replay`]) shows whether the
+//! result holds, and it is carried over to the new key. [`standalone`] is the same training without a graph, in a
 //! folder of its own; [`weight_files`] reads weights that other programs have trained.
 //!
 //! # Code map
