@@ -84,6 +84,10 @@ pub fn about(all: &[Written], experiment: &Experiment) -> Claims {
         // this very profile.
         let always = matches!(claim.assertion, Assertion::Exact { .. });
         if !always && profiles.is_none() && !experiment.caveats.is_empty() {
+            if experiment.own_claims_only {
+                claims.elsewhere += 1;
+                continue;
+            }
             claim.applies = Applies::No(experiment.caveats.clone());
         }
         claims.here.push(claim);

@@ -92,7 +92,7 @@ fn a_short_training_cannot_bear_out_what_was_published_but_counts_and_its_own_cl
         assert_eq!(claim.applies == Applies::Yes, exact, "{}", claim.name());
     }
     let smoke = claims("smoke");
-    assert_eq!(names(&smoke).len(), 4, "{:?}", names(&smoke));
+    assert_eq!(names(&smoke).len(), 10, "{:?}", names(&smoke));
     assert!(smoke.here.iter().all(|claim| claim.applies == Applies::Yes));
 }
 

@@ -21,6 +21,8 @@ pub struct Experiment {
     pub published: PublishedBy,
     /// Why these numbers cannot be compared with the published ones; empty if they can.
     pub caveats: Vec<String>,
+    /// Whether claims that this profile cannot be held to are left out.
+    pub own_claims_only: bool,
     /// Whether trainings are replayed and carried over where only code changed.
     pub replay: bool,
     /// Where something has failed, by model and seed: the report is made without, and says so.

@@ -159,4 +159,8 @@ pub struct Profile {
     #[serde(default)]
     pub recipe: RecipeOverride,
     pub figure: Option<Vec<String>>,
+    /// Whether claims that this profile cannot be held to, because it differs from what was published, are
+    /// left out. Else they are undecided.
+    #[serde(default)]
+    pub own_claims_only: bool,
 }

@@ -77,6 +77,7 @@ pub fn experiment(file: &File, name: &str, profile: &Profile) -> Checked<Experim
         },
         profile: name.to_owned(),
         caveats: caveats(file, &data, &recipe, shorten),
+        own_claims_only: profile.own_claims_only,
         replay: file.replay,
         data,
         models,
