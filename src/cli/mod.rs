@@ -11,6 +11,8 @@ mod fsck;
 mod gc;
 mod init;
 mod inspect;
+mod left;
+mod line;
 mod normalisation;
 mod out;
 mod reproduce;
