@@ -37,6 +37,7 @@ impl Project {
             graph,
             bases: &self.bases,
             store: &self.store,
+            profile: &self.experiment.profile,
         }
     }
 

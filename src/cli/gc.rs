@@ -104,6 +104,7 @@ fn needs(pipeline: &Pipeline, reports: &Path, store: &Store) -> Result<Needs> {
             graph: &graph,
             bases: &anywhere,
             store,
+            profile,
         };
         keys.extend(planner.usable()?);
     }

@@ -9,7 +9,10 @@ mod export;
 mod file;
 mod fsck;
 mod gc;
+mod init;
 mod inspect;
+mod left;
+mod line;
 mod normalisation;
 mod out;
 mod reproduce;
@@ -61,6 +64,8 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write the pipeline file that came with this program, to begin in an empty folder.
+    Init(init::Arguments),
     /// Bring the report, or the given steps, up to date.
     Reproduce(reproduce::Arguments),
     /// Say of each step whether it is up to date, and if not, why.
@@ -236,6 +241,7 @@ fn run(command: Command, out: &mut Out) -> Result<ExitCode> {
         Command::Evaluate(arguments) => return evaluate::run(&arguments, out),
         Command::Export(arguments) => return export::run(&arguments, out),
         Command::Bundle(arguments) => return bundle::run(&arguments, out),
+        Command::Init(arguments) => init::run(&arguments, out)?,
         Command::Status(arguments) => inspect::status(&arguments, out)?,
         Command::Explain(arguments) => explain::run(&arguments, out)?,
         Command::Graph(arguments) => inspect::graph(&arguments, out)?,

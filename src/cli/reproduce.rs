@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::left::TimeLeft;
 use super::out::Out;
 use super::signals::{self, INTERRUPTED};
 use super::view::{View, forecast_in_words, shortened_list};
@@ -77,9 +78,12 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::default();
+    let mut left = TimeLeft::default();
     if !reproduction.is_idle() {
         if !arguments.json {
-            out.remark(&forecast_in_words(&project.forecast(plan, false)?));
+            let forecast = project.forecast(plan, false)?;
+            out.remark(&forecast_in_words(&forecast));
+            left = TimeLeft::of(&project.graph, plan, &forecast);
         }
         let stop = stop.clone();
         // The first one stops the run in good order, the second one ends its steps at once, the third
@@ -87,7 +91,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         signals::listen(move |_| stop.request() < 3)?;
     }
     let needed = reproduction.needed.clone();
-    let mut view = View::new(out.is_quiet(), arguments.json);
+    let mut view = View::new(out.is_quiet(), arguments.json, left);
     let reproduced = reproduction.run(&stop, &mut |event| view.show(&event, out));
     view.close();
     let Reproduced { outcome, files } = reproduced?;

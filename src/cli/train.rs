@@ -12,9 +12,10 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::line::Line;
 use super::out::Out;
 use super::signals::{self, INTERRUPTED};
-use super::view::{Line, by_class, duration, in_points};
+use super::view::{by_class, duration, in_points};
 use super::{device, environment};
 use crate::error::Invalid;
 use crate::standalone::{Existing, Finished, Request};

@@ -1,13 +1,16 @@
 //! A run as it happens: live lines on a terminal, plain lines in a pipe, JSON lines for programs.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
+use super::left::TimeLeft;
+use super::line::{Line, draw_words, locked};
 use super::out::Out;
-use super::terminal::{Paint, paint, paint_stderr, shown, shown_as_one};
+use super::terminal::{Paint, paint, paint_stderr, shown_as_one};
 use crate::plan::{Forecast, Offer, Sum};
 use crate::run::Event;
 use records::Evaluation;
@@ -24,10 +27,15 @@ pub struct View {
     quiet: bool,
     live: MultiProgress,
     running: BTreeMap<String, Line>,
+    /// The last line, once a step has begun: how long the whole run will still take.
+    whole: Option<ProgressBar>,
+    left: Arc<Mutex<TimeLeft>>,
+    began: Instant,
 }
 
 impl View {
-    pub fn new(quiet: bool, json: bool) -> View {
+    /// Shows a run that has this before it.
+    pub fn new(quiet: bool, json: bool, left: TimeLeft) -> View {
         // Without a terminal on standard error, indicatif draws nothing by itself.
         let live = MultiProgress::new();
         if quiet || json {
@@ -38,6 +46,9 @@ impl View {
             quiet,
             live,
             running: BTreeMap::new(),
+            whole: None,
+            left: Arc::new(Mutex::new(left)),
+            began: Instant::now(),
         }
     }
 
@@ -47,6 +58,7 @@ impl View {
             out.json_line(event);
             return;
         }
+        self.reckon(event);
         match event {
             Event::UpToDate { .. } => {}
             Event::Started { step, reasons, .. } => {
@@ -140,6 +152,7 @@ impl View {
     /// Takes all live lines away.
     pub fn close(&mut self) {
         self.running.clear();
+        self.whole = None;
         // A terminal that went away needs no clearing.
         let _ = self.live.clear();
     }
@@ -150,100 +163,41 @@ impl View {
         }
     }
 
+    /// Brings the time left up to date.
+    fn reckon(&self, event: &Event) {
+        let now = self.began.elapsed().as_secs_f64();
+        let mut left = locked(&self.left);
+        match event {
+            Event::Started { step, .. } => left.begin(step, now),
+            Event::Progress { step, progress } => left.progress(step, progress, now),
+            Event::Finished { step, seconds, .. } => left.end(step, Some(*seconds)),
+            Event::UpToDate { step, .. }
+            | Event::CarriedOver { step, .. }
+            | Event::Failed { step, .. }
+            | Event::Skipped { step, .. } => left.end(step, None),
+            Event::Elsewhere { .. } => {}
+        }
+    }
+
     fn open_line(&mut self, step: &str) {
-        let bar = self.live.add(ProgressBar::no_length());
+        let whole = self.whole.get_or_insert_with(|| {
+            let bar = self.live.add(ProgressBar::no_length());
+            let (left, began) = (self.left.clone(), self.began);
+            draw_words(&bar, "  {words}", move |_, width| {
+                locked(&left).in_words(began.elapsed().as_secs_f64(), width)
+            });
+            bar
+        });
+        let bar = self.live.insert_before(whole, ProgressBar::no_length());
         self.running.insert(step.to_owned(), Line::of(bar, step));
     }
 
     fn close_line(&mut self, step: &str) {
         if let Some(line) = self.running.remove(step) {
             line.close();
-            self.live.remove(&line.0);
+            self.live.remove(&line.bar);
         }
     }
-}
-
-/// The live line of one thing that is being done; nothing where there is no terminal.
-#[derive(Debug)]
-pub struct Line(ProgressBar);
-
-impl Line {
-    /// A line by itself.
-    pub fn new(name: &str, hidden: bool) -> Line {
-        let bar = ProgressBar::no_length();
-        if hidden {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        Line::of(bar, name)
-    }
-
-    fn of(bar: ProgressBar, name: &str) -> Line {
-        let template = "{spinner} {prefix} [{bar:20}] {msg} {elapsed}";
-        let appearance = ProgressStyle::with_template(template)
-            .expect("the template is fixed and right")
-            .progress_chars("=> ");
-        bar.set_style(appearance);
-        bar.set_prefix(shown(name).into_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Line(bar)
-    }
-
-    /// Brings the line up to date.
-    pub fn update(&self, progress: &Progress) {
-        let Some((done, total, message)) = in_words(progress) else {
-            return;
-        };
-        self.0.set_length(total);
-        self.0.set_position(done);
-        self.0.set_message(message);
-    }
-
-    /// Prints something above the line.
-    pub fn suspend(&self, print: impl FnOnce()) {
-        self.0.suspend(print);
-    }
-
-    /// Takes the line away.
-    pub fn close(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
-/// How much of how much is done, and all of it in words.
-fn in_words(progress: &Progress) -> Option<(u64, u64, String)> {
-    Some(match progress {
-        Progress::Note(_) => return None,
-        Progress::Bytes { done, total } => {
-            let megabytes = |bytes: u64| bytes as f64 / 1e6;
-            (
-                *done,
-                *total,
-                format!("{:.1} of {:.1} MB", megabytes(*done), megabytes(*total)),
-            )
-        }
-        Progress::Items { what, done, total } => {
-            (*done, *total, format!("{done} of {total} {what}"))
-        }
-        Progress::Training {
-            iteration,
-            iterations,
-            images_per_second,
-            loss,
-            train_error,
-            test_error,
-            seconds_left,
-        } => {
-            let test =
-                test_error.map_or_else(String::new, |error| format!(", test error {error:.1} %"));
-            let left =
-                indicatif::HumanDuration(Duration::from_secs_f64(seconds_left.clamp(0.0, 1e9)));
-            let message = format!(
-                "iteration {iteration} of {iterations}, {images_per_second:.0} images/s, loss {loss:.3}, \
-                 train error {train_error:.1} %{test}, {left:#} left,"
-            );
-            (*iteration, *iterations, message)
-        }
-    })
 }
 
 /// The first of several texts; the others are only counted.

@@ -59,7 +59,7 @@ impl Pipeline {
     pub fn text(path: &Path) -> Result<String, Invalid> {
         let text = text::of_file(path).with_context(|| {
             format!(
-                "cannot read the pipeline file {}; name another with --pipeline",
+                "cannot read the pipeline file {}; `fig6 init` writes one, --pipeline names another",
                 path.display()
             )
         });

@@ -80,6 +80,8 @@ pub struct Planner<'a> {
     pub graph: &'a Graph,
     pub bases: &'a Bases,
     pub store: &'a Store,
+    /// The profile that the graph is of.
+    pub profile: &'a str,
 }
 
 impl Planner<'_> {
@@ -204,7 +206,7 @@ impl Planner<'_> {
 
     /// How a step differs from the closest of its earlier results, or why there is none.
     fn differences(&self, step: &Step, inputs: &Inputs) -> Result<Vec<Reason>> {
-        let mut earlier = self.store.earlier(&step.name)?;
+        let mut earlier = self.comparable(step, inputs)?;
         let unusable = earlier.unusable.take();
         let mut reasons: Vec<Reason> =
             Vec::from_iter(unusable.map(|what| Reason::Damaged { what }));
@@ -215,6 +217,25 @@ impl Planner<'_> {
             reasons.push(Reason::NoResult);
         }
         Ok(reasons)
+    }
+
+    /// Earlier results that a step may be compared with. What only other profiles have used is none of
+    /// this one's, unless nothing but code and machine differ: such a change is one in any profile.
+    ///
+    /// # Errors
+    /// If a folder of the store cannot be read.
+    pub(super) fn comparable(&self, step: &Step, inputs: &Inputs) -> Result<Earlier> {
+        let is_asked_for = |change: &Change| match change.part {
+            KeyPart::Kind | KeyPart::Parameter | KeyPart::Input => true,
+            KeyPart::Schema | KeyPart::Code | KeyPart::Crate | KeyPart::Numeric => false,
+        };
+        self.store.earlier(&step.name, &|manifest| {
+            if !self.store.is_of_others(&manifest.key, self.profile)? {
+                return Ok(true);
+            }
+            let changes = self.certain_changes(step, inputs, &manifest.key_inputs);
+            Ok(!changes.iter().any(is_asked_for))
+        })
     }
 
     /// The earlier result with the fewest differences, the newest of several; an open input is taken to

@@ -63,7 +63,7 @@ impl Planner<'_> {
         let Params::Train(params) = &step.params else {
             return Ok(None);
         };
-        for manifest in self.store.earlier(&step.name)?.manifests {
+        for manifest in self.comparable(step, inputs)?.manifests {
             let changes = self.certain_changes(step, inputs, &manifest.key_inputs);
             if changes.is_empty() || !changes.iter().all(is_of_code) || !self.is_kept(&manifest)? {
                 continue;

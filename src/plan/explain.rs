@@ -79,7 +79,7 @@ impl Planner<'_> {
                 manifests: Vec::from_iter(self.store.manifest(&entry.key)?),
                 unusable: None,
             },
-            None => self.store.earlier(&step.name)?,
+            None => self.comparable(step, &inputs)?,
         };
         let compared = self.closest_of(earlier, step, &inputs);
         let compared = compared.map(|(_, manifest)| manifest);

@@ -13,7 +13,7 @@ const DETAILS_SHOWN: usize = 3;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
-    /// It never ran.
+    /// It never ran, or only as another profile has it.
     NoResult,
     /// The user wants it.
     Forced,

@@ -20,10 +20,15 @@ fn id(graph: &Graph, name: &str) -> StepId {
 
 /// Assesses all steps.
 fn states(graph: &Graph, bases: &Bases, store: &Store) -> Vec<State> {
+    states_in("tiny", graph, bases, store)
+}
+
+fn states_in(profile: &str, graph: &Graph, bases: &Bases, store: &Store) -> Vec<State> {
     let planner = Planner {
         graph,
         bases,
         store,
+        profile,
     };
     let all = vec![true; graph.steps().len()];
     let assessments = planner.assess(&all, &BTreeSet::new()).unwrap();
@@ -127,6 +132,71 @@ fn look(state: &State) -> States {
     };
     let reasons = state.reasons().iter().map(ToString::to_string).collect();
     States { used, reasons }
+}
+
+/// Adds made-up results of all steps of a profile, and the list of the run that made them.
+fn run_all(profile: &str, graph: &Graph, folder: &std::path::Path) {
+    let store = Store::at(folder, false);
+    store.prepare().unwrap();
+    let bases = Bases::only(&Backend::Flex);
+    let states = states_in(profile, graph, &bases, &store);
+    let steps = graph.steps().iter().zip(states);
+    let missing = steps.filter(|(_, state)| !matches!(state, State::UpToDate(_)));
+    let names: Vec<&str> = missing.map(|(step, _)| &*step.name).collect();
+    fill(graph, &names, &bases, &store, "here");
+    let used = states_in(profile, graph, &bases, &store);
+    let used = used.iter().map(|state| match state {
+        State::UpToDate(entry) => entry.key,
+        other => panic!("{other:?}"),
+    });
+    store.begin_run(profile, used).unwrap();
+    store.end_run("done").unwrap();
+}
+
+#[test]
+fn a_profiles_first_run_is_not_compared_with_what_another_profile_has_made() {
+    let folder = testing::folder();
+    let text = TINY.replace(
+        "profiles: {",
+        "profiles: { \"one\": (models: [\"plain8\"], seeds: [0], figure: [\"plain\"], recipe: (batch_size: 5)),
+            \"same\": (models: [\"plain8\"], seeds: [0], figure: [\"plain\"]),",
+    );
+    let graph_of = |profile: &str, edit: (&str, &str)| {
+        let text = text.replace(edit.0, edit.1);
+        let pipeline = Pipeline::parse(&text, "tiny.ron").unwrap();
+        Graph::of(pipeline.experiment(Some(profile)).unwrap()).unwrap()
+    };
+    let as_it_is = ("", "");
+    let reasons = |profile: &str, graph: &Graph, backend: Backend, name: &str| {
+        let store = Store::at(folder.path(), false);
+        let states = states_in(profile, graph, &Bases::only(&backend), &store);
+        look(&states[id(graph, name).index()]).reasons
+    };
+    run_all("tiny", &graph_of("tiny", as_it_is), folder.path());
+    let one = graph_of("one", as_it_is);
+    for name in ["train/plain8/seed0", "aggregate", "plot/fig6", "table"] {
+        let reasons = reasons("one", &one, Backend::Flex, name);
+        assert_eq!(reasons, ["no result yet"], "{name}");
+    }
+    // An edit within a profile is one, and so is in any profile what computes a step.
+    let training = |profile, graph: &Graph, backend| {
+        let reasons = reasons(profile, graph, backend, "train/plain8/seed0");
+        reasons.join(", ")
+    };
+    let edited = graph_of("tiny", ("momentum: 0.9", "momentum: 0.8"));
+    let said = training("tiny", &edited, Backend::Flex);
+    assert_eq!(said, "recipe.momentum: 0.9 → 0.8");
+    let same = graph_of("same", as_it_is);
+    let said = training("same", &same, Backend::Cuda(0));
+    assert!(said.contains("backend: flex → cuda"), "{said}");
+
+    run_all("one", &one, folder.path());
+    let edited = graph_of("one", ("batch_size: 5", "batch_size: 6"));
+    let said = training("one", &edited, Backend::Flex);
+    assert_eq!(said, "recipe.batch_size: 5 → 6");
+    let edited = graph_of("one", ("batch_size: 5", "batch_size: 10"));
+    // What it needs is there: the other profile's is as good.
+    assert_eq!(training("one", &edited, Backend::Flex), "");
 }
 
 #[test]

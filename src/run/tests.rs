@@ -413,6 +413,7 @@ fn plan(world: &World, forced: &BTreeSet<StepId>, store: &Store) -> Plan {
         graph: &graph,
         bases: &bases,
         store,
+        profile: "tiny",
     };
     let all = vec![true; graph.steps().len()];
     planner.assess(&all, forced).unwrap()
@@ -433,6 +434,7 @@ fn carry_out(
             graph: &graph,
             bases: &bases,
             store,
+            profile: "tiny",
         },
         forced,
         executor,

@@ -232,7 +232,7 @@ fn wrong_usage_and_wrong_files_say_so_and_touch_nothing() {
         (&["reproduce", "--device", "cuda:0"], "--features"),
         (
             &["reproduce", "--pipeline", "none.ron"],
-            "cannot read the pipeline file none.ron",
+            "cannot read the pipeline file none.ron; `fig6 init` writes one",
         ),
         (&["reproduce", "--jobs", "0"], "--jobs"),
         (&["reproduce", "--frobnicate"], "--frobnicate"),

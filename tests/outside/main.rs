@@ -361,3 +361,42 @@ fn only_colours_of_our_own_reach_a_terminal() {
     let output = fig6(folder.path(), &words("log download"), &[]);
     assert_eq!(text(&output), "a\\u001b]0;title\\u0007\nb\tc\\u000d\n");
 }
+
+#[test]
+fn an_empty_folder_gets_the_pipeline_file_of_the_program_and_can_go_on_from_there() {
+    let folder = testing::folder();
+    let run = |arguments: &str| {
+        let output = fig6(folder.path(), &words(arguments), &[]);
+        (output.status.code(), text(&output))
+    };
+    let path = folder.path().join("pipeline.ron");
+    let (code, said) = run("status");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("`fig6 init` writes one"), "{said}");
+    let (code, said) = run("init");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("\nnext: `fig6 status` says"), "{said}");
+    let ours = include_str!("../../pipeline.ron");
+    assert_eq!(fs::read_to_string(&path).unwrap(), ours);
+    let (code, said) = run("status");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("0 up to date, "), "{said}");
+
+    let edited = ours.replace("seeds: [0, 1, 2, 3, 4]", "seeds: [5]");
+    assert_ne!(edited, ours);
+    fs::write(&path, &edited).unwrap();
+    let (code, said) = run("init");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("pipeline.ron is there already"), "{said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), edited);
+    assert_eq!(run("init --force").0, Some(0));
+    assert_eq!(fs::read_to_string(&path).unwrap(), ours);
+
+    let (code, said) = run("init a/b");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("\nnext, in a/b: "), "{said}");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("a/b/pipeline.ron")).unwrap(),
+        ours
+    );
+}

@@ -35,15 +35,20 @@ pub struct Earlier {
 }
 
 impl Store {
-    /// Some earlier results of the step with this name.
+    /// Some earlier results of the step with this name, of those that count.
     ///
     /// # Errors
-    /// If a folder of the store cannot be read.
-    pub fn earlier(&self, step: &str) -> Result<Earlier> {
+    /// If a folder of the store cannot be read; those of `counts`.
+    pub fn earlier(
+        &self,
+        step: &str,
+        counts: &dyn Fn(&Manifest) -> Result<bool>,
+    ) -> Result<Earlier> {
         let mut earlier = Earlier::default();
         let shown = self.shown_by(step)?;
         match shown.map(|key| self.read_manifest(&key)).transpose()? {
-            Some(Some(Ok(manifest))) => earlier.manifests.push(manifest),
+            Some(Some(Ok(manifest))) if counts(&manifest)? => earlier.manifests.push(manifest),
+            Some(Some(Ok(_))) => {}
             Some(Some(Err(error))) => earlier.unusable = Some(format!("{error:#}")),
             Some(None) | None => {}
         }
@@ -52,8 +57,11 @@ impl Store {
                 break;
             }
             // One that was damaged since is no result any more.
-            if Some(entry.key) != shown {
-                earlier.manifests.extend(self.manifest(&entry.key)?);
+            if Some(entry.key) != shown
+                && let Some(manifest) = self.manifest(&entry.key)?
+                && counts(&manifest)?
+            {
+                earlier.manifests.push(manifest);
             }
         }
         Ok(earlier)

@@ -84,6 +84,7 @@ pub struct Store {
     reading: Mutex<()>,
     holding: lock::Holding,
     own_run: runs::OwnRun,
+    lists: OnceLock<Vec<Run>>,
     paranoid: bool,
 }
 
@@ -100,6 +101,7 @@ impl Store {
             reading: Mutex::default(),
             holding: lock::Holding::default(),
             own_run: runs::OwnRun::default(),
+            lists: OnceLock::new(),
             paranoid,
         }
     }

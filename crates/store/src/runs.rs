@@ -10,6 +10,8 @@
 //! torn; its run was killed. A key is on the list before the lock of the store is given back under
 //! which its result was found, so whoever holds that lock alone knows all results that are in use.
 
+mod profiles;
+
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};

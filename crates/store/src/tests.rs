@@ -392,7 +392,7 @@ fn earlier_results_come_newest_first_and_what_cannot_be_read_is_said() {
     ];
     let fresh = Store::at(folder.path(), false);
     let found: Vec<Digest> = fresh
-        .earlier("train/a/seed0")
+        .earlier("train/a/seed0", &|_| Ok(true))
         .unwrap()
         .manifests
         .iter()
@@ -400,13 +400,19 @@ fn earlier_results_come_newest_first_and_what_cannot_be_read_is_said() {
         .collect();
     assert_eq!(found[0], keys[2], "the one that is shown comes first");
     assert_eq!(found.len(), 3);
-    assert!(fresh.earlier("train/b/seed0").unwrap().manifests.is_empty());
+    assert!(
+        fresh
+            .earlier("train/b/seed0", &|_| Ok(true))
+            .unwrap()
+            .manifests
+            .is_empty()
+    );
 
     let path = fresh.manifest_path(&keys[2]);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("\"schema\": 3", "\"schema\": 1")).unwrap();
     let fresh = Store::at(folder.path(), false);
-    let earlier = fresh.earlier("train/a/seed0").unwrap();
+    let earlier = fresh.earlier("train/a/seed0", &|_| Ok(true)).unwrap();
     assert!(
         earlier
             .unusable

@@ -12,7 +12,7 @@ fn said<T: fmt::Debug>(result: Result<T>) -> String {
 fn answers(store: &Store) -> Vec<String> {
     let key = Digest::of(b"key");
     let mut answers = vec![said(store.lookup(&key)), said(store.manifest(&key))];
-    answers.push(said(store.earlier("train/a/seed0")));
+    answers.push(said(store.earlier("train/a/seed0", &|_| Ok(true))));
     answers.push(said(store.all_results().map(<[_]>::len)));
     answers.push(said(store.expect_manifest(&key)));
     answers
@@ -24,7 +24,13 @@ fn a_store_that_does_not_exist_yet_is_empty() {
     let store = Store::at(&folder.path().join("not/yet"), false);
     let key = Digest::of(b"key");
     assert!(matches!(store.lookup(&key).unwrap(), Lookup::Absent));
-    assert!(store.earlier("train/a/seed0").unwrap().manifests.is_empty());
+    assert!(
+        store
+            .earlier("train/a/seed0", &|_| Ok(true))
+            .unwrap()
+            .manifests
+            .is_empty()
+    );
     assert!(store.all_results().unwrap().is_empty());
     assert!(store.runs().unwrap().is_empty());
     assert!(store.read_newest_log("download").unwrap().is_none());
