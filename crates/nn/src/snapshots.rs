@@ -3,6 +3,7 @@
 //! Pure arithmetic on a schedule; unaware of states and files.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use serde::{Deserialize, Serialize};
 
@@ -67,18 +68,17 @@ impl Snapshots {
     pub fn iterations(&self, schedule: &LrSchedule) -> BTreeSet<u64> {
         let mut chosen = needed(schedule, self.window);
         while chosen.len() < self.count as usize {
-            let mut longest = (0, 0);
-            let mut from = 0;
-            for &to in chosen.iter().chain([&schedule.iterations]) {
-                if to - from > longest.1 - longest.0 {
-                    longest = (from, to);
-                }
-                from = to;
-            }
-            let middle = longest.0 + (longest.1 - longest.0) / 2;
-            if !chosen.insert(middle) || middle == 0 {
+            let starts = iter::once(0).chain(chosen.iter().copied());
+            let ends = chosen.iter().copied().chain([schedule.iterations]);
+            // The first of those that are as long.
+            let longest = starts.zip(ends).reduce(|longest, next| {
+                let is_longer = next.1 - next.0 > longest.1 - longest.0;
+                if is_longer { next } else { longest }
+            });
+            let Some((from, to)) = longest.filter(|(from, to)| to - from > 1) else {
                 break;
-            }
+            };
+            chosen.insert(from + (to - from) / 2);
         }
         chosen
     }
