@@ -184,6 +184,13 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
     if let Some(Ok(table)) = table.map(std::fs::read_to_string) {
         out.remark(&format!("\n{}", table.trim_end()));
     }
+    let results = outcome.results.iter().flatten();
+    let carried_over = results.filter(|entry| entry.carried_over).count();
+    if carried_over > 0 {
+        out.remark(&format!(
+            "\n{carried_over} of the trainings were computed by earlier code and carried over: see carried-over.md"
+        ));
+    }
 }
 
 /// What running again to the same bytes has saved.

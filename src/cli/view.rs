@@ -215,6 +215,7 @@ pub fn line_of(entry: &Entry, backend: &str) -> String {
     let summary = &entry.summary;
     match &entry.backend {
         Some(other) if other != backend => format!("{summary} (by {other} on {})", entry.host),
+        _ if entry.carried_over => format!("{summary} (carried over)"),
         _ => summary.clone(),
     }
 }

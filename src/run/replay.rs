@@ -39,6 +39,15 @@ pub enum Verdict {
     Different(String),
 }
 
+/// How far numbers are from each other: the largest difference of a tensor's norm, as a share of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Distance {
+    /// Of today's numbers from the recorded ones.
+    pub recorded: f64,
+    /// Of two runs of today.
+    pub runs: f64,
+}
+
 /// What stretches are computed with.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
@@ -133,17 +142,7 @@ impl Kept {
         if let Some(what) = self.same_learning_rates() {
             return Ok(Verdict::Different(what));
         }
-        let mut tasks = Vec::new();
-        for stretch in stretches {
-            let snapshot = match stretch.from {
-                0 => None,
-                from => Some(self.snapshots.get(&from).with_context(|| {
-                    format!("its snapshot after iteration {from} is not there any more")
-                })?),
-            };
-            tasks.push((*stretch, snapshot.map(|path| path.clone().into())));
-        }
-        let done = compute(&tasks, setting, report)?;
+        let done = compute(&self.to_do(stretches)?, setting, report)?;
         let mut shown = Vec::new();
         for stretch in stretches {
             let folder = done.join(train::replayed(stretch));
@@ -157,6 +156,55 @@ impl Kept {
             });
         }
         Ok(Verdict::Same(shown))
+    }
+
+    /// How far the numbers of stretches are from the record, and how far they come out from run to run: for a
+    /// backend that is not bit-exact. What [`Kept::replay`] has computed with this setting is used; the second
+    /// run is made in `again`. Nothing if the learning rates are others, which no rounding explains.
+    ///
+    /// # Errors
+    /// As [`Kept::replay`].
+    pub fn distance(
+        &self,
+        stretches: &[Stretch],
+        setting: &Setting,
+        again: &Path,
+    ) -> Result<Option<Distance>> {
+        if self.same_learning_rates().is_some() {
+            return Ok(None);
+        }
+        let to_do = self.to_do(stretches)?;
+        let silent = |_| {};
+        let first = compute(&to_do, setting, &silent)?;
+        let folder = again;
+        let second = compute(&to_do, &Setting { folder, ..*setting }, &silent)?;
+        let mut distance = Distance::default();
+        for stretch in stretches {
+            let read = |folder: &Path| -> Result<Trace> {
+                let path = folder.join(train::replayed(stretch)).join("trace.json");
+                let text = fs::read(&path);
+                Trace::parse(&text.with_context(|| format!("cannot read {}", path.display()))?)
+            };
+            let (first, second) = (read(&first)?, read(&second)?);
+            let Distance { recorded, runs } = &mut distance;
+            *recorded = recorded.max(apart(stretch, &self.trace, &first));
+            *runs = runs.max(apart(stretch, &first, &second));
+        }
+        Ok(Some(distance))
+    }
+
+    /// Stretches with their snapshots.
+    fn to_do(&self, stretches: &[Stretch]) -> Result<Vec<ToDo>> {
+        let to_do = stretches.iter().map(|stretch| {
+            let snapshot = match stretch.from {
+                0 => None,
+                from => Some(self.snapshots.get(&from).with_context(|| {
+                    format!("its snapshot after iteration {from} is not there any more")
+                })?),
+            };
+            Ok((*stretch, snapshot.map(|path| path.clone().into())))
+        });
+        to_do.collect()
     }
 
     /// How a stretch has come out other than it was recorded, if it has.
@@ -216,6 +264,24 @@ fn other_files<'a>(
         true => format!("the same numbers, and {name}, which was not left"),
         false => format!("the same numbers, but no {name}"),
     })
+}
+
+/// The largest difference of a norm in a stretch, as a share of it; infinite where one trace has a norm that
+/// the other lacks.
+fn apart(stretch: &Stretch, one: &Trace, other: &Trace) -> f64 {
+    if one.tensors != other.tensors {
+        return f64::INFINITY;
+    }
+    let share = |(one, other): (&f64, &f64)| match one == other {
+        true => 0.0,
+        false => (one - other).abs() / one.abs().max(other.abs()),
+    };
+    let norms = one.norms.range(stretch.from + 1..=stretch.to);
+    let largest = norms.map(|(at, norms)| match other.norms.get(at) {
+        Some(others) => norms.iter().zip(others).map(share).fold(0.0, f64::max),
+        None => f64::INFINITY,
+    });
+    largest.fold(0.0, f64::max)
 }
 
 fn parse_metrics(text: &[u8]) -> Result<Vec<Metrics>> {
@@ -320,6 +386,35 @@ fn create(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn traces_are_as_far_apart_as_the_norm_that_differs_most() {
+        let trace = |norms: &[(u64, [f64; 2])]| Trace {
+            tensors: vec!["a".to_owned(), "b".to_owned()],
+            norms: norms
+                .iter()
+                .map(|(at, norms)| (*at, norms.to_vec()))
+                .collect(),
+            ..Trace::default()
+        };
+        let stretch = Stretch {
+            from: 3,
+            to: 6,
+            evaluated: false,
+        };
+        let one = trace(&[(3, [9.0, 9.0]), (4, [1.0, 0.0]), (6, [2.0, 4.0])]);
+        assert_eq!(apart(&stretch, &one, &one), 0.0);
+        // What is before the stretch does not count.
+        let near = trace(&[(3, [1.0, 1.0]), (4, [1.0, 0.0]), (6, [2.0, 5.0])]);
+        assert_eq!(apart(&stretch, &one, &near), 0.2);
+        assert_eq!(
+            apart(&stretch, &one, &trace(&[(4, [1.0, 0.0])])),
+            f64::INFINITY
+        );
+        let mut others = one.clone();
+        others.tensors.pop();
+        assert_eq!(apart(&stretch, &one, &others), f64::INFINITY);
+    }
 
     #[test]
     fn a_file_more_and_a_file_less_make_another_training() {

@@ -13,7 +13,7 @@ use super::again::{Setting, find, task};
 use super::check::{Check, Level, Status};
 use crate::plan::is_of_code;
 use crate::report::provenance::StepRecord;
-use crate::run::replay::{self, Kept, Verdict};
+use crate::run::replay::{self, Distance, Kept, Verdict};
 use crate::run::{Stopped, Task};
 use crate::steps::Params;
 use nn::checkpoint;
@@ -159,6 +159,12 @@ impl Training {
             let usable = usable.filter(|it| !self.missing.contains_key(&it.from));
             let usable: Vec<Stretch> = usable.collect();
             if let Verdict::Different(what) = self.kept.replay(&usable, &within, &|_| {})? {
+                if !setting.backend.is_cpu() {
+                    let again = folder.path().join("again");
+                    if let Some(distance) = self.kept.distance(&usable, &within, &again)? {
+                        return Ok(judge(setting.backend, &what, distance));
+                    }
+                }
                 return Ok(self.different(&what, setting));
             }
         }
@@ -199,6 +205,27 @@ impl Training {
             missing_in_words(&self.missing),
             windows - self.missing.len()
         )
+    }
+}
+
+/// What a difference means on a backend whose own runs differ: nothing, as long as it is no larger than those.
+fn judge(backend: Backend, what: &str, distance: Distance) -> (Status, String) {
+    let Distance { recorded, runs } = distance;
+    let measured = format!(
+        "norms are up to {recorded:.1e} from the record, and two runs here up to {runs:.1e} from each other"
+    );
+    // Two runs that are equal excuse nothing.
+    match runs > 0.0 && recorded <= runs {
+        true => (
+            Status::Passed,
+            format!(
+                "not to the bit, for {backend} is not bit-exact, but within what it differs by itself; files are not compared: {measured}"
+            ),
+        ),
+        false => (
+            Status::Undecided,
+            format!("cannot be shown: {backend} is not bit-exact, and {measured} ({what})"),
+        ),
     }
 }
 
@@ -352,6 +379,29 @@ mod tests {
             ", and 2 of 4 stretches between snapshots (iterations 0 to 10, iterations 10 to 20)";
         assert_eq!(said(2), two);
         assert_eq!(said(4), ", and the whole training, in 4 stretches");
+    }
+
+    #[test]
+    fn a_difference_on_a_gpu_passes_only_within_what_two_runs_there_differ_by() {
+        let judged = |recorded, runs| {
+            let distance = Distance { recorded, runs };
+            judge(Backend::TchCuda(0), "other numbers", distance)
+        };
+        let (status, said) = judged(1e-7, 2e-7);
+        assert_eq!(status, Status::Passed);
+        assert!(
+            said.starts_with("not to the bit, for tch:cuda:0 is not bit-exact"),
+            "{said}"
+        );
+        let (status, said) = judged(2e-7, 1e-7);
+        assert_eq!(status, Status::Undecided);
+        assert!(
+            said.contains("norms are up to 2.0e-7 from the record, and two runs here up to 1.0e-7"),
+            "{said}"
+        );
+        assert_eq!(judged(1e-9, 0.0).0, Status::Undecided);
+        assert_eq!(judged(0.0, 0.0).0, Status::Undecided);
+        assert_eq!(judged(f64::INFINITY, 1.0).0, Status::Undecided);
     }
 
     #[test]
