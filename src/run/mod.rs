@@ -10,6 +10,7 @@ mod job;
 mod machine;
 mod message;
 mod once;
+mod options;
 mod outcome;
 mod phase;
 pub mod replay;
@@ -22,8 +23,9 @@ pub use event::Event;
 pub use executor::{Executor, LocalProcesses, Stopped};
 pub use machine::{cpu, host};
 pub use once::{Computed, compute};
+pub use options::Options;
 pub use outcome::{End, Outcome};
-pub use scheduler::{Options, Run};
+pub use scheduler::Run;
 pub use stop::Stop;
 pub use task::{Finished, Task};
 

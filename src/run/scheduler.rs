@@ -14,6 +14,7 @@ use super::event::Event;
 use super::executor::{Executor, Stopped};
 use super::job::{Ended, Job};
 use super::message::Message;
+use super::options::Options;
 use super::outcome::{End, Outcome};
 use super::phase::{Done, Phase, Phases, Work};
 use super::stop::Stop;
@@ -22,21 +23,6 @@ use crate::steps::Environment;
 use step::Progress;
 use store::key::Digest;
 use store::{self, Claimed, Entry, Lookup};
-
-/// How to run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Steps at once, at least 1.
-    pub jobs: usize,
-    /// Cores to divide among them.
-    pub cores: usize,
-    /// Go on with independent steps after a failure.
-    pub keep_going: bool,
-    /// Whether a training that must run only because of code is replayed first.
-    pub replay: bool,
-    /// What all steps are told beside their parameters; each gets its own sources.
-    pub environment: Environment,
-}
 
 /// What a plan is carried out with.
 #[derive(Clone, Copy)]
@@ -388,7 +374,7 @@ impl<'a> Scheduler<'a> {
         let name = step.name.clone();
         // Not the manifest's time: a forced step keeps its earlier result's record.
         let seconds = job.seconds();
-        let (event, done) = match ended {
+        let (entry, end, same_bytes, event) = match ended {
             Ended::Computed(finished) => {
                 let (entry, same_bytes) = job.commit(finished, store)?;
                 let event = Event::Finished {
@@ -397,12 +383,7 @@ impl<'a> Scheduler<'a> {
                     seconds,
                     same_bytes,
                 };
-                let done = Done {
-                    entry,
-                    end: End::Ran,
-                    same_bytes: same_bytes == Some(true),
-                };
-                (event, done)
+                (entry, End::Ran, same_bytes == Some(true), event)
             }
             Ended::Shown(from, stretches) => {
                 let iterations = stretches.iter().map(|it| it.to - it.from).sum();
@@ -414,16 +395,16 @@ impl<'a> Scheduler<'a> {
                     iterations,
                     seconds,
                 };
-                let done = Done {
-                    entry,
-                    end: End::CarriedOver,
-                    same_bytes: false,
-                };
-                (event, done)
+                (entry, End::CarriedOver, false, event)
             }
         };
-        self.show(job.id, &done.entry);
+        self.show(job.id, &entry);
         (self.emit)(event);
+        let done = Done {
+            entry,
+            end,
+            same_bytes,
+        };
         self.phases.set(job.id, Phase::Done(done));
         Ok(())
     }
