@@ -83,6 +83,7 @@
 //! | Which learning rate has iteration t? | `crates/nn/src/schedule.rs` (`learning_rate`) |
 //! | Where is a corrupt object noticed? | `crates/store/src/lookup.rs` (`Store::lookup`), by the stats and digests of `objects.rs` |
 //! | Where is a verdict decided? | `verify/judge.rs`, then `crates/statistics/src/decide.rs` |
+//! | Which earlier training may be carried over? | `plan/carry.rs` (`carriable`), done in `run/job.rs` (`carry_over`) |
 //! | Where does a training that is computed again differ? | `run/replay.rs` (`Kept::difference`), by `crates/nn/src/trace.rs` |
 //! | What may stand in `pipeline.ron`? | `pipeline/file.rs`; a recipe's limits are in `crates/nn/src/recipe.rs` |
 //!

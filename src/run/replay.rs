@@ -176,8 +176,11 @@ impl Kept {
         let to_do = self.to_do(stretches)?;
         let silent = |_| {};
         let first = compute(&to_do, setting, &silent)?;
-        let folder = again;
-        let second = compute(&to_do, &Setting { folder, ..*setting }, &silent)?;
+        let elsewhere = Setting {
+            folder: again,
+            ..*setting
+        };
+        let second = compute(&to_do, &elsewhere, &silent)?;
         let mut distance = Distance::default();
         for stretch in stretches {
             let read = |folder: &Path| -> Result<Trace> {
