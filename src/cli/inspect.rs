@@ -11,7 +11,7 @@ use super::terminal::{Paint, paint};
 use super::view::{
     REASONS_SHOWN, forecast_in_words, line_of, offer_in_words, running_in_words, shortened_list,
 };
-use crate::plan::{Assessment, Format, Graph, Outlook, Plan, State, Step, draw};
+use crate::plan::{Assessment, Carriable, Format, Graph, Outlook, Plan, State, Step, draw};
 use crate::project::Project;
 use crate::run;
 use store::Store;
@@ -106,8 +106,8 @@ pub fn show(
         if let Some((done, all)) = outlook.kept {
             detail += &format!("; has a checkpoint after iteration {done} of {all}");
         }
-        if let Some(carriable) = &assessment.carriable {
-            detail += &format!("; {}", offer_in_words(&carriable.offer()));
+        if let Some(offer) = assessment.carriable.as_ref().and_then(Carriable::offer) {
+            detail += &format!("; {}", offer_in_words(&offer));
         }
         table.add_row([step.name.clone(), state, detail]);
     }
@@ -135,8 +135,8 @@ fn record(step: &Step, assessment: &Assessment, outlook: &Outlook) -> Value {
         }
         None => record["expected_seconds"] = json!(outlook.seconds),
     }
-    if let Some(carriable) = &assessment.carriable {
-        record["replay"] = json!(carriable.offer());
+    if let Some(offer) = assessment.carriable.as_ref().and_then(Carriable::offer) {
+        record["replay"] = json!(offer);
     }
     if let Some(running) = &outlook.running {
         record["running"] = json!(running);

@@ -24,6 +24,8 @@ pub struct Carriable {
     pub replayed: u64,
     /// How many the training computes.
     pub iterations: u64,
+    /// Why it cannot be replayed, if it cannot: what it has left is gone or damaged.
+    pub unusable: Option<String>,
 }
 
 /// What a replay would spare, for people and programs.
@@ -40,16 +42,19 @@ pub struct Offer {
 }
 
 impl Carriable {
-    /// What a replay would spare.
-    pub fn offer(&self) -> Offer {
+    /// What a replay would spare, if it can be made.
+    pub fn offer(&self) -> Option<Offer> {
+        if self.unusable.is_some() {
+            return None;
+        }
         let training_seconds = self.manifest.run.seconds;
         let share = self.replayed as f64 / self.iterations.max(1) as f64;
-        Offer {
+        Some(Offer {
             of: self.manifest.key,
             iterations: self.replayed,
             seconds: training_seconds * share,
             training_seconds,
-        }
+        })
     }
 }
 
@@ -63,38 +68,52 @@ impl Planner<'_> {
         let Params::Train(params) = &step.params else {
             return Ok(None);
         };
+        let mut found: Option<Carriable> = None;
         for manifest in self.comparable(step, inputs)?.manifests {
             let changes = self.certain_changes(step, inputs, &manifest.key_inputs);
-            if changes.is_empty() || !changes.iter().all(is_of_code) || !self.is_kept(&manifest)? {
+            if changes.is_empty() || !changes.iter().all(is_of_code) {
                 continue;
             }
+            let unusable = self.unusable(&manifest)?;
+            if unusable.is_some() && found.is_some() {
+                continue;
+            }
+            let is_usable = unusable.is_none();
             let snapshots = &params.recipe.snapshots;
             let (windows, iterations) = (
                 manifest.evidence.len() as u64 + 1,
                 params.recipe.schedule.iterations,
             );
-            return Ok(Some(Carriable {
+            found = Some(Carriable {
                 manifest: Arc::new(manifest),
                 changes,
                 replayed: (windows * snapshots.window).min(iterations),
                 iterations,
-            }));
-        }
-        Ok(None)
-    }
-
-    /// Whether a result is there with all that it takes to replay it.
-    fn is_kept(&self, manifest: &Manifest) -> Result<bool> {
-        if !matches!(self.store.lookup(&manifest.key)?, Lookup::Found(_)) {
-            return Ok(false);
-        }
-        for evidence in manifest.evidence.values() {
-            // A damaged one is as good as none.
-            if !matches!(self.store.evidence_file(evidence), Ok(Some(_))) {
-                return Ok(false);
+                unusable,
+            });
+            if is_usable {
+                break;
             }
         }
-        Ok(manifest.outputs.contains_key("trace.json"))
+        Ok(found)
+    }
+
+    /// Why a result cannot be replayed, if it cannot.
+    fn unusable(&self, manifest: &Manifest) -> Result<Option<String>> {
+        match self.store.lookup(&manifest.key)? {
+            Lookup::Found(_) => {}
+            Lookup::Absent => return Ok(Some("its result is gone".to_owned())),
+            Lookup::Damaged(what) => return Ok(Some(what)),
+        }
+        for (name, evidence) in &manifest.evidence {
+            match self.store.evidence_file(evidence) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(Some(format!("its {name} is gone"))),
+                Err(error) => return Ok(Some(format!("its {name}: {error:#}"))),
+            }
+        }
+        let left = manifest.outputs.contains_key("trace.json");
+        Ok((!left).then(|| "it has left no trace.json".to_owned()))
     }
 }
 

@@ -92,7 +92,7 @@ impl Planner<'_> {
             running: upstream.running(id)?,
             key: assessment.key,
             reasons: assessment.state.reasons().to_vec(),
-            replay: assessment.carriable.as_ref().map(Carriable::offer),
+            replay: assessment.carriable.as_ref().and_then(Carriable::offer),
             causes: upstream.causes(id)?,
             key_inputs: self.bases.key_inputs(&step.params, inputs.owned(), basis),
             open: inputs.open.iter().map(|&name| name.to_owned()).collect(),

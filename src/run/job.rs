@@ -116,7 +116,11 @@ impl Job {
         let log = absolute(&self.claim.log())?;
         if let Some(earlier) = &self.replayed {
             let from = &earlier.manifest;
-            let because = match self.replay(from, store, executor, &log, report) {
+            let replayed = match &earlier.unusable {
+                Some(what) => Err(anyhow!("{what}")),
+                None => self.replay(from, store, executor, &log, report),
+            };
+            let because = match replayed {
                 Ok(Verdict::Same(stretches)) => {
                     return Ok(Ended::Shown(from.clone(), stretches));
                 }

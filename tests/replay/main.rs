@@ -109,6 +109,8 @@ fn refused(project: &Project, results: &[(PathBuf, Vec<u8>)]) -> String {
     assert!(done.ran.contains(&TRAINING.to_owned()), "{done:?}");
     assert!(newest(project).carried_over.is_none());
     assert!(project.results() == *results, "other results");
+    let said = "not carried over, so it is trained again: ";
+    assert!(notes.contains(said), "{notes}");
     notes
 }
 
