@@ -50,12 +50,12 @@ impl Store {
             changed |= self.link(step, name, &self.object_path(&output.digest))?;
         }
         let log = self.log_path(&entry.key);
-        if log.exists() {
-            changed |= self.show_log(step, &log)?;
-        } else {
-            // As of a result that was carried over and whose own log is gone.
+        if entry.carried_over && !log.exists() {
+            // Its own run's log is gone, and the replay's is none of it.
             disk::remove(&folder.join("log"))?;
             changed = true;
+        } else {
+            changed |= self.show_log(step, &log)?;
         }
         changed |= self.link(step, SHOWN, &manifest)?;
         let looks = match before.filter(|_| !changed) {
