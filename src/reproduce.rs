@@ -190,7 +190,8 @@ fn without_failed(experiment: &Experiment, outcome: &Outcome) -> Option<Experime
     for model in &experiment.models {
         for &seed in &experiment.seeds {
             let has_failed = |kind| failed.contains(&*format!("{kind}/{}/seed{seed}", model.name));
-            let hole = match (has_failed("train"), has_failed("evaluate")) {
+            let unevaluated = has_failed("evaluate") || has_failed("responses");
+            let hole = match (has_failed("train"), unevaluated) {
                 (true, _) => Hole::Untrained,
                 (_, true) => Hole::Unevaluated,
                 _ => continue,

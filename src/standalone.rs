@@ -317,12 +317,12 @@ impl Request {
             layers,
             seeds: vec![seed],
         }];
-        let figure = plot::Params {
+        let figure = plot::ErrorCurves {
             panels: vec![plot::Panel { title, curves }],
             iterations: self.params.recipe.schedule.iterations,
             note: None,
         };
-        plot::figure(&figure, |_| Ok(metrics.to_vec()))
+        plot::error_curves(&figure, |_| Ok(metrics.to_vec()))
     }
 }
 

@@ -34,6 +34,7 @@ pub enum Params {
     Preprocess(preprocess::Params),
     Train(train::Params),
     Evaluate(evaluate::Params),
+    Responses(responses::Params),
     Aggregate(aggregate::Params),
     Plot(plot::Params),
     Table(table::Params),
@@ -41,11 +42,12 @@ pub enum Params {
 
 impl Params {
     /// The names of all kinds.
-    pub const KINDS: [&str; 7] = [
+    pub const KINDS: [&str; 8] = [
         "download",
         "preprocess",
         "train",
         "evaluate",
+        "responses",
         "aggregate",
         "plot",
         "table",
@@ -58,6 +60,7 @@ impl Params {
             Params::Preprocess(_) => "preprocess",
             Params::Train(_) => "train",
             Params::Evaluate(_) => "evaluate",
+            Params::Responses(_) => "responses",
             Params::Aggregate(_) => "aggregate",
             Params::Plot(_) => "plot",
             Params::Table(_) => "table",
@@ -71,8 +74,9 @@ impl Params {
             Params::Preprocess(_) => preprocess::OUTPUTS,
             Params::Train(_) => train::OUTPUTS,
             Params::Evaluate(_) => evaluate::OUTPUTS,
+            Params::Responses(_) => responses::OUTPUTS,
             Params::Aggregate(_) => aggregate::OUTPUTS,
-            Params::Plot(_) => plot::OUTPUTS,
+            Params::Plot(params) => params.outputs(),
             Params::Table(_) => table::OUTPUTS,
         }
     }
@@ -84,11 +88,11 @@ impl Params {
 
     /// Whether results of this kind depend on backend, compiler and architecture.
     pub fn is_numeric_kind(kind: &str) -> bool {
-        matches!(kind, "train" | "evaluate")
+        matches!(kind, "train" | "evaluate" | "responses")
     }
 
     /// How much work the step is, by a measure that all steps of its kind share: multiply-adds of
-    /// all images that a training sees, and of one image that an evaluation sees; else 1.
+    /// all images that a training sees, and of one image that an evaluation or the responses see; else 1.
     pub fn amount(&self) -> f64 {
         match self {
             Params::Train(params) => {
@@ -96,14 +100,20 @@ impl Params {
                     params.recipe.schedule.iterations as f64 * f64::from(params.recipe.batch_size);
                 images * params.architecture.multiply_adds() as f64
             }
-            Params::Evaluate(params) => params.architecture.multiply_adds() as f64,
+            Params::Evaluate(evaluate::Params { architecture })
+            | Params::Responses(responses::Params { architecture }) => {
+                architecture.multiply_adds() as f64
+            }
             _ => 1.0,
         }
     }
 
     /// Whether the step looks at [`Context::stop`], to end in good order.
     pub fn heeds_stop(&self) -> bool {
-        matches!(self, Params::Train(_) | Params::Evaluate(_))
+        matches!(
+            self,
+            Params::Train(_) | Params::Evaluate(_) | Params::Responses(_)
+        )
     }
 
     /// How far an interrupted run of this step came, out of how much, by what it has left in its
@@ -123,11 +133,12 @@ impl Params {
         matches!(self, Params::Plot(_) | Params::Table(_))
     }
 
-    /// The network that the step trains or evaluates.
+    /// The network that the step is about.
     pub fn architecture(&self) -> Option<&Architecture> {
         match self {
             Params::Train(params) => Some(&params.architecture),
             Params::Evaluate(params) => Some(&params.architecture),
+            Params::Responses(params) => Some(&params.architecture),
             _ => None,
         }
     }
@@ -140,6 +151,7 @@ impl Params {
             Params::Preprocess(params) => serde_json::to_writer(&mut json, params),
             Params::Train(params) => serde_json::to_writer(&mut json, params),
             Params::Evaluate(params) => serde_json::to_writer(&mut json, params),
+            Params::Responses(params) => serde_json::to_writer(&mut json, params),
             Params::Aggregate(params) => serde_json::to_writer(&mut json, params),
             Params::Plot(params) => serde_json::to_writer(&mut json, params),
             Params::Table(params) => serde_json::to_writer(&mut json, params),
@@ -188,6 +200,9 @@ impl Params {
                 train::run(params, environment.device.parse()?, every, context)
             }
             Params::Evaluate(params) => evaluate::run(params, environment.device.parse()?, context),
+            Params::Responses(params) => {
+                responses::run(params, environment.device.parse()?, context)
+            }
             Params::Aggregate(params) => aggregate::run(params, context),
             Params::Plot(params) => plot::run(params, context),
             Params::Table(params) => table::run(params, context),

@@ -125,7 +125,7 @@ impl FromStr for Assertion {
 
 fn equality(left: &str, right: &str) -> Result<Assertion, String> {
     let of: Quantity = left.parse()?;
-    match of.metric.is_error() {
+    match of.metric.is_measured() {
         true => Ok(Assertion::Mean {
             of,
             published: mean(right)?,
@@ -147,7 +147,7 @@ fn falling(parts: &[&str]) -> Result<Assertion, String> {
             _ => {}
         }
     }
-    let falling = parts.iter().map(|part| error_of(part));
+    let falling = parts.iter().map(|part| measured(part));
     let falling = falling.collect::<Result<Vec<_>, _>>()?;
     comparable(&falling)?;
     Ok(match <[Quantity; 2]>::try_from(falling) {
@@ -164,19 +164,19 @@ fn bound(of: &str, relation: Relation, number: f64) -> Result<Assertion, String>
         ));
     }
     Ok(Assertion::Bound {
-        of: error_of(of)?,
+        of: measured(of)?,
         relation,
         number,
     })
 }
 
 /// A quantity that differs from run to run.
-fn error_of(text: &str) -> Result<Quantity, String> {
+fn measured(text: &str) -> Result<Quantity, String> {
     let quantity: Quantity = text.parse()?;
-    match quantity.metric.is_error() {
+    match quantity.metric.is_measured() {
         true => Ok(quantity),
         false => Err(format!(
-            "expected test_error or train_error, which differ from run to run, found {quantity}"
+            "expected test_error, train_error or response, which differ from run to run, found {quantity}"
         )),
     }
 }

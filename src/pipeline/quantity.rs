@@ -12,6 +12,8 @@ pub enum Metric {
     TestError,
     /// Training error over the last window, in percent.
     TrainError,
+    /// Mean over the 3 × 3 layers of the standard deviation of their responses (Fig. 7).
+    Response,
     /// Learned parameters.
     Parameters,
     /// Multiply-adds of one forward pass over one image.
@@ -24,9 +26,10 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics with their names.
-    const NAMES: [(Metric, &str); 6] = [
+    const NAMES: [(Metric, &str); 7] = [
         (Metric::TestError, "test_error"),
         (Metric::TrainError, "train_error"),
+        (Metric::Response, "response"),
         (Metric::Parameters, "parameters"),
         (Metric::MultiplyAdds, "multiply_adds"),
         (Metric::Layers, "layers"),
@@ -39,9 +42,13 @@ impl Metric {
         found.expect("every metric has a name").1
     }
 
-    /// Whether it is an error in percent, which differs from run to run, and not a count.
-    pub fn is_error(self) -> bool {
-        matches!(self, Metric::TestError | Metric::TrainError)
+    /// Whether it is measured, an error in percent or a response, and differs from run to run; else it is
+    /// a count.
+    pub fn is_measured(self) -> bool {
+        matches!(
+            self,
+            Metric::TestError | Metric::TrainError | Metric::Response
+        )
     }
 }
 

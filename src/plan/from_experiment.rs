@@ -1,5 +1,5 @@
-//! The graph of an experiment: download → preprocess → train → evaluate → aggregate → plot and table,
-//! each step with its parameters.
+//! The graph of an experiment: download → preprocess → train → evaluate and responses → aggregate → plots
+//! and table, each step with its parameters.
 //!
 //! Unaware of what is done about the steps.
 
@@ -10,6 +10,7 @@ use crate::error::Invalid;
 use crate::pipeline::{Experiment, Hole, Model, Origin, PublishedError};
 use crate::steps::Params;
 use download::{Generated, Source};
+use nn::architecture::Shortcut;
 
 impl Graph {
     /// The steps of an experiment. Its holes are no steps, and no input of what follows.
@@ -29,19 +30,26 @@ impl Graph {
             }
         }
         let aggregate = steps.add_aggregate(experiment, &runs);
-        steps.add_plot(experiment, &runs);
+        steps.add_fig6(experiment, &runs);
+        steps.add_fig7(experiment, &runs);
         steps.add_table(experiment, preprocess, aggregate);
         Graph::new(steps.0)
     }
 }
 
-/// One training with its evaluation.
+/// One training with what is measured of it.
 struct Run<'e> {
     model: &'e str,
     /// `resnet20/seed0`
     name: String,
     train: StepId,
-    evaluate: Option<StepId>,
+    measured: Option<Measured>,
+}
+
+/// What is measured of a training's final weights.
+struct Measured {
+    evaluate: StepId,
+    responses: StepId,
 }
 
 /// The steps so far.
@@ -106,20 +114,29 @@ impl Steps {
         ];
         let inputs = same_names(preprocess, &inputs);
         let train = self.add(format!("train/{name}"), Params::Train(params), inputs);
-        let evaluate = evaluated.then(|| {
-            let params = evaluate::Params {
-                architecture: model.architecture.clone(),
-            };
+        let measured = evaluated.then(|| {
+            let architecture = model.architecture.clone();
+            let params = Params::Evaluate(evaluate::Params { architecture });
             let inputs = ["test.bin", "statistics.json", "classes.json"];
             let mut inputs = same_names(preprocess, &inputs);
             inputs.extend(same_names(train, &["weights.safetensors"]));
-            self.add(format!("evaluate/{name}"), Params::Evaluate(params), inputs)
+            let evaluate = self.add(format!("evaluate/{name}"), params, inputs);
+
+            let architecture = model.architecture.clone();
+            let params = Params::Responses(responses::Params { architecture });
+            let mut inputs = same_names(preprocess, &["test.bin", "statistics.json"]);
+            inputs.extend(same_names(train, &["weights.safetensors"]));
+            let responses = self.add(format!("responses/{name}"), params, inputs);
+            Measured {
+                evaluate,
+                responses,
+            }
         });
         Run {
             model: &model.name,
             name,
             train,
-            evaluate,
+            measured,
         }
     }
 
@@ -133,9 +150,11 @@ impl Steps {
         };
         let mut inputs = Vec::new();
         for run in runs {
-            if let Some(evaluate) = run.evaluate {
+            if let Some(measured) = &run.measured {
                 let name = format!("evaluation/{}", run.name);
-                inputs.push(input(name, evaluate, "evaluation.json"));
+                inputs.push(input(name, measured.evaluate, "evaluation.json"));
+                let name = format!("responses/{}", run.name);
+                inputs.push(input(name, measured.responses, "responses.json"));
                 let name = format!("training/{}", run.name);
                 inputs.push(input(name, run.train, "training.json"));
             }
@@ -143,24 +162,27 @@ impl Steps {
         self.add("aggregate", Params::Aggregate(params), inputs)
     }
 
-    fn add_plot(&mut self, experiment: &Experiment, runs: &[Run]) {
+    fn add_fig6(&mut self, experiment: &Experiment, runs: &[Run]) {
         let models = &experiment.models;
         let panels = experiment.panels.iter().map(|panel| {
             // A panel names its models in their order.
             let shown = models
                 .iter()
                 .filter(|model| panel.models.contains(&model.name));
-            let curves = shown.map(|model| curve(experiment, model));
+            let curves = shown.map(|model| {
+                let seeds = seeds_with(experiment, model, |hole| hole != Some(Hole::Untrained));
+                curve(experiment, model, seeds)
+            });
             plot::Panel {
                 title: panel.title.clone(),
                 curves: curves.filter(|curve| !curve.seeds.is_empty()).collect(),
             }
         });
         let iterations = models.iter().map(|model| model.recipe.schedule.iterations);
-        let params = plot::Params {
+        let params = plot::ErrorCurves {
             panels: panels.collect(),
             iterations: iterations.max().unwrap_or(0),
-            note: caveat(experiment),
+            note: caveat(experiment, |hole| hole == Some(Hole::Untrained), "training"),
         };
         let panels = &experiment.panels;
         let is_shown = |model: &str| {
@@ -173,7 +195,34 @@ impl Steps {
             let name = format!("metrics/{}", run.name);
             input(name, run.train, "metrics.jsonl")
         });
-        self.add("plot/fig6", Params::Plot(params), inputs.collect());
+        let params = Params::Plot(plot::Params::Fig6(params));
+        self.add("plot/fig6", params, inputs.collect());
+    }
+
+    fn add_fig7(&mut self, experiment: &Experiment, runs: &[Run]) {
+        let curves = experiment.models.iter().map(|model| {
+            let seeds = seeds_with(experiment, model, |hole| hole.is_none());
+            plot::ResponseCurve {
+                curve: curve(experiment, model, seeds),
+                residual: model.architecture.shortcut != Shortcut::None,
+            }
+        });
+        let params = plot::ResponseCurves {
+            curves: curves
+                .filter(|shown| !shown.curve.seeds.is_empty())
+                .collect(),
+            note: caveat(experiment, |hole| hole.is_some(), "training or evaluation"),
+        };
+        let inputs = runs.iter().filter_map(|run| {
+            let name = format!("responses/{}", run.name);
+            Some(input(
+                name,
+                run.measured.as_ref()?.responses,
+                "responses.json",
+            ))
+        });
+        let params = Params::Plot(plot::Params::Fig7(params));
+        self.add("plot/fig7", params, inputs.collect());
     }
 
     fn add_table(&mut self, experiment: &Experiment, preprocess: StepId, aggregate: StepId) {
@@ -215,9 +264,8 @@ fn same_names(producer: StepId, outputs: &[&'static str]) -> Vec<Input> {
         .collect()
 }
 
-/// A model's curve, which says how many seeds it lacks.
-fn curve(experiment: &Experiment, model: &Model) -> plot::Curve {
-    let seeds = seeds_with(experiment, model, |hole| hole != Some(Hole::Untrained));
+/// A model's curve over these seeds, which says how many it lacks.
+fn curve(experiment: &Experiment, model: &Model, seeds: Vec<u64>) -> plot::Curve {
     let (some, all) = (seeds.len(), experiment.seeds.len());
     let label = &model.label;
     plot::Curve {
@@ -231,8 +279,12 @@ fn curve(experiment: &Experiment, model: &Model) -> plot::Curve {
     }
 }
 
-/// The experiment's caveats as sentences for the figure.
-fn caveat(experiment: &Experiment) -> Option<String> {
+/// The experiment's caveats, and the seeds that lack what a figure shows, as sentences for the figure.
+fn caveat(
+    experiment: &Experiment,
+    lacks: impl Fn(Option<Hole>) -> bool + Copy,
+    failed: &str,
+) -> Option<String> {
     let mut sentences = Vec::new();
     if !experiment.caveats.is_empty() {
         let caveats = experiment.caveats.join("; ");
@@ -241,7 +293,7 @@ fn caveat(experiment: &Experiment) -> Option<String> {
         ));
     }
     let holes = experiment.models.iter().filter_map(|model| {
-        let seeds = seeds_with(experiment, model, |hole| hole == Some(Hole::Untrained));
+        let seeds = seeds_with(experiment, model, lacks);
         let word = match seeds.len() {
             0 => return None,
             1 => "seed",
@@ -253,7 +305,7 @@ fn caveat(experiment: &Experiment) -> Option<String> {
     let holes: Vec<String> = holes.collect();
     if !holes.is_empty() {
         let holes = holes.join("; ");
-        sentences.push(format!("Missing, because training failed: {holes}."));
+        sentences.push(format!("Missing, because {failed} failed: {holes}."));
     }
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }

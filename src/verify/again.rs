@@ -14,7 +14,7 @@ use crate::report::provenance::{Statement, StepRecord};
 use crate::run::{self, Computed, Executor, Stopped, Task};
 use crate::steps::{Environment, Params};
 use nn::device::Backend;
-use records::{Evaluation, Training};
+use records::{Evaluation, Responses, Training};
 use step::Progress;
 use store::Store;
 use store::key::Digest;
@@ -47,6 +47,9 @@ pub const EVALUATION_TOLERANCE: f64 = 0.1;
 /// Percentage points by which a training's error may differ where it cannot come out the same: five
 /// times the standard deviation from run to run (see PAPER: 0.2 points).
 pub const TRAINING_TOLERANCE: f64 = 1.0;
+
+/// By how much the mean response of a network may differ there: a hundred times what rounding does.
+pub const RESPONSE_TOLERANCE: f64 = 0.001;
 
 /// Runs a step again and compares.
 ///
@@ -153,19 +156,29 @@ fn compare(
         let message = format!("not the same: {differing} came out with other bytes");
         return (Status::Failed, message);
     };
-    match errors(step, record, computed, setting) {
+    match measured(step, record, computed, setting) {
         Err(error) => (
             Status::Undecided,
             format!("other bytes in {differing} ({other}), and they cannot be compared: {error:#}"),
         ),
         Ok((found, recorded)) => {
-            let tolerance = setting.tolerance.unwrap_or(match step.params {
-                Params::Evaluate(_) => EVALUATION_TOLERANCE,
-                _ => TRAINING_TOLERANCE,
-            });
+            let of_error = |usual| setting.tolerance.unwrap_or(usual);
+            let (what, [unit, points], tolerance) = match step.params {
+                Params::Responses(_) => ("mean response", ["", ""], RESPONSE_TOLERANCE),
+                Params::Evaluate(_) => (
+                    "test error",
+                    [" %", " points"],
+                    of_error(EVALUATION_TOLERANCE),
+                ),
+                _ => (
+                    "test error",
+                    [" %", " points"],
+                    of_error(TRAINING_TOLERANCE),
+                ),
+            };
             let message = format!(
-                "{other}, so other bytes in {differing}: test error {found:.2} %, recorded {recorded:.2} %, \
-                 tolerance {tolerance} points"
+                "{other}, so other bytes in {differing}: {what} {found:.2}{unit}, \
+                 recorded {recorded:.2}{unit}, tolerance {tolerance}{points}"
             );
             // Rounding of the difference itself is no reason to fail.
             match (found - recorded).abs() <= tolerance + 1e-9 {
@@ -208,8 +221,8 @@ fn other_circumstances(
     (cpu != setting.cpu).then(|| format!("{} instead of {cpu}", setting.cpu))
 }
 
-/// The test error that came out, and the recorded one, in percent.
-fn errors(
+/// What came out, and what was recorded: the test error in percent, or the mean response.
+fn measured(
     step: &Step,
     record: &StepRecord,
     computed: &Computed,
@@ -217,18 +230,26 @@ fn errors(
 ) -> Result<(f64, f64)> {
     let name = match step.params {
         Params::Evaluate(_) => "evaluation.json",
+        Params::Responses(_) => "responses.json",
         _ => "training.json",
     };
-    let recorded = record.outputs.get(name).context("no error was recorded")?;
+    let recorded = record
+        .outputs
+        .get(name)
+        .with_context(|| format!("no {name} was recorded"))?;
     let recorded = find(&recorded.blake3, &setting.stores)?
         .with_context(|| format!("the recorded {name} is in no store"))?;
-    let error = |path: &Path| -> Result<f64> {
+    let value = |path: &Path| -> Result<f64> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         Ok(match step.params {
             Params::Evaluate(_) => serde_json::from_str::<Evaluation>(&text)?.test_error,
+            Params::Responses(_) => {
+                let mean = serde_json::from_str::<Responses>(&text)?.mean();
+                mean.context("a network without layers")?
+            }
             _ => serde_json::from_str::<Training>(&text)?.last.test_error,
         })
     };
-    Ok((error(&computed.path(name))?, error(&recorded)?))
+    Ok((value(&computed.path(name))?, value(&recorded)?))
 }

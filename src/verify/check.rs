@@ -63,7 +63,10 @@ impl Level {
                 "every artifact is whole and gives the report byte for byte",
             ),
             Level::Claims => ("claims", "results bear out what was published"),
-            Level::Evaluate => ("evaluate", "kept weights give the recorded test errors"),
+            Level::Evaluate => (
+                "evaluate",
+                "kept weights give the recorded test errors and responses",
+            ),
             Level::Replay => (
                 "replay",
                 "parts of trainings, from their snapshots, come out the same with today's code",

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::check::{Check, Level, Status};
 use super::judge::judge;
-use super::measured::error;
+use super::measured::of_run;
 use crate::pipeline::{Claims, Experiment, Metric};
 use statistics::{Sample, Verdict};
 use summary::Spread;
@@ -94,8 +94,9 @@ fn seeds(experiment: &Experiment, row: &ResultRow) -> (Status, String) {
     for (metric, spread) in [
         (Metric::TestError, &row.test_error),
         (Metric::TrainError, &row.train_error),
+        (Metric::Response, &row.response),
     ] {
-        let runs = row.runs.iter().filter_map(|run| error(metric, run));
+        let runs = row.runs.iter().filter_map(|run| of_run(metric, run));
         if !is_over(spread, &runs.collect::<Vec<_>>()) {
             let message = format!(
                 "the {} over the seeds, {:.4} over {}, is not that of the runs",

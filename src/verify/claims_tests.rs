@@ -28,11 +28,13 @@ fn row(model: &str, parameters: u64, test: &[f64], train: &[f64]) -> ResultRow {
         backends: vec![],
         test_error: spread_of(test).unwrap(),
         train_error: spread_of(train).unwrap(),
+        response: spread_of(&vec![1.0; test.len()]).unwrap(),
         runs: runs
             .map(|(seed, (&test_error, &train_error))| SeedResult {
                 seed: seed as u64,
                 test_error,
                 train_error,
+                response: 1.0,
             })
             .collect(),
         he: None,

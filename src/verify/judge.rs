@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::measured::{Measured, error, measured};
+use super::measured::{Measured, measured, of_run};
 use crate::pipeline::{self, Applies, Assertion, Claim, Claims, Quantity};
 use statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
 use summary::Spread;
@@ -117,13 +117,13 @@ fn meet<'a>(claim: &'a Claim, results: &Results) -> Found<'a> {
                     Found::Count(Verdict::Confirmed)
                 }
                 Measured::Count(_) => Found::Count(Verdict::Refuted),
-                Measured::Errors(_) => Found::Nothing(format!("{of} is not a whole number")),
+                Measured::Runs(_) => Found::Nothing(format!("{of} is not a whole number")),
             };
         }
         let runs = row
             .runs
             .iter()
-            .filter_map(|run| error(quantity.metric, run));
+            .filter_map(|run| of_run(quantity.metric, run));
         samples.push(Sample::of(&runs.collect::<Vec<_>>()));
     }
     match samples.into_iter().collect() {
@@ -187,7 +187,7 @@ fn ours(claim: &Claim, results: &Results) -> String {
     let ours = quantities.filter_map(|quantity| {
         let row = row(quantity, results)?;
         Some(match measured(quantity.metric, row) {
-            Measured::Errors(errors) => spread(errors),
+            Measured::Runs(runs) => spread(runs),
             Measured::Count(count) => count.to_string(),
         })
     });

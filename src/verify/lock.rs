@@ -117,7 +117,10 @@ fn holes(experiment: &Experiment, statement: &Statement) -> Vec<Check> {
         if !known || !experiment.seeds.contains(seed) {
             return check(&name, Err("the pipeline has no such model or seed".into()));
         }
-        let what = "it has failed, and the report was made without";
+        let what = match lacks {
+            Hole::Untrained => "it has failed, and the report was made without",
+            Hole::Unevaluated => "it or responses/… has failed, and the report was made without",
+        };
         Check::new(Level::Lock, name, Status::Undecided, what)
     });
     checks.collect()

@@ -7,8 +7,8 @@ use table::ResultRow;
 /// What the results have of a metric of one model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Measured<'r> {
-    /// In percent, over the seeds.
-    Errors(&'r Spread),
+    /// Over the seeds; errors in percent.
+    Runs(&'r Spread),
     /// The same for every seed.
     Count(u64),
 }
@@ -16,8 +16,9 @@ pub enum Measured<'r> {
 /// What a model's row has of a metric.
 pub fn measured(metric: Metric, row: &ResultRow) -> Measured<'_> {
     match metric {
-        Metric::TestError => Measured::Errors(&row.test_error),
-        Metric::TrainError => Measured::Errors(&row.train_error),
+        Metric::TestError => Measured::Runs(&row.test_error),
+        Metric::TrainError => Measured::Runs(&row.train_error),
+        Metric::Response => Measured::Runs(&row.response),
         Metric::Parameters => Measured::Count(row.parameters),
         Metric::MultiplyAdds => Measured::Count(row.multiply_adds),
         Metric::Layers => Measured::Count(row.layers.into()),
@@ -25,11 +26,12 @@ pub fn measured(metric: Metric, row: &ResultRow) -> Measured<'_> {
     }
 }
 
-/// The error of one run, in percent; a count is none.
-pub fn error(metric: Metric, run: &SeedResult) -> Option<f64> {
+/// What was measured of one run, errors in percent; a count is not.
+pub fn of_run(metric: Metric, run: &SeedResult) -> Option<f64> {
     match metric {
         Metric::TestError => Some(run.test_error),
         Metric::TrainError => Some(run.train_error),
+        Metric::Response => Some(run.response),
         Metric::Parameters | Metric::MultiplyAdds | Metric::Layers | Metric::Iterations => None,
     }
 }

@@ -6,7 +6,7 @@ mod text;
 
 use anyhow::Result;
 
-use super::measured::{Measured, error, measured};
+use super::measured::{Measured, measured, of_run};
 use crate::error::Invalid;
 use crate::pipeline::Quantity;
 use summary::SeedResult;
@@ -74,7 +74,7 @@ impl Number {
         let row = self.row(results)?;
         let spread = match measured(self.of.metric, row) {
             Measured::Count(count) => return Ok(Value::Count(count)),
-            Measured::Errors(spread) => spread,
+            Measured::Runs(spread) => spread,
         };
         let of_several = |number: Option<f64>, what| {
             let model = &self.of.model;
@@ -93,7 +93,7 @@ impl Number {
             Field::Std => of_several(spread.std, "standard deviation")?,
             Field::HalfWidth => of_several(spread.half_width, "confidence interval")?,
             Field::Seed(seed) => {
-                let error = error(self.of.metric, self.run(row, results, seed)?);
+                let error = of_run(self.of.metric, self.run(row, results, seed)?);
                 error.expect("what has a spread is an error")
             }
         }))
@@ -101,7 +101,7 @@ impl Number {
 
     /// Whether every seed's run enters the number.
     pub fn is_of_all_seeds(&self) -> bool {
-        self.of.metric.is_error() && !matches!(self.field, Field::Seed(_))
+        self.of.metric.is_measured() && !matches!(self.field, Field::Seed(_))
     }
 
     fn row<'r>(&self, results: &'r Results) -> Result<&'r ResultRow, Invalid> {

@@ -266,7 +266,7 @@ fn metrics_whatever_they_hold_are_drawn_or_refused() {
         let said = format!("\"iteration\":{iteration}");
         line.replace("\"iteration\":7", &said) + "\n"
     });
-    let figure = |iterations| plot::Params {
+    let figure = |iterations| plot::ErrorCurves {
         panels: vec![plot::Panel {
             title: "panel".into(),
             curves: vec![plot::Curve {
@@ -292,7 +292,7 @@ fn metrics_whatever_they_hold_are_drawn_or_refused() {
             let text = std::str::from_utf8(bytes)?;
             let metrics = parse_metrics(text, path)?;
             for iterations in [4, 64_000, u64::MAX] {
-                plot::figure(&figure(iterations), |_| Ok(metrics.clone()))?;
+                plot::error_curves(&figure(iterations), |_| Ok(metrics.clone()))?;
             }
             Ok(())
         },

@@ -15,6 +15,7 @@ mod mode;
 pub mod predict;
 pub mod recipe;
 pub mod resnet;
+pub mod responses;
 pub mod schedule;
 mod sgd;
 pub mod snapshots;

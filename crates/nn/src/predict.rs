@@ -16,7 +16,7 @@ use cifar::{CHANNELS, CLASSES, Images, SIDE};
 
 /// Images that go through the network at once; never changes a result by more than rounding, but
 /// does enter the artifacts through it.
-const BATCH: usize = 200;
+pub(super) const BATCH: usize = 200;
 
 /// The class that the network, which is on a device without autodiff, finds likeliest (argmax) for each
 /// image, the first of equals; nothing once `stop` is set.

@@ -145,5 +145,7 @@ fn layer(init: &Init, place: ConvLayer) -> (Conv, BatchNorm) {
     (conv, BatchNorm::new(init, shape[0]))
 }
 
+mod observe;
+
 #[cfg(test)]
 mod tests;

@@ -77,6 +77,34 @@ pub struct ClassErrors {
     pub test_error: Option<f64>,
 }
 
+/// `responses.json`: how strongly the 3 × 3 layers of the final weights respond to the test images (Fig. 7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Responses {
+    /// Test images.
+    pub images: u64,
+    /// Every 3 × 3 layer, the first one first.
+    pub layers: Vec<LayerResponse>,
+}
+
+/// How strongly one layer responds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerResponse {
+    /// The layer's batch normalisation (`layer1.0.bn1`), whose output is the response.
+    pub layer: String,
+    /// Standard deviation (divisor N) over all images, channels and pixels, before ReLU and addition.
+    pub std: f64,
+}
+
+impl Responses {
+    /// The mean of the layers' standard deviations; none without layers.
+    pub fn mean(&self) -> Option<f64> {
+        let sum: f64 = self.layers.iter().map(|layer| layer.std).sum();
+        (!self.layers.is_empty()).then(|| sum / self.layers.len() as f64)
+    }
+}
+
 /// `statistics.json`: per-channel moments of the training split's pixels scaled to [0, 1].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -35,6 +35,8 @@ pub struct ModelSummary {
     pub test_error: Spread,
     /// Training error over the last window, over the seeds.
     pub train_error: Spread,
+    /// Mean over the 3 × 3 layers of the standard deviation of their responses (Fig. 7), over the seeds.
+    pub response: Spread,
 }
 
 /// The result of one seed.
@@ -44,6 +46,8 @@ pub struct SeedResult {
     pub seed: u64,
     pub test_error: f64,
     pub train_error: f64,
+    /// Mean over the 3 × 3 layers of the standard deviation of their responses (Fig. 7).
+    pub response: f64,
 }
 
 /// A sample's moments and range.

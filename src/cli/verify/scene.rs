@@ -129,7 +129,13 @@ impl Scene {
             return Ok(checks);
         }
         let steps = match level {
-            Level::Evaluate => of_kind("evaluate", &statement),
+            Level::Evaluate => {
+                let kinds = ["evaluate", "responses"];
+                kinds
+                    .iter()
+                    .flat_map(|kind| of_kind(kind, &statement))
+                    .collect()
+            }
             Level::Replay => of_kind("train", &statement),
             _ => self.to_execute(arguments, &statement)?,
         };

@@ -23,12 +23,17 @@ pub fn results() -> Results {
             mean: 0.5,
             ..test.clone()
         },
+        response: Spread {
+            mean: 0.75,
+            ..test.clone()
+        },
         runs: seeds
             .iter()
             .map(|&seed| SeedResult {
                 seed,
                 test_error: 8.0 + 0.25 * seed as f64,
                 train_error: 0.25 * seed as f64,
+                response: 0.75,
             })
             .collect(),
         test_error: test,

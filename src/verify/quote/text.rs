@@ -109,7 +109,7 @@ fn number(text: &str) -> Result<Expression> {
     let metric: Metric = name.parse()?;
     let field = match field {
         "" => Field::Whole,
-        field if metric.is_error() => field.parse()?,
+        field if metric.is_measured() => field.parse()?,
         field => {
             let what = format!("{field:?} is not understood: {name} is one number, without fields");
             return Err(Invalid::new(what).into());

@@ -5,7 +5,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use records::{Evaluation, Training};
+use records::{Evaluation, Responses, Training};
 use step::Context;
 use summary::spread;
 use summary::{ModelSummary, SeedResult, Spread, Summary};
@@ -29,8 +29,8 @@ pub struct ModelRuns {
 /// The files that the step writes.
 pub const OUTPUTS: &[&str] = &["summary.json"];
 
-/// Reads `evaluation/<model>/seed<k>` and `training/<model>/seed<k>` of every run and writes
-/// `summary.json`, a [`Summary`].
+/// Reads `evaluation/<model>/seed<k>`, `responses/<model>/seed<k>` and `training/<model>/seed<k>` of every
+/// run and writes `summary.json`, a [`Summary`].
 ///
 /// # Errors
 /// If an input is missing or malformed, a model has no seeds, or the trainings of one model
@@ -55,6 +55,8 @@ fn summarize(runs: &ModelRuns, context: &Context) -> Result<ModelSummary> {
         let training: Training = context.read_json(&format!("training/{model}/seed{seed}"))?;
         let evaluation: Evaluation =
             context.read_json(&format!("evaluation/{model}/seed{seed}"))?;
+        let responses: Responses = context.read_json(&format!("responses/{model}/seed{seed}"))?;
+        let response = responses.mean();
         if let Some((first_seed, first)) = trainings.first() {
             must_match(model, (*first_seed, first), (seed, &training))?;
         }
@@ -62,6 +64,8 @@ fn summarize(runs: &ModelRuns, context: &Context) -> Result<ModelSummary> {
             seed,
             test_error: evaluation.test_error,
             train_error: training.last.train_error,
+            response: response
+                .with_context(|| format!("responses/{model}/seed{seed} has no layers"))?,
         });
         trainings.push((seed, training));
     }
@@ -83,13 +87,14 @@ fn summarize(runs: &ModelRuns, context: &Context) -> Result<ModelSummary> {
         backends,
         test_error: over(&results, |run| run.test_error)?,
         train_error: over(&results, |run| run.train_error)?,
+        response: over(&results, |run| run.response)?,
         runs: results,
     })
 }
 
 fn over(results: &[SeedResult], value: impl Fn(&SeedResult) -> f64) -> Result<Spread> {
     let sample: Vec<f64> = results.iter().map(value).collect();
-    spread(&sample).context("an error is no finite number")
+    spread(&sample).context("an error or a response is no finite number")
 }
 
 fn must_match(
@@ -123,7 +128,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use records::Metrics;
+    use records::{LayerResponse, Metrics};
     use step::Progress;
 
     fn training(seed: u64) -> Training {
@@ -157,6 +162,19 @@ mod tests {
         }
     }
 
+    /// Two layers whose mean response is given.
+    fn responses(mean: f64) -> Responses {
+        let layers = [("bn1", mean + 0.5), ("layer1.0.bn1", mean - 0.5)];
+        let layers = layers.map(|(layer, std)| LayerResponse {
+            layer: layer.into(),
+            std,
+        });
+        Responses {
+            images: 10_000,
+            layers: layers.into(),
+        }
+    }
+
     /// Runs the step on trainings and evaluations of the seeds 0, 1, … of one model.
     fn aggregate(runs: &[(Training, f64)], seeds: &[u64]) -> Result<(String, Summary)> {
         let folder = testing::folder();
@@ -171,6 +189,8 @@ mod tests {
             place(format!("training/resnet20/seed{seed}"), json);
             let json = serde_json::to_string(&evaluation(*test_error)).unwrap();
             place(format!("evaluation/resnet20/seed{seed}"), json);
+            let json = serde_json::to_string(&responses(*test_error / 10.0)).unwrap();
+            place(format!("responses/resnet20/seed{seed}"), json);
         }
         let output = folder.path().join("out");
         fs::create_dir(&output).unwrap();
@@ -216,6 +236,7 @@ mod tests {
         // Two values: |a − b| / √2.
         assert!((model.test_error.std.unwrap() - 0.5 / 2.0_f64.sqrt()).abs() < 1e-12);
         assert_eq!((model.train_error.min, model.train_error.max), (0.5, 1.5));
+        assert_eq!((model.response.min, model.response.max), (0.825, 0.875));
     }
 
     #[test]

@@ -43,6 +43,16 @@ pub fn iterations(length: u64) -> Axis {
     } else {
         ("iter. (1e4)", 1e4)
     };
+    counting(title, unit, length)
+}
+
+/// The x axis for networks with up to this many layers, as in Fig. 7.
+pub fn layers(count: u64) -> Axis {
+    counting("layer index", 1.0, count)
+}
+
+/// An axis of whole numbers up to `length`.
+fn counting(title: &'static str, unit: f64, length: u64) -> Axis {
     let step = step(length);
     let ticks = (0..=length / step)
         .map(|index| {
@@ -101,6 +111,41 @@ pub fn errors(tallest: f64) -> Axis {
     }
 }
 
+/// Most gridlines (0 apart) of the axis of standard deviations.
+const MAX_DEVIATION_TICKS: f64 = 4.0;
+
+/// The y axis that holds standard deviations up to `tallest`: a little higher, with marks at multiples of
+/// 1, 2 or 5 times a power of ten, as 1, 2 and 3 in Fig. 7.
+pub fn deviations(tallest: f64) -> Axis {
+    const TITLE: &str = "std";
+    let tallest = tallest.clamp(1e-3, 1e30);
+    // In thousandths, so that labels are exact.
+    let end = tallest * 1000.0 * 1.05;
+    let mut decade = 1.0;
+    let step = loop {
+        let steps = [1.0, 2.0, 5.0].map(|factor| factor * decade);
+        match steps
+            .into_iter()
+            .find(|step| end / step < MAX_DEVIATION_TICKS + 1.0)
+        {
+            Some(step) => break step,
+            None => decade *= 10.0,
+        }
+    };
+    let ticks = (0..=(end / step) as u32).map(|index| {
+        let value = f64::from(index) * step / 1000.0;
+        Tick {
+            value,
+            label: value.to_string(),
+        }
+    });
+    Axis {
+        title: TITLE,
+        end: end / 1000.0,
+        ticks: ticks.collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +197,32 @@ mod tests {
             [20.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0, 100.0]
         );
         assert_eq!(labels(&errors(90.0)), ["0", "20", "40", "60", "80", "100"]);
+    }
+
+    #[test]
+    fn deviations_have_the_marks_of_the_paper_and_others_where_they_do_not_fit() {
+        let marks = |tallest| labels(&deviations(tallest)).join(" ");
+        assert_eq!(marks(3.3), "0 1 2 3");
+        assert_eq!(marks(0.9), "0 0.2 0.4 0.6 0.8");
+        assert_eq!(marks(0.3), "0 0.1 0.2 0.3");
+        assert_eq!(marks(17.0), "0 5 10 15");
+        assert_eq!(marks(0.0), "0 0.001");
+        for tallest in [
+            1e-9,
+            0.0123,
+            0.49,
+            1.0,
+            4.99,
+            123.0,
+            1e6,
+            1e300,
+            f64::INFINITY,
+        ] {
+            let axis = deviations(tallest);
+            assert!((2..=6).contains(&axis.ticks.len()), "{tallest}: {axis:?}");
+            assert!(axis.ticks.last().unwrap().value <= axis.end, "{axis:?}");
+            assert!(axis.end >= tallest.min(1e30), "{axis:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The layout of the figure: panels side by side, their axes, curves and labels, a key below.
+//! Fig. 6 in its frames: curves with bands, and labels at their ends.
 //!
 //! Unaware of models, seeds and files, and of the drawing library.
 
@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::axis::Axis;
-use super::canvas::{self, Anchor, Canvas, Pen, Place, Plane, Text};
+use super::canvas::{Anchor, Canvas, Pen, Place, Plane, Text};
 use super::curve::{self, Point, Which};
+use super::frame::{Card, Entry, Frame, INK, Sample, TEXT_SIZE, draw_axes, draw_frame, text};
 use super::labels;
 use super::palette::Rgb;
 
@@ -35,144 +36,33 @@ pub struct Curve {
     pub points: Vec<Point>,
 }
 
-// The layout, in pixels: about as wide as a README, and narrower panels where there are three.
-const MARGIN: f64 = 8.0;
-const PANEL_WIDTH: f64 = 407.0;
-const NARROW_PANEL_WIDTH: f64 = 350.0;
-/// Where labels are long, panels are wider.
-const LEAST_PLOT_WIDTH: f64 = 100.0;
-const TITLE: f64 = 34.0;
-const PLOT_HEIGHT: f64 = 262.0;
-const LEFT: f64 = 54.0;
-const BELOW: f64 = 50.0;
-const KEY: f64 = 26.0;
-const LEADER: f64 = 13.0;
-const LABEL_GAP: f64 = 18.0;
-
-// Heights of letters, in pixels: large, because phones show the figure at half its size.
-const TITLE_SIZE: f64 = 17.0;
-const TEXT_SIZE: f64 = 15.0;
-const NOTE_SIZE: f64 = 14.0;
-
-const INK: Rgb = (0x1f, 0x23, 0x28);
-const FRAME: Rgb = (0x6e, 0x77, 0x81);
-const GRID: Rgb = (0xd0, 0xd7, 0xde);
-
 /// Opacity of the bands about training and test curves.
 const TRAIN_BAND: f64 = 0.13;
 const TEST_BAND: f64 = 0.22;
+
+/// Gaps at and between labels, in pixels.
+const LEADER: f64 = 13.0;
+const LABEL_GAP: f64 = 18.0;
 
 /// The figure as SVG.
 ///
 /// # Errors
 /// If the library cannot draw.
 pub fn figure(figure: &Figure) -> Result<String> {
-    let count = figure.panels.len();
     let longest_label = curves(figure)
         .map(|curve| labels::width(&curve.label, TEXT_SIZE))
         .fold(0.0, f64::max);
-    let beside = LEFT + LEADER + longest_label + 2.0;
-    let panel_width = if count > 2 {
-        NARROW_PANEL_WIDTH
-    } else {
-        PANEL_WIDTH
-    };
-    let panel_width = panel_width.max((beside + LEAST_PLOT_WIDTH).ceil());
-    let width = 2.0 * MARGIN + panel_width * count as f64;
-    let note = figure.note.as_deref().unwrap_or_default();
-    let note = labels::wrap(note, NOTE_SIZE, width - 6.0 * MARGIN);
-    let note_line = NOTE_SIZE * 1.4;
-    let note_top = MARGIN + TITLE + PLOT_HEIGHT + BELOW + KEY;
-    let height = (note_top + note_line * note.len() as f64 + MARGIN).ceil();
-
-    let plot_width = panel_width - beside;
-    canvas::draw((width, height), &describe(figure), |canvas| {
-        for (index, panel) in figure.panels.iter().enumerate() {
-            let left = MARGIN + panel_width * index as f64 + LEFT;
-            let frame = Frame {
-                left,
-                right: left + plot_width,
-                top: MARGIN + TITLE,
-                bottom: MARGIN + TITLE + PLOT_HEIGHT,
-            };
-            let plane = canvas.plane(
-                (frame.left, frame.bottom),
-                (frame.right, frame.top),
-                (figure.x.end, figure.y.end),
-            );
-            draw_axes(canvas, &plane, &frame, &figure.x, &figure.y)?;
-            draw_curves(&plane, &panel.curves, figure.y.end)?;
-            draw_frame(canvas, &frame, &panel.title)?;
-            draw_labels(canvas, &plane, &frame, &panel.curves, figure.y.end)?;
-        }
-        draw_key(canvas, figure, (width / 2.0, note_top - KEY / 2.0))?;
-        for (index, line) in note.iter().enumerate() {
-            let y = note_top + note_line * (index as f64 + 0.5);
-            canvas.text(line, (width / 2.0, y), &text(NOTE_SIZE, Anchor::Middle))?;
-        }
-        Ok(())
+    let beside = LEADER + longest_label + 2.0;
+    let note = figure.note.as_deref();
+    let card = Card::new(figure.panels.len(), beside, key(figure), note);
+    card.draw(&describe(figure), |canvas, index, frame| {
+        let panel = &figure.panels[index];
+        let plane = frame.plane(canvas, &figure.x, &figure.y);
+        draw_axes(canvas, &plane, frame, &figure.x, &figure.y)?;
+        draw_curves(&plane, &panel.curves, figure.y.end)?;
+        draw_frame(canvas, frame, &panel.title)?;
+        draw_labels(canvas, &plane, frame, &panel.curves, figure.y.end)
     })
-}
-
-/// The rectangle in which a panel's curves lie.
-struct Frame {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-}
-
-impl Frame {
-    fn middle(&self) -> Place {
-        (
-            f64::midpoint(self.left, self.right),
-            f64::midpoint(self.top, self.bottom),
-        )
-    }
-}
-
-fn draw_axes(canvas: &Canvas, plane: &Plane, frame: &Frame, x: &Axis, y: &Axis) -> Result<()> {
-    let centered = text(TEXT_SIZE, Anchor::Middle);
-    for tick in &y.ticks {
-        let (_, at) = plane.place((0.0, tick.value));
-        if tick.value > 0.0 && tick.value < y.end {
-            canvas.line(&[(frame.left, at), (frame.right, at)], GRID, Pen::Grid)?;
-        }
-        let position = (frame.left - 7.0, at);
-        canvas.text(&tick.label, position, &text(TEXT_SIZE, Anchor::End))?;
-    }
-    for tick in &x.ticks {
-        let (at, _) = plane.place((tick.value, 0.0));
-        let mark = [(at, frame.bottom), (at, frame.bottom - 4.0)];
-        canvas.line(&mark, FRAME, Pen::Frame)?;
-        canvas.text(&tick.label, (at, frame.bottom + 14.0), &centered)?;
-    }
-    let (middle_x, middle_y) = frame.middle();
-    canvas.text(x.title, (middle_x, frame.bottom + 35.0), &centered)?;
-    let upward = text(TEXT_SIZE, Anchor::Upward);
-    canvas.text(y.title, (frame.left - 39.0, middle_y), &upward)
-}
-
-fn draw_frame(canvas: &Canvas, frame: &Frame, title: &str) -> Result<()> {
-    let Frame {
-        left,
-        right,
-        top,
-        bottom,
-    } = *frame;
-    let outline = [
-        (left, top),
-        (right, top),
-        (right, bottom),
-        (left, bottom),
-        (left, top),
-    ];
-    canvas.line(&outline, FRAME, Pen::Frame)?;
-    let bold = Text {
-        bold: true,
-        ..text(TITLE_SIZE, Anchor::Middle)
-    };
-    canvas.text(title, (frame.middle().0, top - TITLE / 2.0), &bold)
 }
 
 /// Bands lowest, then dashed lines, so that no test curve is covered but by another.
@@ -240,35 +130,20 @@ fn draw_labels(
 }
 
 /// Explains dashes, bold lines and, where there are any, bands.
-fn draw_key(canvas: &Canvas, figure: &Figure, (center, y): Place) -> Result<()> {
-    const SAMPLE: f64 = 34.0;
-    const GAP: f64 = 7.0;
-    const APART: f64 = 24.0;
+fn key(figure: &Figure) -> Vec<Entry> {
+    let entry = |label: &str, sample| Entry {
+        label: label.to_owned(),
+        sample,
+    };
     let mut entries = vec![
-        ("training error", Some(Pen::Dashed)),
-        ("test error", Some(Pen::Bold)),
+        entry("training error", Sample::Line(INK, Pen::Dashed)),
+        entry("test error", Sample::Line(INK, Pen::Bold)),
     ];
     let mut points = curves(figure).flat_map(|curve| &curve.points);
     if points.any(|point| point.test.std.is_some()) {
-        entries.push(("±1 std over seeds", None));
+        entries.push(entry("±1 std over seeds", Sample::Band(INK, TEST_BAND)));
     }
-    let step = |entry: &str| SAMPLE + GAP + labels::width(entry, TEXT_SIZE) + APART;
-    let total: f64 = entries.iter().map(|(entry, _)| step(entry)).sum();
-    let mut left = center - (total - APART) / 2.0;
-    for (entry, pen) in entries {
-        let right = left + SAMPLE;
-        match pen {
-            Some(pen) => canvas.line(&[(left, y), (right, y)], INK, pen)?,
-            None => {
-                let (top, bottom) = (y - 6.0, y + 6.0);
-                let band = [(left, top), (right, top), (right, bottom), (left, bottom)];
-                canvas.area(&band, INK, TEST_BAND)?;
-            }
-        }
-        canvas.text(entry, (right + GAP, y), &text(TEXT_SIZE, Anchor::Start))?;
-        left += step(entry);
-    }
-    Ok(())
+    entries
 }
 
 /// What someone learns who cannot see the figure.
@@ -292,13 +167,4 @@ fn describe(figure: &Figure) -> String {
 
 fn curves(figure: &Figure) -> impl Iterator<Item = &Curve> {
     figure.panels.iter().flat_map(|panel| &panel.curves)
-}
-
-fn text(size: f64, anchor: Anchor) -> Text {
-    Text {
-        size,
-        color: INK,
-        bold: false,
-        anchor,
-    }
 }

@@ -1,50 +1,41 @@
-//! Draws Fig. 6: training and test error over the iterations, one panel beside the other.
+//! Draws the figures: Fig. 6, errors over the iterations, and Fig. 7, responses over the layers.
 //!
-//! This file reads and checks; `curve` averages over seeds, `axis` chooses ranges and ticks,
-//! `palette` the colours, `draw` is the layout and `canvas` alone knows the drawing library. None
-//! of them knows which networks exist, what was published, or for which profile the figure is.
+//! `errors` and `responses` read, check and average, `axis` chooses ranges and ticks, `palette` the colours;
+//! `frame` is the layout that the figures share, and `canvas` alone knows the drawing library. None of them
+//! knows which networks exist, what was published, or for which profile a figure is.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use records::{Metrics, parse_metrics};
 use step::Context;
 
 mod axis;
 mod canvas;
 mod curve;
 mod draw;
+mod errors;
+mod frame;
 mod labels;
 mod palette;
+mod responses;
 
-/// What the figure shows.
+pub use errors::{ErrorCurves, Panel, figure as error_curves};
+pub use responses::{ResponseCurve, ResponseCurves};
+
+/// Which figure is drawn, and what it shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Params {
-    /// From left to right.
-    pub panels: Vec<Panel>,
-    /// Length of the x axis; it grows where a training is longer.
-    pub iterations: u64,
-    /// A sentence under the figure, such as the reasons why it cannot be compared with the
-    /// published one.
-    pub note: Option<String>,
+#[serde(tag = "figure", rename_all = "snake_case")]
+pub enum Params {
+    Fig6(ErrorCurves),
+    Fig7(ResponseCurves),
 }
 
-/// One coordinate system of the figure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Panel {
-    pub title: String,
-    /// In the order in which they are drawn, the last on top.
-    pub curves: Vec<Curve>,
-}
-
-/// One model's pair of curves: training error (dashed) and test error (solid).
+/// One model's curve, or pair of curves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Curve {
     pub model: String,
-    /// Stands at the end of the solid curve (`ResNet-20`).
+    /// Its name for people (`ResNet-20`).
     pub label: String,
     /// Weighted layers; they decide the colour.
     pub layers: u32,
@@ -52,87 +43,25 @@ pub struct Curve {
     pub seeds: Vec<u64>,
 }
 
-/// The files that the step writes.
-pub const OUTPUTS: &[&str] = &["fig6.svg"];
-
-/// Reads `metrics/<model>/seed<k>` of every curve and writes `fig6.svg`.
-///
-/// # Errors
-/// If an input is missing, malformed or empty, a curve has no seeds, the seeds of one curve were
-/// measured at different iterations, or there is no panel to draw.
-pub fn run(params: &Params, context: &mut Context) -> Result<String> {
-    let svg = figure(params, |name| {
-        let path = context.input(name)?;
-        parse_metrics(&context.read_text(name)?, path)
-            .with_context(|| format!("input {name} is not as expected"))
-    })?;
-    context.write("fig6.svg", svg)?;
-    let curves: usize = params.panels.iter().map(|panel| panel.curves.len()).sum();
-    Ok(format!("panels: {}, curves: {curves}", params.panels.len()))
-}
-
-/// The figure as SVG; `metrics` reads what `metrics/<model>/seed<k>` names.
-///
-/// # Errors
-/// As [`run`].
-pub fn figure(params: &Params, metrics: impl Fn(&str) -> Result<Vec<Metrics>>) -> Result<String> {
-    ensure!(
-        !params.panels.is_empty(),
-        "the figure has no panels; give it at least one"
-    );
-    let colors = palette::colors(
-        params
-            .panels
-            .iter()
-            .flat_map(|panel| &panel.curves)
-            .map(|curve| curve.layers),
-    );
-    let mut panels = Vec::with_capacity(params.panels.len());
-    for panel in &params.panels {
-        let mut curves = Vec::with_capacity(panel.curves.len());
-        for curve in &panel.curves {
-            curves.push(draw::Curve {
-                label: curve.label.clone(),
-                color: colors[&curve.layers],
-                points: average(curve, &metrics)?,
-            });
+impl Params {
+    /// The file that the step writes.
+    pub fn outputs(&self) -> &'static [&'static str] {
+        match self {
+            Params::Fig6(_) => &["fig6.svg"],
+            Params::Fig7(_) => &["fig7.svg"],
         }
-        panels.push(draw::Panel {
-            title: panel.title.clone(),
-            curves,
-        });
     }
-    let points = || {
-        panels
-            .iter()
-            .flat_map(|panel| &panel.curves)
-            .flat_map(|curve| &curve.points)
-    };
-    let last = points().map(|point| point.iteration).max().unwrap_or(0);
-    let iterations = params.iterations.max(last).max(1);
-    let tallest = points()
-        .filter(|point| axis::must_be_seen(point.iteration, iterations))
-        .map(curve::Point::tallest)
-        .fold(0.0, f64::max);
-    draw::figure(&draw::Figure {
-        panels,
-        x: axis::iterations(iterations),
-        y: axis::errors(tallest),
-        note: params.note.clone(),
-    })
 }
 
-fn average(
-    curve: &Curve,
-    metrics: &impl Fn(&str) -> Result<Vec<Metrics>>,
-) -> Result<Vec<curve::Point>> {
-    let mut runs = Vec::with_capacity(curve.seeds.len());
-    for seed in &curve.seeds {
-        let name = format!("metrics/{}/seed{seed}", curve.model);
-        let rows = metrics(&name)?;
-        runs.push((name, rows));
+/// Draws the figure and returns one line for people.
+///
+/// # Errors
+/// As the figure: [`errors::run`], [`responses::run`].
+pub fn run(params: &Params, context: &mut Context) -> Result<String> {
+    match params {
+        Params::Fig6(curves) => errors::run(curves, context),
+        Params::Fig7(curves) => responses::run(curves, context),
     }
-    curve::average(&runs).with_context(|| format!("cannot draw {}", curve.label))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use super::errors::{ErrorCurves, Panel, figure, run};
 use super::*;
+use records::Metrics;
 use step::Progress;
 
 fn curve(model: &str, label: &str, layers: u32, seeds: &[u64]) -> Curve {
@@ -15,8 +17,8 @@ fn curve(model: &str, label: &str, layers: u32, seeds: &[u64]) -> Curve {
     }
 }
 
-fn params(iterations: u64, seeds: &[u64]) -> Params {
-    Params {
+fn params(iterations: u64, seeds: &[u64]) -> ErrorCurves {
+    ErrorCurves {
         panels: vec![
             Panel {
                 title: "plain & simple".into(),
@@ -51,7 +53,7 @@ fn metrics(name: &str, iterations: u64) -> Vec<Metrics> {
         .collect()
 }
 
-fn draw(params: &Params) -> String {
+fn draw(params: &ErrorCurves) -> String {
     figure(params, |name| Ok(metrics(name, params.iterations))).unwrap()
 }
 

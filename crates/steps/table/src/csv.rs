@@ -7,12 +7,12 @@
 //! | `comparable` | whether they may be compared with the published ones: `true` or `false` |
 //! | `model`, `label` | the model's name in the pipeline, and for people |
 //! | `source` | who measured it: `fig6`, `he`, or `reproduction`, as in `results.json` |
-//! | `metric` | `test_error` or `train_error`, in percent |
+//! | `metric` | `test_error` or `train_error`, in percent; `response`, the mean of Fig. 7 |
 //! | `n` | runs; 0 where all have failed; empty where it was not published |
-//! | `mean` | mean over the runs, in percent |
-//! | `std` | sample standard deviation, in percentage points; empty for one run |
+//! | `mean` | mean over the runs, in the metric's unit |
+//! | `std` | sample standard deviation, in the same unit; empty for one run |
 //! | `half_width` | half the width of the 95 % confidence interval of the mean; empty for one run |
-//! | `min`, `max` | smallest and largest run, in percent; empty where it was not published |
+//! | `min`, `max` | smallest and largest run; empty where it was not published |
 //! | `failed` | seeds that have no result, separated by blanks |
 //!
 //! A model's rows stand together, in the order of `results.md`; numbers are in full precision. What a
@@ -73,6 +73,7 @@ fn rows(results: &Results) -> Vec<Row<'_>> {
         for (metric, spread) in [
             ("test_error", &row.test_error),
             ("train_error", &row.train_error),
+            ("response", &row.response),
         ] {
             let empty = empty.clone();
             rows.push(Row { metric, ..empty }.with(spread));
@@ -90,7 +91,7 @@ fn rows(results: &Results) -> Vec<Row<'_>> {
         }
     }
     for missing in results.missing.iter().filter(|missing| missing.all) {
-        rows.extend(["test_error", "train_error"].map(|metric| Row {
+        rows.extend(["test_error", "train_error", "response"].map(|metric| Row {
             metric,
             n: Some(0),
             ..empty(&missing.model, &missing.label)

@@ -129,6 +129,8 @@ pub struct ResultRow {
     pub backends: Vec<String>,
     pub test_error: Spread,
     pub train_error: Spread,
+    /// Mean over the 3 × 3 layers of the standard deviation of their responses (Fig. 7).
+    pub response: Spread,
     pub runs: Vec<SeedResult>,
     pub he: Option<Published>,
     pub reproduction: Option<Published>,
@@ -199,6 +201,7 @@ fn result_row(row: &Row, model: &ModelSummary, comparable: bool) -> ResultRow {
         backends: model.backends.clone(),
         test_error: model.test_error.clone(),
         train_error: model.train_error.clone(),
+        response: model.response.clone(),
         runs: model.runs.clone(),
         difference_to_he: difference(&row.he),
         difference_to_reproduction: difference(&row.reproduction),

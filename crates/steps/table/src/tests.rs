@@ -28,6 +28,7 @@ fn model(name: &str, layers: u32, parameters: u64, test_errors: &[f64]) -> Model
                 seed,
                 test_error,
                 train_error: 0.5,
+                response: 0.75,
             })
             .collect(),
         test_error: spread(
@@ -35,6 +36,7 @@ fn model(name: &str, layers: u32, parameters: u64, test_errors: &[f64]) -> Model
             (test_errors.len() > 1).then_some(0.2),
         ),
         train_error: spread(0.5, None),
+        response: spread(0.75, None),
     }
 }
 
@@ -196,13 +198,16 @@ fn the_csv_has_a_row_for_each_number_with_its_uncertainty() {
 profile,comparable,model,label,source,metric,n,mean,std,half_width,min,max,failed
 core,false,resnet20,ResNet-20,fig6,test_error,1,9.0,,,9.0,9.0,
 core,false,resnet20,ResNet-20,fig6,train_error,1,0.5,,,0.5,0.5,
+core,false,resnet20,ResNet-20,fig6,response,1,0.75,,,0.75,0.75,
 core,false,resnet20,ResNet-20,he,test_error,,8.75,,,,,
 core,false,resnet20,ResNet-20,reproduction,test_error,5,8.51,0.22,0.2732,,,
 core,false,resnet110,ResNet-110,fig6,test_error,2,6.45,0.2,0.5,6.45,6.45,2 4
 core,false,resnet110,ResNet-110,fig6,train_error,2,0.5,,,0.5,0.5,2 4
+core,false,resnet110,ResNet-110,fig6,response,2,0.75,,,0.75,0.75,2 4
 core,false,resnet110,ResNet-110,he,test_error,5,6.61,0.16,0.1987,,,
 core,false,plain8,\"Plain-8, \"\"odd\"\"\",fig6,test_error,0,,,,,,0
 core,false,plain8,\"Plain-8, \"\"odd\"\"\",fig6,train_error,0,,,,,,0
+core,false,plain8,\"Plain-8, \"\"odd\"\"\",fig6,response,0,,,,,,0
 ";
     let (of, of_expected) = (file.lines(), expected.lines());
     assert_eq!(of.clone().count(), of_expected.clone().count(), "{file}");
