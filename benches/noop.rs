@@ -17,9 +17,9 @@ use nn::device::Request;
 use rayon::prelude::*;
 use store::{Claimed, Entry, Manifest, RunRecord, Store};
 
-/// Steps that are there however many trainings there are: download, preprocess, aggregate, plot.
+/// Steps that are there however many trainings there are: download, preprocess, aggregate, both figures.
 /// The table makes one more than the sizes say, on both sides.
-const OTHERS: usize = 4;
+const OTHERS: usize = 5;
 
 /// The images that there would be.
 const DATASET: &str = r#"{"archive_sha256":"0","train":50,"validation":10,"test":20}"#;
@@ -46,7 +46,7 @@ fn main() {
 fn measure(size: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let folder = folder.path();
-    let text = pipeline(size.saturating_sub(OTHERS).div_ceil(2).max(1));
+    let text = pipeline(size.saturating_sub(OTHERS).div_ceil(3).max(1));
     fs::write(folder.join("pipeline.ron"), &text).expect("the pipeline file can be written");
     let pipeline = Pipeline::parse(&text, "pipeline.ron").expect("the pipeline is right");
     let experiment = pipeline.experiment(None).expect("it has a default profile");

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! A [`pipeline`] file is checked once and gives an experiment per profile. [`plan`] makes the
-//! graph of it: download → preprocess → train/model/seed → evaluate/model/seed → aggregate →
-//! plot and table. Each step's key ([`store::key`]) is the hash of all that its result depends on:
+//! graph of it: download → preprocess → train/model/seed → evaluate and responses/model/seed →
+//! aggregate → plots and table. Each step's key ([`store::key`]) is the hash of all that its result depends on:
 //! parameters, code and packages ([`fingerprint`]), backend, and the *content* of its inputs. The
 //! [`store`] keeps one manifest per key, and the outputs by their content's address. A step whose key
 //! the store knows is up to date; of any other the plan says why it must or may run, by comparing its
@@ -60,8 +60,8 @@
 //! | crate | what it is about | what it does not know |
 //! |---|---|---|
 //! | `step` | the contract between a step and what runs it | what steps do |
-//! | `steps/…` | download, preprocess, train, evaluate, aggregate, plot, table | store, graph, profiles, each other |
-//! | `nn` | networks, initial weights, augmentation, schedule, training, checkpoints, devices | pipelines, stores, steps |
+//! | `steps/…` | download, preprocess, train, evaluate, responses, aggregate, plot, table | store, graph, profiles, each other |
+//! | `nn` | networks, initial weights, augmentation, schedule, training, responses, checkpoints, devices | pipelines, stores, steps |
 //! | `kernels` | layers' arithmetic on CPUs, on plain slices | burn, networks |
 //! | `cifar`, `records` | images; records that steps hand on | everything else |
 //! | `summary` | runs over their seeds | how numbers come about and are shown |

@@ -22,7 +22,7 @@ fn finished() -> Project {
     let done = project.reproduce(&[]);
     assert_eq!(
         (done.code, done.ran.len(), done.failed.len()),
-        (0, 13, 0),
+        (0, 18, 0),
         "{done:?}"
     );
     project
@@ -44,7 +44,7 @@ fn a_second_run_does_nothing_and_a_deleted_or_edited_report_comes_back() {
     );
     let again = project.reproduce(&[]);
     assert_eq!(again.ran, NONE);
-    assert_eq!(again.up_to_date.len(), 13);
+    assert_eq!(again.up_to_date.len(), 18);
     fs::remove_dir_all(project.path("reports")).unwrap();
     assert_eq!(project.reproduce(&[]).ran, NONE);
     assert_eq!(project.results(), before);
@@ -103,7 +103,7 @@ fn a_forced_step_runs_again_and_is_held_against_its_result() {
     let done = events.last().unwrap();
     assert_eq!(finished["same_bytes"], true);
     assert_eq!(done["ran"], serde_json::json!(["train/resnet8/seed0"]));
-    assert_eq!(done["up_to_date"].as_array().unwrap().len(), 12);
+    assert_eq!(done["up_to_date"].as_array().unwrap().len(), 17);
     // The time is this run's, not that of the result which is kept.
     assert!(
         finished["seconds"].as_f64() <= done["seconds"].as_f64(),
@@ -142,10 +142,13 @@ fn an_edit_runs_what_reads_it_and_undoing_it_runs_nothing() {
     let expected = [
         "train/plain8/seed2",
         "evaluate/plain8/seed2",
+        "responses/plain8/seed2",
         "train/resnet8/seed2",
         "evaluate/resnet8/seed2",
+        "responses/resnet8/seed2",
         "aggregate",
         "plot/fig6",
+        "plot/fig7",
         "table",
     ];
     assert_eq!(ran, expected);
@@ -174,8 +177,8 @@ fn a_dry_run_lists_the_paper_without_touching_anything() {
     // How fast this machine trains was measured; all else never ran here.
     let last = answer.out.lines().last().unwrap();
     assert!(
-        last.starts_with("0 up to date, 95 must run (about ")
-            && last.ends_with(", and 50 that never ran here), 0 may run"),
+        last.starts_with("0 up to date, 141 must run (about ")
+            && last.ends_with(", and 96 that never ran here), 0 may run"),
         "{last}"
     );
     assert!(answer.out.contains("train/resnet110/seed4"));
@@ -329,7 +332,7 @@ fn a_wrong_digest_shows_both_and_where_the_file_came_from() {
 fn the_graph_is_drawn_in_every_language() {
     let project = Project::new(TINY);
     let graph: Value = serde_json::from_str(&project.fig6(&["graph", "--json"]).out).unwrap();
-    assert_eq!(graph["steps"].as_array().unwrap().len(), 13);
+    assert_eq!(graph["steps"].as_array().unwrap().len(), 18);
     let steps = graph["steps"].as_array().unwrap();
     for format in ["dot", "mermaid", "svg"] {
         let drawing = project.fig6(&["graph", "--format", format]).out;
@@ -353,7 +356,7 @@ fn two_runs_at_once_share_the_work() {
         (project.reproduce(&[]), other.join().unwrap())
     });
     assert_eq!((one.code, two.code), (0, 0));
-    assert_eq!(one.ran.len() + two.ran.len(), 13, "{one:?} {two:?}");
+    assert_eq!(one.ran.len() + two.ran.len(), 18, "{one:?} {two:?}");
 }
 
 #[test]
@@ -401,16 +404,24 @@ fn a_failure_stops_the_run_or_only_what_needs_the_failed_step() {
     let expected = [
         "train/resnet8/seed0",
         "evaluate/resnet8/seed0",
+        "responses/resnet8/seed0",
         "train/resnet8/seed1",
         "evaluate/resnet8/seed1",
+        "responses/resnet8/seed1",
         "aggregate",
         "plot/fig6",
+        "plot/fig7",
         "table",
     ];
     assert_eq!(done.ran, expected);
     assert_eq!(
         done.skipped,
-        ["evaluate/plain8/seed0", "evaluate/plain8/seed1"]
+        [
+            "evaluate/plain8/seed0",
+            "responses/plain8/seed0",
+            "evaluate/plain8/seed1",
+            "responses/plain8/seed1"
+        ]
     );
 }
 
@@ -441,6 +452,11 @@ fn a_run_that_keeps_going_marks_what_is_missing_in_table_and_figure() {
     assert!(row.contains(" failed |"), "{table}");
     let figure = project.read("reports/tiny/fig6.svg");
     assert!(figure.contains("Missing, because training failed: Plain-8 (seeds 0, 1)."));
+    let figure = project.read("reports/tiny/fig7.svg");
+    assert!(
+        figure.contains("Missing, because training or evaluation failed: Plain-8 (seeds 0, 1).")
+    );
+    assert!(figure.contains("ResNet-8") && !figure.contains("\nPlain-8"));
     let results: Value = serde_json::from_str(&project.read("reports/tiny/results.json")).unwrap();
     assert_eq!(results["missing"][0]["seeds"], serde_json::json!([0, 1]));
     assert_eq!(results["rows"].as_array().unwrap().len(), 1);
@@ -575,7 +591,7 @@ fn a_step_that_makes_the_same_bytes_again_stops_the_wave() {
         answer.out
     );
     assert!(
-        answer.out.contains("1 ran, 12 up to date"),
+        answer.out.contains("1 ran, 17 up to date"),
         "{}",
         answer.out
     );
@@ -621,7 +637,7 @@ fn a_manifest_of_another_version_is_named_and_its_step_runs_again() {
         let said = format!("it has schema version {version}, and this fig6 reads 3");
         assert!(answer.out.contains(&said), "{}", answer.out);
         assert!(
-            answer.out.contains("1 ran, 12 up to date"),
+            answer.out.contains("1 ran, 17 up to date"),
             "{}",
             answer.out
         );

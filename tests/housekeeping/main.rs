@@ -22,7 +22,7 @@ const NONE: [&str; 0] = [];
 fn finished() -> Project {
     let project = Project::new(TINY);
     let done = project.reproduce(&[]);
-    assert_eq!((done.code, done.ran.len()), (0, 13), "{done:?}");
+    assert_eq!((done.code, done.ran.len()), (0, 18), "{done:?}");
     project
 }
 

@@ -27,7 +27,7 @@ fn finished() -> Project {
     let finished = FINISHED.get_or_init(|| {
         let project = Project::new(CLAIMS);
         let done = project.reproduce(&[]);
-        assert_eq!((done.code, done.ran.len()), (0, 13), "{done:?}");
+        assert_eq!((done.code, done.ran.len()), (0, 18), "{done:?}");
         let wrong = "Plain-8 has <!-- fig6: layers(plain8) -->9<!-- /fig6 --> layers.\n";
         fs::write(project.path("WRONG.md"), wrong).unwrap();
         fs::write(project.path("bad.pt"), "no weights").unwrap();

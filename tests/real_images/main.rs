@@ -38,7 +38,7 @@ fn small_nets_learn_real_images_from_the_binary_layout() {
     let Some(data) = shared_data() else { return };
     let project = Project::new(&pipeline());
     let done = project.reproduce(&["--mirror", data.to_str().unwrap()]);
-    assert_eq!((done.code, done.ran.len()), (0, 9), "{done:?}");
+    assert_eq!((done.code, done.ran.len()), (0, 12), "{done:?}");
     let errors = test_errors(&project, "sample");
     assert!(
         errors.len() == 2 && errors.iter().all(|&error| error < 80.0),
@@ -123,7 +123,7 @@ fn small_nets_learn_real_images_from_class_folders() {
 
     let mirror = mirror.to_str().unwrap();
     let done = project.reproduce(&["--profile", "folders", "--mirror", mirror]);
-    assert_eq!((done.code, done.ran.len()), (0, 9), "{done:?}");
+    assert_eq!((done.code, done.ran.len()), (0, 12), "{done:?}");
     let errors = test_errors(&project, "folders");
     assert!(
         errors.len() == 2 && errors.iter().all(|&error| error < 80.0),

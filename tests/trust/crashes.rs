@@ -63,7 +63,7 @@ fn a_run_killed_or_without_power_at_any_write_is_continued_to_the_same_bytes() {
     let calls = trace::record(&run(&project));
     let real = Tree::of(&project.path(""));
     let commits = commits(&project, &calls);
-    assert_eq!(commits.len(), 7);
+    assert_eq!(commits.len(), 9);
 
     let mut disk = Disk::default();
     // Eight states for each call.

@@ -31,7 +31,7 @@ fn finished() -> Project {
     let finished = FINISHED.get_or_init(|| {
         let project = Project::new(CLAIMS);
         let done = project.reproduce(&[]);
-        assert_eq!((done.code, done.ran.len()), (0, 13), "{done:?}");
+        assert_eq!((done.code, done.ran.len()), (0, 18), "{done:?}");
         fs::write(project.path("PAPER.md"), DOCUMENT).unwrap();
         let answer = project.fig6(&["verify", "--docs", "PAPER.md", "--write"]);
         assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
