@@ -28,7 +28,7 @@ use evidence::Evidence;
 pub use evidence::PIPELINE;
 pub use files::REPORTS;
 use store::key::Digest;
-use store::{Store, Unreadable, is_folder, is_there, sweep, write_whole};
+use store::{Output, Store, Unreadable, is_folder, is_there, sweep, write_whole};
 
 /// Makes sure that a report can be written into `folder`, before hours are spent on its content.
 ///
@@ -66,17 +66,12 @@ pub fn publish(
     sweep(folder);
     let mut files = Vec::new();
     let all = graph.steps().iter().zip(&outcome.results);
-    for (_, result) in all.filter(|(step, _)| step.params.is_reported()) {
-        let Some(entry) = result else {
-            continue;
-        };
+    let all = all.filter_map(|(step, result)| Some((step, result.as_deref()?)));
+    let footer = evidence::footer(all.clone());
+    for (_, entry) in all.filter(|(step, _)| step.params.is_reported()) {
         for (name, output) in &entry.outputs {
             let path = folder.join(name);
-            if store.content(&path).ok().flatten() != Some(output.digest) {
-                write_whole(&path, &store.read(output)?)?;
-                // Known from now on without reading it.
-                store.content(&path)?;
-            }
+            write_output(&path, output, footer.below(name), store)?;
             files.push(path);
         }
     }
@@ -86,6 +81,26 @@ pub fn publish(
         files.extend(of_earlier_code);
     }
     Ok(files)
+}
+
+/// Writes what a step has made, and what the report says below it, unless it is there already.
+fn write_output(path: &Path, output: &Output, below: &str, store: &Store) -> Result<()> {
+    if below.is_empty() {
+        if store.content(path).ok().flatten() != Some(output.digest) {
+            write_whole(path, &store.read(output)?)?;
+            // Known from now on without reading it.
+            store.content(path)?;
+        }
+        return Ok(());
+    }
+    let source = Digest::of(format!("{}{below}", output.digest).as_bytes());
+    if !store.is_made_of(path, &source).unwrap_or(false) {
+        let mut content = store.read(output)?;
+        content.extend(below.bytes());
+        write_if_other(path, &content, store)?;
+        store.note_made_of(path, source)?;
+    }
+    Ok(())
 }
 
 /// The files of a report that say what the others rest on.
@@ -151,7 +166,8 @@ fn write_if_other(path: &Path, content: &[u8], store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Digests of all files below the folder of reports, which need not exist.
+/// Digests of all files below the folder of reports, which need not exist. A table of results with a footer
+/// is no step's output; that step's other outputs are, so they still lead to its result.
 ///
 /// # Errors
 /// If a folder or file cannot be read.

@@ -15,6 +15,7 @@ use super::view::{View, forecast_in_words, shortened_list};
 use super::{Where, environment, inspect};
 use crate::error::Invalid;
 use crate::project::Project;
+use crate::report::carried_over::TABLE;
 use crate::reproduce::{Reproduced, Reproduction, Request};
 use crate::run::{End, Outcome, Stop};
 
@@ -180,16 +181,9 @@ fn summarize(outcome: &Outcome, seconds: f64, files: &[PathBuf], out: &mut Out) 
     for file in files {
         out.remark(&format!("  {}", file.display()));
     }
-    let table = files.iter().find(|file| file.ends_with("results.md"));
+    let table = files.iter().find(|file| file.ends_with(TABLE));
     if let Some(Ok(table)) = table.map(std::fs::read_to_string) {
         out.remark(&format!("\n{}", table.trim_end()));
-    }
-    let results = outcome.results.iter().flatten();
-    let carried_over = results.filter(|entry| entry.carried_over).count();
-    if carried_over > 0 {
-        out.remark(&format!(
-            "\n{carried_over} of the trainings were computed by earlier code and carried over: see carried-over.md"
-        ));
     }
 }
 

@@ -1,15 +1,19 @@
-//! Results of a report that earlier code has computed: what the provenance records of them, and
-//! `carried-over.md`, which says it to people. A report without any has no such file.
+//! Results of a report that earlier code has computed: what the provenance records of them, and what says
+//! it to people: `carried-over.md`, and a footer below the table of results. A report without any has
+//! neither.
 
 use serde::{Deserialize, Serialize};
 
 use super::provenance::{Internal, StepRecord};
-use markdown::row;
+use markdown::{escaped, row};
 use store::ShownStretch;
 use store::key::{Digest, KeyInputs};
 
 /// The file's name in a report.
 pub const FILE: &str = "carried-over.md";
+
+/// The file of a report that has the table of results, and the [`Footer`].
+pub const TABLE: &str = "results.md";
 
 const HEAD: &str = "\
 # Results that were carried over
@@ -64,7 +68,40 @@ impl Internal {
     }
 }
 
-/// The file's text, with a final newline, if anything was carried over.
+/// What a report's table of results has below what its step has made, which cannot say it: a step's key
+/// knows contents, and not how they came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footer(String);
+
+impl Footer {
+    /// Of a report in which these trainings were carried over; of one without any it is empty.
+    pub fn naming<'a>(trainings: impl IntoIterator<Item = &'a str>) -> Footer {
+        let trainings: Vec<String> = trainings.into_iter().map(escaped).collect();
+        Footer(match trainings.join(", ") {
+            none if none.is_empty() => none,
+            names => format!(
+                "\n**Carried over from earlier code: {names}.** The code of this report computed only some \
+                 iterations of each again, from states that the training had left, and came to the same \
+                 states: see [{FILE}]({FILE}).\n"
+            ),
+        })
+    }
+
+    /// Of the report with this provenance.
+    pub fn of(internal: &Internal) -> Footer {
+        Footer::naming(internal.carried_over().map(|(step, _)| &*step.step))
+    }
+
+    /// What stands in this file of the report below what its step has made.
+    pub fn below(&self, file: &str) -> &str {
+        match file {
+            TABLE => &self.0,
+            _ => "",
+        }
+    }
+}
+
+/// The text of `carried-over.md`, with a final newline, if anything was carried over.
 pub fn page(internal: &Internal) -> Option<String> {
     let rows = internal.carried_over().map(|(step, carried_over)| {
         let replayed = format!(

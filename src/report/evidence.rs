@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::carried_over::{self, CarriedOverRecord};
+use super::carried_over::{self, CarriedOverRecord, Footer};
 use super::provenance::{
     self, Builder, Definition, Dependency, Digests, External, HoleRecord, InputRecord, Internal,
     OutputRecord, Predicate, RunDetails, Statement, StepRecord, Subject,
@@ -79,6 +79,7 @@ impl<'a> Evidence<'a> {
         add(VERSION.as_bytes());
         add(self.experiment.profile.as_bytes());
         add(self.pipeline.as_bytes());
+        add(footer(self.all()).below(carried_over::TABLE).as_bytes());
         for (step, entry) in self.all() {
             add(step.name.as_bytes());
             add(entry.key.as_bytes());
@@ -113,13 +114,16 @@ impl<'a> Evidence<'a> {
 
     fn statement(&self, manifests: &[Manifest], store: &Store) -> Result<Statement> {
         let internal_parameters = self.internal(manifests);
+        let footer = Footer::of(&internal_parameters);
         let mut subject = vec![describe(PIPELINE, self.pipeline.as_bytes())];
         if let Some(page) = carried_over::page(&internal_parameters) {
             subject.push(describe(carried_over::FILE, page.as_bytes()));
         }
         for (_, entry) in self.all().filter(|(step, _)| step.params.is_reported()) {
             for (name, output) in &entry.outputs {
-                subject.push(describe(name, &store.read(output)?));
+                let mut content = store.read(output)?;
+                content.extend(footer.below(name).bytes());
+                subject.push(describe(name, &content));
             }
         }
         subject.sort_by(|one, two| one.name.cmp(&two.name));
@@ -261,6 +265,12 @@ impl<'a> Evidence<'a> {
             annotations: named([("bytes", json!(archive.bytes))]),
         })
     }
+}
+
+/// What a report of these steps with their results says below its table.
+pub fn footer<'a>(results: impl IntoIterator<Item = (&'a Step, &'a Entry)>) -> Footer {
+    let carried_over = results.into_iter().filter(|(_, entry)| entry.carried_over);
+    Footer::naming(carried_over.map(|(step, _)| &*step.name))
 }
 
 fn describe(name: &str, bytes: &[u8]) -> Subject {

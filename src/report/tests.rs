@@ -4,8 +4,9 @@ use std::fs;
 use serde_json::Value;
 
 use super::made_up_tests::{Project, TINY, edit};
-use super::provenance::{InputRecord, Statement, Unusable};
+use super::provenance::{Digests, InputRecord, Statement, Unusable};
 use crate::pipeline::{Hole, Pipeline};
+use store::key::Digest;
 
 fn names(project: &Project) -> BTreeSet<String> {
     let entries = fs::read_dir(project.report()).unwrap();
@@ -265,6 +266,56 @@ fn what_was_carried_over_is_named_by_provenance_crate_and_a_page_of_its_own() {
     project.carry_over(train, false);
     project.publish();
     assert_eq!(names(&project), before);
+}
+
+#[test]
+fn the_table_has_a_footer_only_while_a_training_is_carried_over_and_every_record_speaks_of_both() {
+    let mut project = Project::new(TINY, 1);
+    project.publish();
+    let made = project.read("results.md");
+    project.carry_over("train/plain8/seed1", true);
+    project.carry_over("train/resnet8/seed0", true);
+    // Also where not everything has a result.
+    project.publish_with(|name| name != "plot/fig6");
+    let table = project.read("results.md");
+    let footer = table.strip_prefix(&made).unwrap();
+    let named = "\n**Carried over from earlier code: train/plain8/seed1, train/resnet8/seed0.** ";
+    assert!(footer.starts_with(named), "{footer}");
+    assert!(
+        footer.ends_with("see [carried-over.md](carried-over.md).\n"),
+        "{footer}"
+    );
+    project.publish();
+    assert_eq!(project.read("results.md"), table);
+
+    let statement = Statement::read(&project.report()).unwrap();
+    let mut subjects = statement.subject.iter();
+    let subject = subjects.find(|it| it.name == "results.md").unwrap();
+    assert_eq!(subject.digest, Digests::of(table.as_bytes()));
+    let step = statement.internal().step("table").unwrap();
+    let output = step.outputs["results.md"].blake3;
+    assert_eq!(output, Digest::of(made.as_bytes()));
+    let crate_: Value = serde_json::from_str(&project.read("ro-crate-metadata.json")).unwrap();
+    let mut entities = crate_["@graph"].as_array().unwrap().iter();
+    let file = entities.find(|it| it["@id"] == "results.md").unwrap();
+    assert_eq!(file["isBasedOn"]["@id"], format!("#artifact/{output}"));
+
+    // `gc` still finds the result that the table is of.
+    let contents = super::contents(&project.path("reports"), &project.store).unwrap();
+    assert!(contents.contains(&step.outputs["results.json"].blake3));
+
+    // An edit or a loss is made good, and the footer goes with what it is about.
+    let path = project.report().join("results.md");
+    edit(&path, "earlier code", "today's code");
+    project.publish();
+    assert_eq!(project.read("results.md"), table);
+    fs::write(&path, &made).unwrap();
+    project.publish();
+    assert_eq!(project.read("results.md"), table);
+    project.carry_over("train/plain8/seed1", false);
+    project.carry_over("train/resnet8/seed0", false);
+    project.publish();
+    assert_eq!(project.read("results.md"), made);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use super::check::{Check, Level, Status};
 use crate::bundle::{Contents, is_image};
 use crate::plan::{Graph, Step};
+use crate::report::carried_over::Footer;
 use crate::report::provenance::{Statement, StepRecord};
 use crate::steps::{Environment, Params};
 use step::Context;
@@ -208,8 +209,10 @@ fn rederived(
     };
     let mut checks = vec![Check::of(Level::Integrity, name, found)];
     if step.params.is_reported() {
+        let footer = Footer::of(statement.internal());
         checks.extend(made.iter().map(|(output, bytes)| {
             let path = report.join(output);
+            let bytes = &[&bytes[..], footer.below(output).as_bytes()].concat();
             let (line, message) = match fs::read(&path) {
                 Ok(found) if found == *bytes => {
                     return check(output, Status::Passed, "is what the artifacts give");

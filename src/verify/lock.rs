@@ -15,7 +15,7 @@ use super::unusable::unusable;
 use crate::pipeline::{Experiment, Hole};
 use crate::plan::{Bases, Graph, Step, is_of_code};
 use crate::report::PIPELINE;
-use crate::report::carried_over::{self, CarriedOverRecord};
+use crate::report::carried_over::{self, CarriedOverRecord, Footer};
 use crate::report::files;
 use crate::report::provenance::{self, Digests, HoleRecord, Statement, StepRecord, Subject};
 use store::key::{Change, Digest, KeyInputs, Parameters};
@@ -273,6 +273,7 @@ impl<'a> Recorded<'a> {
 fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Path) -> Vec<Check> {
     let mut expected = BTreeMap::from([(PIPELINE, Origin::Pipeline)]);
     let page = carried_over::page(statement.internal());
+    let footer = Footer::of(statement.internal());
     if let Some(page) = &page {
         let digest = Digest::of(page.as_bytes());
         expected.insert(carried_over::FILE, Origin::Provenance(digest));
@@ -283,7 +284,10 @@ fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Pat
         .filter(|step| step.params.is_reported())
     {
         let outputs = step.params.outputs().iter();
-        expected.extend(outputs.map(|output| (*output, Origin::Step(&step.name))));
+        expected.extend(outputs.map(|&output| {
+            let below = footer.below(output);
+            (output, Origin::Step(&step.name, below))
+        }));
     }
     let mut seen: HashSet<&str> = HashSet::new();
     let named = statement.subject.iter().map(|subject| {
@@ -314,8 +318,8 @@ fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Pat
 enum Origin<'a> {
     /// It is the pipeline's copy.
     Pipeline,
-    /// The step of this name makes it.
-    Step(&'a str),
+    /// The step of this name makes it, but for what the report says below.
+    Step(&'a str, &'a str),
     /// It says what the provenance says, and has this digest then.
     Provenance(Digest),
 }
@@ -331,29 +335,36 @@ fn same_file(
         return Err("it is no name of a file in the report's folder".to_owned());
     }
     let said = &subject.digest;
-    let (made, by) = match origin {
-        Origin::Pipeline => (Some(said.blake3), ""),
-        Origin::Step(step) => (
-            recorded.made(step, &subject.name),
-            "what its step is recorded to have made",
-        ),
-        Origin::Provenance(digest) => (Some(*digest), "what the provenance gives"),
-    };
-    if made != Some(said.blake3) {
-        return Err(format!(
-            "its digest is not that of {by}: provenance.json was altered"
-        ));
-    }
     let bytes = files::read(&report.join(&subject.name));
     let bytes = bytes.map_err(|error| format!("{error:#}"))?;
     let found = Digests::of(&bytes);
-    match found == *said {
-        true => Ok(format!("as it was made, BLAKE3 {}", said.blake3.short())),
-        false => Err(format!(
+    if found != *said {
+        return Err(format!(
             "it is not what was made: BLAKE3 {} instead of {}; it was edited, or its provenance is that \
              of another run",
             found.blake3.short(),
             said.blake3.short()
+        ));
+    }
+    let (fits, by) = match origin {
+        Origin::Pipeline => (true, ""),
+        Origin::Step(step, below) => {
+            let made = bytes.strip_suffix(below.as_bytes()).map(Digest::of);
+            let is_made = made.is_some() && made == recorded.made(step, &subject.name);
+            match below.is_empty() {
+                true => (is_made, "what its step is recorded to have made"),
+                false => (
+                    is_made,
+                    "what its step is recorded to have made and a footer that names what was carried over",
+                ),
+            }
+        }
+        Origin::Provenance(digest) => (said.blake3 == *digest, "what the provenance gives"),
+    };
+    match fits {
+        true => Ok(format!("as it was made, BLAKE3 {}", said.blake3.short())),
+        false => Err(format!(
+            "its digest is not that of {by}: provenance.json was altered"
         )),
     }
 }

@@ -118,6 +118,7 @@ fn refused(project: &Project, results: &[(PathBuf, Vec<u8>)]) -> String {
 fn a_training_of_other_code_is_carried_over_only_if_that_is_asked_for() {
     let project = finished();
     let (results, trained) = (outputs(&project), newest(&project));
+    let made = project.read("reports/tiny/results.md");
     let other = as_of_other_code(&project, |_| {});
 
     let status = project.status(&[TRAINING]);
@@ -152,7 +153,11 @@ fn a_training_of_other_code_is_carried_over_only_if_that_is_asked_for() {
     assert!(outputs(&project) == results);
     let page = project.read("reports/tiny/carried-over.md");
     assert!(page.contains(TRAINING), "{page}");
+    let table = project.read("reports/tiny/results.md");
+    let named = format!("\n**Carried over from earlier code: {TRAINING}.** ");
+    assert!(table.contains(&named), "{table}");
     assert_eq!(project.reproduce(&[]).ran, [""; 0]);
+    assert_eq!(project.read("reports/tiny/results.md"), table);
 
     as_of_other_code(&project, |_| {});
     let done = project.reproduce(&[]);
@@ -160,6 +165,7 @@ fn a_training_of_other_code_is_carried_over_only_if_that_is_asked_for() {
         (&*done.carried_over, &*done.ran),
         (&[][..], &[TRAINING.to_owned()][..])
     );
+    assert_eq!(project.read("reports/tiny/results.md"), made);
 }
 
 #[test]

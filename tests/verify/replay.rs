@@ -387,10 +387,28 @@ fn a_training_that_was_carried_over_is_verified_at_every_level_and_in_a_bundle()
             .read("reports/tiny/carried-over.md")
             .contains(TRAINING)
     );
-    let answer = verify(&project, &["--level", "replay"]);
-    assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
+    for level in ["integrity", "replay"] {
+        let answer = verify(&project, &["--level", level]);
+        assert_eq!(answer.code, 0, "{level}: {}{}", answer.out, answer.err);
+    }
     let answer = project.fig6(&["bundle", "--output", "tiny.tar.gz"]);
     assert_eq!(answer.code, 0, "{}", answer.err);
     let answer = verify(&project, &["tiny.tar.gz"]);
     assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
+    // A document may quote the table; the footer below it is held against the artifacts as well.
+    let mark = "<!-- fig6: table tiny: model -->\n<!-- /fig6 -->\n";
+    fs::write(project.path("README.md"), mark).unwrap();
+    let answer = verify(&project, &["--docs", "README.md", "--write"]);
+    assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
+    let table = project.path("reports/tiny/results.md");
+    let text = fs::read_to_string(&table).unwrap();
+    fs::write(&table, text.replace("Carried over", "Computed")).unwrap();
+    let answer = verify(&project, &["--level", "integrity", "--docs", "README.md"]);
+    assert_eq!(answer.code, 1, "{}", answer.out);
+    for said in [
+        "is not what the artifacts give",
+        "results.md is not what provenance.json records",
+    ] {
+        assert!(answer.out.contains(said), "{said}: {}", answer.out);
+    }
 }

@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 use super::arguments::Arguments;
 use super::scene::Scene;
 use crate::cli::file::UserFile;
+use crate::report::carried_over::TABLE;
 use crate::report::files;
 use crate::report::provenance::Statement;
 use crate::verify::prose::{self, Document, Reports};
@@ -89,7 +90,7 @@ fn as_recorded(report: &Path) -> Check {
         let same = recorded.is_some_and(|it| it.digest.blake3 == Digest::of(&bytes));
         (!same).then(|| format!("{name} is not what provenance.json records: it was edited"))
     };
-    let found = match ["results.json", "results.md"].into_iter().find_map(differs) {
+    let found = match ["results.json", TABLE].into_iter().find_map(differs) {
         Some(wrong) => Err(wrong),
         None => Ok("is what its provenance records".to_owned()),
     };

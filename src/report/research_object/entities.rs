@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::parts::{FORMAL_PARAMETER, Parts, all, id, iso, link, of_many, quoted, seconds_after};
+use crate::report::carried_over;
 use crate::report::evidence::{PIPELINE, Record};
 use crate::report::provenance::{self, Statement, StepRecord, TERMS};
 use store::Manifest;
@@ -308,6 +309,16 @@ impl<'a> Described<'a> {
                 parts.artifact(name, name, None);
             }
             parts.set(name, "sha256", json!(subject.digest.sha256));
+        }
+        let mut steps = self.statement.internal().steps.iter();
+        let name = carried_over::TABLE;
+        let table = steps.find_map(|step| step.outputs.get(name));
+        let made = table.map(|table| self.artifact(&table.blake3.to_string()));
+        if let Some(made) = made.filter(|made| made != name) {
+            let description =
+                "The table as its step made it, and below it which trainings were carried over.";
+            parts.set(name, "description", json!(description));
+            parts.set(name, "isBasedOn", link(&made));
         }
         let name = provenance::FILE;
         parts.artifact(name, name, None);

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::error::nearest;
 use crate::report::REPORTS;
+use crate::report::carried_over::TABLE;
 use store::is_folder;
 use table::Results;
 
@@ -84,7 +85,7 @@ impl Source for Reports {
     }
 
     fn page(&self, profile: Option<&str>) -> Result<String> {
-        Ok(self.read(profile, "results.md")?.1)
+        Ok(self.read(profile, TABLE)?.1)
     }
 }
 
