@@ -107,7 +107,7 @@ fn each_kind_of_damage_is_named_set_aside_and_made_good_by_the_next_run() {
     }
     let answer = project.fig6(&["fsck"]);
     assert!(
-        answer.out.contains("checked 13 manifests and "),
+        answer.out.contains("checked 18 manifests and "),
         "{}",
         answer.out
     );

@@ -60,7 +60,7 @@ fn after_an_edit_exactly_the_old_results_go_and_undoing_it_makes_them_again() {
     );
     let answer = project.fig6(&["gc", "--dry-run", "--keep-runs", "1"]);
     assert!(
-        answer.out.contains("would remove 11 of 24 results"),
+        answer.out.contains("would remove 16 of 34 results"),
         "{}",
         answer.out
     );
@@ -210,7 +210,7 @@ fn killed_at_any_moment_it_leaves_nothing_damaged() {
             fs::read_dir(project.path("artifacts/manifests"))
                 .unwrap()
                 .count(),
-            13
+            18
         );
     }
     println!("{halfway} kills between two results, of a collection of {time:?}");
