@@ -243,7 +243,7 @@ fn a_run_that_is_asked_to_end_says_what_is_left() {
     let output = run.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("interrupted, 5 must run"), "{said}");
+    assert!(said.contains("interrupted, 7 must run"), "{said}");
     assert!(
         said.contains("train/resnet8/seed0 has a checkpoint after iteration "),
         "{said}"
