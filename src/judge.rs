@@ -2,9 +2,12 @@
 //!
 //! Unaware of where the results come from, and of what a verdict means for the whole.
 
+mod measured;
+
 use serde::Serialize;
 
-use super::measured::{Measured, error, measured};
+pub use measured::{Measured, error, measured};
+
 use crate::pipeline::{self, Applies, Assertion, Claim, Claims, Quantity};
 use statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
 use summary::Spread;
