@@ -13,6 +13,9 @@ use statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
 use summary::Spread;
 use table::{ResultRow, Results};
 
+/// The text of this module: where it changes, verdicts that were written down are written anew.
+pub const CODE: &str = include_str!("judge.rs");
+
 /// What became of a claim, and by which evidence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {

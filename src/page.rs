@@ -22,6 +22,31 @@ use serde::Serialize;
 pub use data::{ClaimKind, Curve, Data, Figure, InputLine, Judged, Run, Standing, StepLine};
 pub use gather::{Read, Subject};
 
+/// What stands before the data in a page.
+pub const DATA: &str = "<script type=\"application/json\" id=\"data\">";
+
+/// The text of all that decides what a page looks like: where it changes, pages are made anew.
+pub const CODE: [&str; 18] = [
+    include_str!("page.rs"),
+    include_str!("page/data.rs"),
+    include_str!("page/gather.rs"),
+    include_str!("page/svg.rs"),
+    include_str!("page/template.rs"),
+    include_str!("page/view.rs"),
+    include_str!("page/classes.html"),
+    include_str!("page/figures.html"),
+    include_str!("page/macros.html"),
+    include_str!("page/page.html"),
+    include_str!("page/results.html"),
+    include_str!("page/steps.html"),
+    include_str!("page/summary.html"),
+    include_str!("page/verdicts.html"),
+    include_str!("page/page.css"),
+    include_str!("page/page.js"),
+    include_str!("page/vendor/uPlot.iife.min.js"),
+    include_str!("page/vendor/uPlot.min.css"),
+];
+
 /// A page. With the address of a stream of events it is a live one, which shows what the stream says.
 ///
 /// # Errors

@@ -33,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pipeline", &["error"]),
     ("plan", &["error", "fingerprint", "pipeline", "steps"]),
     ("project", &["pipeline", "plan"]),
-    ("report", &["page", "pipeline", "plan", "run"]),
+    ("report", &["judge", "page", "pipeline", "plan", "run"]),
     (
         "reproduce",
         &["pipeline", "plan", "project", "report", "run", "steps"],

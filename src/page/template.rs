@@ -41,7 +41,7 @@ pub fn page(data: &Data, json: &str, live: Option<&str>) -> Result<String> {
     let context = context! {
         profile => &data.profile,
         sections => Serde(&sections),
-        json, live,
+        data_tag => super::DATA, json, live,
         style => STYLE, script => SCRIPT,
         charts => CHARTS[0], charts_style => CHARTS[1], charts_licence => CHARTS_LICENCE,
     };
