@@ -105,13 +105,15 @@
     const log = choose.log.checked;
     const drawn = lines();
     const style = getComputedStyle(document.documentElement);
+    const family = getComputedStyle(document.body).fontFamily;
     const color = (name) => style.getPropertyValue(name).trim();
     // A logarithm of zero is nowhere.
     const visible = (values) => (log ? values.map((value) => (value > 0 ? value : null)) : values);
     const tables = drawn.map((line) => [line.x, visible(line.y)]);
     const axis = {
       stroke: color("--soft"),
-      font: `13px ${style.fontFamily || "sans-serif"}`,
+      font: `13px ${family}`,
+      labelFont: `13px ${family}`,
       grid: { stroke: color("--line"), width: 1 },
       ticks: { stroke: color("--line"), width: 1 },
     };
@@ -160,6 +162,13 @@
       chart,
     );
     plot.over.addEventListener("dblclick", () => zoom(null));
+    plot.over.addEventListener("mouseleave", rest);
+    rest();
+  }
+
+  // Where no cursor is, the legend has the numbers at the end.
+  function rest() {
+    plot.setLegend({ idx: plot.data[0].length - 1 }, false);
   }
 
   function size() {
