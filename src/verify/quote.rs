@@ -6,8 +6,8 @@ mod text;
 
 use anyhow::Result;
 
-use super::measured::{Measured, measured, of_run};
 use crate::error::Invalid;
+use crate::judge::{Measured, measured, of_run};
 use crate::pipeline::Quantity;
 use summary::SeedResult;
 use table::{ResultRow, Results};

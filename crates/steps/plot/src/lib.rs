@@ -20,7 +20,7 @@ mod palette;
 mod responses;
 
 pub use errors::{ErrorCurves, Panel, figure as error_curves};
-pub use responses::{ResponseCurve, ResponseCurves};
+pub use responses::{ResponseCurve, ResponseCurves, figure as response_curves};
 
 /// Which figure is drawn, and what it shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
