@@ -17,9 +17,9 @@ fn a_report_that_is_as_it_was_made_passes_every_level() {
     }
     let whole = checks(&project, &["--level", "execute"]);
     let of = |level: &str| whole.iter().filter(|check| check["level"] == level).count();
-    // Four trainings, four evaluations, and the five steps around them.
-    assert_eq!((of("evaluate"), of("replay"), of("execute")), (4, 4, 13));
-    assert!(of("lock") >= 13 && of("integrity") >= 13 && of("claims") >= 5);
+    // Four trainings, an evaluation and responses of each, and the six steps around them.
+    assert_eq!((of("evaluate"), of("replay"), of("execute")), (8, 4, 18));
+    assert!(of("lock") >= 18 && of("integrity") >= 18 && of("claims") >= 5);
 }
 
 #[test]
