@@ -121,3 +121,4 @@ pub mod run;
 pub mod standalone;
 pub mod steps;
 pub mod verify;
+pub mod watch;
