@@ -30,9 +30,9 @@
 //! the compiler refuses a line that reaches outside of it. `build.rs` digests the files of those crates
 //! and joins them with `Cargo.lock` (`build/fingerprint/mod.rs` says what counts).
 //!
-//! What comes out can be held against what was published. [`pipeline`] has the claims, [`statistics`]
-//! turns runs into verdicts, a report carries its provenance, and [`verify`] says whether all of it still
-//! holds: this code, these artifacts, these numbers, also where a README repeats them.
+//! What comes out can be held against what was published. [`pipeline`] has the claims, [`judge`] turns
+//! runs into verdicts by [`statistics`], [`page`] shows them with all else, a report carries its
+//! provenance, and [`verify`] says whether all of it still holds: this code, these artifacts, these numbers, also where a README repeats them.
 //!
 //! A training keeps checkpoints in its working folder, which belongs to its key: stopped or killed, it
 //! goes on from there to the same bytes. With its result it leaves snapshots of its state and a trace of
@@ -52,7 +52,9 @@
 //! | [`run`] | scheduler, executors, the step's process, events | what steps do, the terminal |
 //! | [`steps`] | the closed set of kinds of steps, and what each is told | how they work |
 //! | [`standalone`] | one training by itself; weights from a file to a network or another file | pipelines, graphs, keys |
-//! | [`report`] | figures, tables and their provenance in `reports/<profile>/` | how they are made |
+//! | [`judge`] | claims against results: a verdict on each, and why | where results come from |
+//! | [`page`] | a report as one HTML file, from plain data; the live one too | files, runs, the terminal |
+//! | [`report`] | figures, tables, the page and their provenance in `reports/<profile>/` | how results are made |
 //! | [`bundle`] | a report with what it rests on in one file | what steps mean, whether it is right |
 //! | [`verify`] | lock; integrity; claims; trainings in part and steps once more; numbers in documents | the terminal |
 //! | [`cli`] | arguments, terminal, exit codes, files that a user names | – |
@@ -82,7 +84,7 @@
 //! | How is a step computed and committed? | `run/job.rs`, `run/child.rs` |
 //! | Which learning rate has iteration t? | `crates/nn/src/schedule.rs` (`learning_rate`) |
 //! | Where is a corrupt object noticed? | `crates/store/src/lookup.rs` (`Store::lookup`), by the stats and digests of `objects.rs` |
-//! | Where is a verdict decided? | `verify/judge.rs`, then `crates/statistics/src/decide.rs` |
+//! | Where is a verdict decided? | `judge.rs`, then `crates/statistics/src/decide.rs` |
 //! | Which earlier training may be carried over? | `plan/carry.rs` (`carriable`), done in `run/job.rs` (`carry_over`) |
 //! | Where does a training that is computed again differ? | `run/replay.rs` (`Kept::difference`), by `crates/nn/src/trace.rs` |
 //! | What may stand in `pipeline.ron`? | `pipeline/file.rs`; a recipe's limits are in `crates/nn/src/recipe.rs` |
@@ -112,6 +114,8 @@ pub mod bundle;
 pub mod cli;
 pub mod error;
 pub mod fingerprint;
+pub mod judge;
+pub mod page;
 pub mod pipeline;
 pub mod plan;
 pub mod project;

@@ -2,14 +2,15 @@
 //! beside it what they rest on.
 //!
 //! A report holds nothing that is not in the store or in the pipeline file, so it can be deleted at any
-//! time. All of it but `ro-crate-metadata.json`, which says when and where steps ran, is the same from
-//! run to run; and that file stays as it is as long as the results do, so that a run which comes to the
-//! same results changes nothing in a report.
+//! time. All of it is the same from run to run but what says when, where and for how long steps ran:
+//! `ro-crate-metadata.json` and `report.html`. Those stay as they are as long as the results do, so that a
+//! run which comes to the same results changes nothing in a report.
 
 pub mod carried_over;
 mod evidence;
 pub mod files;
 mod one_line;
+pub mod page;
 pub mod provenance;
 mod research_object;
 
@@ -88,13 +89,18 @@ pub fn publish(
     Ok(files)
 }
 
-/// The files of a report that say what the others rest on.
-pub const EVIDENCE: [&str; 3] = [evidence::PIPELINE, provenance::FILE, research_object::FILE];
+/// The files of a report that say what the others rest on, and show all of it.
+pub const EVIDENCE: [&str; 4] = [
+    evidence::PIPELINE,
+    provenance::FILE,
+    research_object::FILE,
+    page::FILE,
+];
 
 /// Writes what a report rests on, unless it is there already. Returns the file that names what was carried
 /// over, if anything was.
 fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<Option<PathBuf>> {
-    let [pipeline, provenance, object] = EVIDENCE.map(|name| folder.join(name));
+    let [pipeline, provenance, object, shown] = EVIDENCE.map(|name| folder.join(name));
     let carried_over = folder.join(carried_over::FILE);
     let carried_over = match evidence.results.iter().any(|entry| entry.carried_over) {
         true => Some(carried_over),
@@ -107,11 +113,8 @@ fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<Option<Pa
     write_if_other(&pipeline, evidence.pipeline.as_bytes(), store)?;
     // To read all manifests would take longer than all else that an idle run does.
     let is_there = |path: &PathBuf| store.is_made_of(path, &source).unwrap_or(false);
-    if [&provenance, &object]
-        .into_iter()
-        .chain(&carried_over)
-        .all(is_there)
-    {
+    let made = [&provenance, &object, &shown];
+    if made.into_iter().chain(&carried_over).all(is_there) {
         return Ok(carried_over);
     }
     let record = evidence.read(store)?;
@@ -125,7 +128,10 @@ fn attest(evidence: &Evidence, store: &Store, folder: &Path) -> Result<Option<Pa
         let page = carried_over::page(record.statement.internal());
         write_if_other(path, page.unwrap_or_default().as_bytes(), store)?;
     }
-    for path in [&provenance, &object].into_iter().chain(&carried_over) {
+    let page = evidence.page(&record, &files::read(&shown).unwrap_or_default(), store);
+    let page = page.with_context(|| format!("cannot make {}", shown.display()))?;
+    write_if_other(&shown, page.as_bytes(), store)?;
+    for path in made.into_iter().chain(&carried_over) {
         store.note_made_of(path, source)?;
     }
     Ok(carried_over)

@@ -28,10 +28,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("error", &[]),
     ("fingerprint", &[]),
+    ("judge", &["pipeline"]),
+    ("page", &["judge", "pipeline"]),
     ("pipeline", &["error"]),
     ("plan", &["error", "fingerprint", "pipeline", "steps"]),
     ("project", &["pipeline", "plan"]),
-    ("report", &["pipeline", "plan", "run"]),
+    ("report", &["judge", "page", "pipeline", "plan", "run"]),
     (
         "reproduce",
         &["pipeline", "plan", "project", "report", "run", "steps"],
@@ -42,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "verify",
         &[
-            "bundle", "error", "pipeline", "plan", "report", "run", "steps",
+            "bundle", "error", "judge", "page", "pipeline", "plan", "report", "run", "steps",
         ],
     ),
 ];

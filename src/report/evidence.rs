@@ -1,17 +1,20 @@
 //! What a complete report rests on, gathered from graph, manifests and outputs, and put into the form
 //! of a [`Statement`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::carried_over::{self, CarriedOverRecord};
+use super::page;
 use super::provenance::{
     self, Builder, Definition, Dependency, Digests, External, HoleRecord, InputRecord, Internal,
     OutputRecord, Predicate, RunDetails, Statement, StepRecord, Subject,
 };
+use crate::judge;
+use crate::page as shown;
 use crate::pipeline::{Experiment, Origin};
 use crate::plan::{Graph, Step};
 use records::Dataset;
@@ -76,6 +79,9 @@ impl<'a> Evidence<'a> {
             text.extend(part);
         };
         add(provenance::build_type().as_bytes());
+        for code in shown::CODE.into_iter().chain([judge::CODE]) {
+            add(code.as_bytes());
+        }
         add(VERSION.as_bytes());
         add(self.experiment.profile.as_bytes());
         add(self.pipeline.as_bytes());
@@ -151,6 +157,26 @@ impl<'a> Evidence<'a> {
                 },
             },
         })
+    }
+
+    /// The text of the report's page; the one that is found, if it says the same.
+    ///
+    /// # Errors
+    /// If an output of a step cannot be read or shown.
+    pub fn page(&self, record: &Record, found: &[u8], store: &Store) -> Result<String> {
+        let steps = self.all();
+        let times = steps.map(|(step, entry)| (step.name.clone(), entry.seconds));
+        let times = times.collect();
+        let results: HashMap<&str, &Entry> = self
+            .all()
+            .map(|(step, entry)| (step.name.as_str(), entry))
+            .collect();
+        let read = |step: &str, output: &str| {
+            let result = results.get(step);
+            let output = result.and_then(|entry| entry.outputs.get(output));
+            output.map(|output| store.read(output)).transpose()
+        };
+        page::kept_or_made(found, self.pipeline, &record.statement, &times, &read)
     }
 
     fn external(&self) -> External {

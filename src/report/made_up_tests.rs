@@ -13,8 +13,12 @@ use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{Bases, Graph, Inputs, StepId};
 use crate::run::Outcome;
 use nn::device::Backend;
+use records::{ClassErrors, Dataset, Evaluation, Metrics};
+use serde::Serialize;
 use store::key::Digest;
 use store::{CarriedOver, Claimed, Entry, Manifest, RunRecord, ShownStretch, Store};
+use summary::SeedResult;
+use table::{ResultRow, Results};
 
 pub const TINY: &str = include_str!("../../tests/pipelines/tiny.ron");
 
@@ -178,7 +182,82 @@ fn content(step: &str, output: &str) -> String {
             "{{\"archive_sha256\":\"{}\",\"train\":50,\"validation\":10,\"test\":20}}",
             "5".repeat(64)
         ),
+        "metrics.jsonl" => metrics(step),
+        "evaluation.json" => in_json(&evaluation()),
+        "results.json" => in_json(&results()),
+        "fig6.svg" => "<svg><title>12.34</title></svg>\n".to_owned(),
         _ => format!("{output} of {step}: 12.34\n"),
+    }
+}
+
+fn in_json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap() + "\n"
+}
+
+/// Two lines that no other training has.
+fn metrics(step: &str) -> String {
+    let lines = [2, 4].map(|iteration| Metrics {
+        iteration,
+        epoch: 0,
+        learning_rate: 0.1,
+        train_loss: 1.0 / (iteration as f64 + step.len() as f64),
+        train_error: 12.34,
+        validation_error: Some(f64::from(step.bytes().map(u32::from).sum::<u32>())),
+        test_error: 12.5,
+    });
+    let lines = lines.map(|line| serde_json::to_string(&line).unwrap() + "\n");
+    lines.concat()
+}
+
+fn evaluation() -> Evaluation {
+    Evaluation {
+        images: 8,
+        errors: 1,
+        test_error: 12.5,
+        classes: vec![ClassErrors {
+            class: "cat".to_owned(),
+            images: 8,
+            errors: 1,
+            test_error: Some(12.5),
+        }],
+        confusion: vec![vec![7, 1]],
+    }
+}
+
+fn results() -> Results {
+    let of_seed = |seed| SeedResult {
+        seed,
+        test_error: 12.5,
+        train_error: 12.34,
+    };
+    let row = |model: &str| ResultRow {
+        model: model.to_owned(),
+        label: model.to_owned(),
+        layers: 8,
+        parameters: 75_290,
+        multiply_adds: 1,
+        iterations: 4,
+        backends: vec!["any".to_owned()],
+        test_error: summary::spread(&[12.5, 12.5]).unwrap(),
+        train_error: summary::spread(&[12.34, 12.34]).unwrap(),
+        runs: [0, 1].map(of_seed).into(),
+        he: None,
+        reproduction: None,
+        difference_to_he: None,
+        difference_to_reproduction: None,
+    };
+    Results {
+        profile: "tiny".to_owned(),
+        comparable: true,
+        caveats: Vec::new(),
+        dataset: Dataset {
+            archive_sha256: "5".repeat(64),
+            train: 50,
+            validation: 10,
+            test: 20,
+        },
+        rows: ["plain8", "resnet8"].map(row).into(),
+        missing: Vec::new(),
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::carried_over::CarriedOverRecord;
 use super::files::{is_plain, read_if_there};
 use super::one_line;
-use crate::pipeline::Hole;
+use crate::pipeline::{Experiment, Hole};
 use store::Output;
 use store::key::{Basis, Digest, KeyInputs, Numeric, Parameters, SCHEMA};
 
@@ -321,6 +321,16 @@ impl Statement {
         dependencies
             .iter()
             .find(|dependency| dependency.name == name)
+    }
+
+    /// The experiment without what the report says it lacks.
+    pub fn as_reported(&self, experiment: &Experiment) -> Experiment {
+        let mut experiment = experiment.clone();
+        for HoleRecord { model, seed, lacks } in &self.internal().holes {
+            let holes = experiment.holes.entry(model.clone()).or_default();
+            holes.insert(*seed, *lacks);
+        }
+        experiment
     }
 
     /// The profile whose report it is.

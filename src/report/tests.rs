@@ -116,7 +116,7 @@ fn the_statement_reads_as_what_was_written_and_names_each_file_of_the_report() {
         .iter()
         .map(|subject| subject.name.clone())
         .collect();
-    named.extend(["provenance.json", "ro-crate-metadata.json"].map(str::to_owned));
+    named.extend(["provenance.json", "report.html", "ro-crate-metadata.json"].map(str::to_owned));
     assert_eq!(named, names(&project));
     assert_eq!(files.len(), named.len());
 }

@@ -6,8 +6,7 @@
 use serde_json::json;
 
 use super::check::{Check, Level, Status};
-use super::judge::judge;
-use super::measured::error;
+use crate::judge::{error, judge};
 use crate::pipeline::{Claims, Experiment, Metric};
 use statistics::{Sample, Verdict};
 use summary::Spread;

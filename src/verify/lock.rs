@@ -16,8 +16,8 @@ use crate::pipeline::{Experiment, Hole};
 use crate::plan::{Bases, Graph, Step, is_of_code};
 use crate::report::PIPELINE;
 use crate::report::carried_over::{self, CarriedOverRecord};
-use crate::report::files;
 use crate::report::provenance::{self, Digests, HoleRecord, Statement, StepRecord, Subject};
+use crate::report::{files, page};
 use store::key::{Change, Digest, KeyInputs, Parameters};
 
 /// Checks the report in this folder against its provenance, and that against the experiment as the
@@ -30,7 +30,7 @@ pub fn lock(experiment: &Experiment, report: &Path) -> Vec<Check> {
     };
     let mut checks = vec![whole(experiment, &statement)];
     checks.extend(holes(experiment, &statement));
-    let experiment = as_reported(experiment, &statement);
+    let experiment = statement.as_reported(experiment);
     let graph = match Graph::of(&experiment) {
         Ok(graph) => graph,
         Err(error) => {
@@ -51,6 +51,7 @@ pub fn lock(experiment: &Experiment, report: &Path) -> Vec<Check> {
         }
     }
     checks.extend(files(&statement, &graph, &recorded, report));
+    checks.push(shown(&statement, report));
     checks
 }
 
@@ -92,16 +93,6 @@ fn whole(experiment: &Experiment, statement: &Statement) -> Check {
     }
     let found = || format!("profile {profile}, trainings: {trainings}");
     check(provenance::FILE, unless(&wrong, found))
-}
-
-/// The experiment without what the report says it lacks.
-pub fn as_reported(experiment: &Experiment, statement: &Statement) -> Experiment {
-    let mut experiment = experiment.clone();
-    for HoleRecord { model, seed, lacks } in &statement.internal().holes {
-        let holes = experiment.holes.entry(model.clone()).or_default();
-        holes.insert(*seed, *lacks);
-    }
-    experiment
 }
 
 /// One check for each result that the report says it lacks, which is never as good as complete.
@@ -305,6 +296,15 @@ fn files(statement: &Statement, graph: &Graph, recorded: &Recorded, report: &Pat
         checks.push(check(carried_over::FILE, Err(what.to_owned())).at(path, 1));
     }
     checks
+}
+
+/// Whether the report's page shows what the rest of the report says.
+fn shown(statement: &Statement, report: &Path) -> Check {
+    let found = page::expect_true(report, statement);
+    let found = found.map(|()| "shows what the rest of the report says".to_owned());
+    let found =
+        found.map_err(|error| format!("{error:#}; `fig6 reproduce --paranoid` writes it anew"));
+    check(page::FILE, found).at(report.join(page::FILE), 1)
 }
 
 /// Where a file of a report comes from.

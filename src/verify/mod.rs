@@ -5,7 +5,7 @@
 //! |---|---|
 //! | code, parameters or data are others than the report's | [`lock`] |
 //! | an artifact is missing, corrupt or another one | [`integrity`], by [`store::Store::lookup`] |
-//! | a verdict on a claim | [`judge`], by [`statistics::decide`]; [`claims`] makes checks of them |
+//! | a verdict on a claim | [`crate::judge`], by [`statistics::decide`]; [`claims`] makes checks of them |
 //! | today's code computes something else from a training's snapshots | [`replay`], by [`crate::run::replay`] |
 //! | a step gives other bytes today | [`again`] |
 //! | a document says another number | [`prose`], which asks [`quote`] what a mark names |
@@ -16,9 +16,7 @@ pub mod again;
 mod check;
 pub mod claims;
 pub mod integrity;
-pub mod judge;
 pub mod lock;
-mod measured;
 pub mod prose;
 pub mod quote;
 pub mod replay;

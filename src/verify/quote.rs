@@ -6,8 +6,8 @@ mod text;
 
 use anyhow::Result;
 
-use super::measured::{Measured, error, measured};
 use crate::error::Invalid;
+use crate::judge::{Measured, error, measured};
 use crate::pipeline::Quantity;
 use summary::SeedResult;
 use table::{ResultRow, Results};

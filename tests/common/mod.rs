@@ -233,7 +233,12 @@ impl Project {
             for entry in files.into_iter().map(Result::unwrap) {
                 let name = entry.file_name();
                 // When and where a step ran is no part of its result.
-                let passing = ["manifest.json", "log", "ro-crate-metadata.json"];
+                let passing = [
+                    "manifest.json",
+                    "log",
+                    "ro-crate-metadata.json",
+                    "report.html",
+                ];
                 if entry.file_type().is_file() && !passing.iter().any(|passing| name == *passing) {
                     let path = entry
                         .path()

@@ -84,7 +84,12 @@ fn results(project: &Project) -> Results {
             .flatten()
         {
             let name = entry.file_name();
-            let passing = ["manifest.json", "log", "ro-crate-metadata.json"];
+            let passing = [
+                "manifest.json",
+                "log",
+                "ro-crate-metadata.json",
+                "report.html",
+            ];
             if entry.path().is_file() && !passing.iter().any(|passing| name == *passing) {
                 results.insert(folder.join(name), fs::read(entry.path()).unwrap());
             }

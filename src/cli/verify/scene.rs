@@ -25,7 +25,7 @@ use crate::report::provenance::Statement;
 use crate::run::{self, Executor};
 use crate::verify::again::{Setting, again};
 use crate::verify::integrity::integrity;
-use crate::verify::lock::{as_reported, lock};
+use crate::verify::lock::lock;
 use crate::verify::replay::{Segments, replay, stretches};
 use crate::verify::{Check, Level, Status, claims, unusable};
 use random::Draw;
@@ -62,7 +62,7 @@ impl Scene {
         let pipeline = Pipeline::load(&place.pipeline)?;
         let report = reports.join(&project.experiment.profile);
         let graph = match Statement::read(&report) {
-            Ok(statement) => Graph::of(&as_reported(&project.experiment, &statement))?,
+            Ok(statement) => Graph::of(&statement.as_reported(&project.experiment))?,
             // Each level says what is wrong with it.
             Err(_) => Graph::of(&project.experiment)?,
         };

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::parts::{FORMAL_PARAMETER, Parts, all, id, iso, link, of_many, quoted, seconds_after};
 use crate::report::evidence::{PIPELINE, Record};
+use crate::report::page;
 use crate::report::provenance::{self, Statement, StepRecord, TERMS};
 use store::Manifest;
 
@@ -106,7 +107,7 @@ impl<'a> Described<'a> {
             "datePublished": self.end,
             "license": link("#license"),
             "conformsTo": all(profiles.each_ref().map(|(id, ..)| id)),
-            "hasPart": all(files.chain([provenance::FILE])),
+            "hasPart": all(files.chain([provenance::FILE, page::FILE])),
             "mainEntity": link(PIPELINE),
             "mentions": all(mentions.into_iter().chain(actions)),
         }));
@@ -322,6 +323,10 @@ impl<'a> Described<'a> {
         {
             parts.work(id, name, "1");
         }
+        parts.artifact(page::FILE, page::FILE, None);
+        let description =
+            "The report as a page to read: figures, curves, results, verdicts and steps.";
+        parts.set(page::FILE, "description", json!(description));
     }
 
     /// The id of a content: a file of the crate, or an artifact that is not in it.

@@ -286,6 +286,7 @@ pub fn seconds_after(start: Timestamp, seconds: f64) -> Timestamp {
 /// The media type of a report's file, by its ending.
 pub fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "html" => "text/html",
         "svg" => "image/svg+xml",
         "md" => "text/markdown",
         "json" => "application/json",

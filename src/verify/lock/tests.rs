@@ -105,6 +105,53 @@ fn a_changed_digit_in_any_file_of_the_report_fails_there() {
 }
 
 #[test]
+fn a_page_that_says_anything_else_than_the_rest_of_the_report_fails() {
+    let other = "it is not what the rest of the report gives";
+    let not_made = "is not what that step is recorded to have made";
+    for (what, from, to, said) in [
+        ("a number of the table", ">12.50<", ">11.50<", other),
+        (
+            "a number of a curve",
+            "[12.34,12.34]",
+            "[12.34,11.34]",
+            not_made,
+        ),
+        ("an evaluation", "\"errors\":1,", "\"errors\":0,", not_made),
+        ("a time", "\"seconds\":61.5", "\"seconds\":1.5", other),
+        ("the style", "--ink: #", "--inc: #", other),
+        (
+            "the data",
+            "\"runs\":[",
+            "\"walks\":[",
+            "its data is cut short or altered",
+        ),
+        (
+            "what stands before the data",
+            page_data(),
+            "<i>",
+            "it carries no data",
+        ),
+        (
+            "the seal",
+            "BLAKE3 of all above",
+            "BLAKE3 of all below",
+            other,
+        ),
+    ] {
+        let change = |project: &Project| edit(&project.report().join(page::FILE), from, to);
+        expect_failure(what, change, page::FILE, said);
+    }
+    let remove = |project: &Project| {
+        fs::remove_file(project.report().join(page::FILE)).unwrap();
+    };
+    expect_failure("no page", remove, page::FILE, "cannot read");
+}
+
+fn page_data() -> &'static str {
+    crate::page::DATA
+}
+
+#[test]
 fn a_seed_left_out_fails_wherever_it_is_missed() {
     for name in [
         "train/plain8/seed1",
@@ -287,8 +334,9 @@ fn other_code_and_other_crates_are_named_by_module_and_crate() {
     });
     let checks = checked(&project);
     let failed = failed(&checks);
-    assert_eq!(failed.len(), 4, "{failed:?}");
-    for (name, said) in failed {
+    assert_eq!(failed.len(), 5, "{failed:?}");
+    // The page is that of the record as it was.
+    for (name, said) in failed.into_iter().filter(|(name, _)| *name != page::FILE) {
         assert!(name.starts_with("train/"), "{name}");
         assert!(
             said.contains("code nn: ") && said.contains("dependencies: "),
@@ -326,7 +374,9 @@ fn another_backend_and_compiler_of_the_numbers_are_no_difference() {
             .unwrap();
         fig6.digest.insert("blake3".into(), digest);
     });
-    let checks = checked(&project);
+    let mut checks = checked(&project);
+    // The page is that of the record as it was.
+    checks.retain(|check| check.name != page::FILE);
     assert_eq!(overall(&checks), Status::Passed, "{:?}", failed(&checks));
     assert!(checks.iter().any(|check| check.message.contains("riscv64")));
 }

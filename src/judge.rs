@@ -2,13 +2,19 @@
 //!
 //! Unaware of where the results come from, and of what a verdict means for the whole.
 
+mod measured;
+
 use serde::Serialize;
 
-use super::measured::{Measured, error, measured};
+pub use measured::{Measured, error, measured};
+
 use crate::pipeline::{self, Applies, Assertion, Claim, Claims, Quantity};
 use statistics::{self, Evidence, Sample, Seeds, Test, Unknown, Verdict, Why};
 use summary::Spread;
 use table::{ResultRow, Results};
+
+/// The text of this module: where it changes, verdicts that were written down are written anew.
+pub const CODE: &str = include_str!("judge.rs");
 
 /// What became of a claim, and by which evidence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
