@@ -24,7 +24,7 @@ pub trait Site: Send + Sync {
 
     /// The newest event, on one line, with its number, once that is another than the one that was `seen`;
     /// nothing if there is none within this time. Numbers begin with 1.
-    fn event(&self, seen: u64, within: Duration) -> Option<(u64, String)>;
+    fn event(&self, seen: u64, within: Duration) -> Option<(u64, Arc<str>)>;
 }
 
 /// What a client may take up.
@@ -200,15 +200,16 @@ fn answer(
 fn stream_events(mut stream: &TcpStream, site: &dyn Site, heartbeat: Duration) -> io::Result<()> {
     let mut seen = 0;
     loop {
-        let said = match site.event(seen, heartbeat) {
+        match site.event(seen, heartbeat) {
             Some((number, event)) => {
                 seen = number;
-                format!("data: {event}\n\n")
+                stream.write_all(b"data: ")?;
+                stream.write_all(event.as_bytes())?;
+                stream.write_all(b"\n\n")?;
             }
             // A comment, which browsers pass over.
-            None => ":\n\n".to_owned(),
-        };
-        stream.write_all(said.as_bytes())?;
+            None => stream.write_all(b":\n\n")?,
+        }
     }
 }
 

@@ -14,9 +14,9 @@ impl Site for Sign {
         Ok(self.0.now().to_string())
     }
 
-    fn event(&self, seen: u64, within: Duration) -> Option<(u64, String)> {
+    fn event(&self, seen: u64, within: Duration) -> Option<(u64, Arc<str>)> {
         let (number, text) = self.0.next(seen, within)?;
-        Some((number, text.to_string()))
+        Some((number, text.as_str().into()))
     }
 }
 
