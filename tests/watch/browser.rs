@@ -64,6 +64,12 @@ impl Watcher {
         Events(BufReader::new(self.connect(&request)))
     }
 
+    /// Waits until it says this on standard error. Before that it may have seen a file half written.
+    pub fn await_warning(&mut self, start: &str) {
+        let mut said = BufReader::new(self.process.stderr.as_mut().unwrap()).lines();
+        assert!(said.any(|line| line.unwrap().starts_with(start)), "{start}");
+    }
+
     /// Ends it; gives its exit code and what it said on standard error.
     pub fn end_by(mut self, signal: Signal) -> (Option<i32>, String) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();

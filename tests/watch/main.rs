@@ -155,11 +155,13 @@ fn results_come_and_go_with_the_artifacts_of_which_nothing_is_touched() {
 fn an_edited_pipeline_is_followed_and_one_that_makes_no_sense_is_waited_out() {
     let project = Project::new(TINY);
     assert_eq!(project.reproduce(&[]).code, 0);
-    let watcher = Watcher::start(&project, &["--port", "0"]);
+    let mut watcher = Watcher::start(&project, &["--port", "0"]);
     let mut events = watcher.events();
     assert!(all_are(&events.next(), "up-to-date"));
-    project.edit("momentum: 0.9", "momentum: 0.8 oops");
-    project.edit("0.8 oops", "0.8");
+    project.edit("momentum: 0.9", "momentum: oops");
+    watcher.await_warning("error: the page stays as it is: pipeline.ron:11:19: ");
+    assert!(all_are(&watcher.events().next(), "up-to-date"));
+    project.edit("oops", "0.8");
     let event = events.until("the edit is seen", |event| !all_are(event, "up-to-date"));
     let steps = event["steps"].as_array().unwrap();
     let step = steps.iter().find(|step| step["step"] == STEP).unwrap();
