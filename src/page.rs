@@ -82,4 +82,6 @@ fn json(value: &impl Serialize) -> Result<String> {
 }
 
 #[cfg(test)]
+mod paper_tests;
+#[cfg(test)]
 mod tests;

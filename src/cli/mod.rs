@@ -295,3 +295,6 @@ fn set_colors(color: Color) {
     console::set_colors_enabled(wanted(io::stdout().is_terminal()));
     console::set_colors_enabled_stderr(wanted(io::stderr().is_terminal()));
 }
+
+#[cfg(test)]
+mod page_tests;

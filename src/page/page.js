@@ -105,13 +105,16 @@
     const log = choose.log.checked;
     const drawn = lines();
     const style = getComputedStyle(document.documentElement);
+    const pixels = 0.8 * parseFloat(style.fontSize);
+    const font = `${pixels}px ${getComputedStyle(document.body).fontFamily}`;
     const color = (name) => style.getPropertyValue(name).trim();
     // A logarithm of zero is nowhere.
     const visible = (values) => (log ? values.map((value) => (value > 0 ? value : null)) : values);
     const tables = drawn.map((line) => [line.x, visible(line.y)]);
     const axis = {
       stroke: color("--soft"),
-      font: `13px ${style.fontFamily || "sans-serif"}`,
+      font,
+      labelFont: font,
       grid: { stroke: color("--line"), width: 1 },
       ticks: { stroke: color("--line"), width: 1 },
     };
@@ -139,13 +142,14 @@
           y: { distr: log ? 3 : 1, range: log ? undefined : (_, low, high) => uPlot.rangeNum(0, Math.max(high, 1), 0.05, true) },
         },
         axes: [
-          { ...axis, label: "iteration", labelSize: 22, values: (_, ticks) => ticks.map((it) => numbers.format(it)) },
-          { ...axis, label: "error, %", labelSize: 22, size: 56 },
+          { ...axis, label: "iteration", labelSize: 1.8 * pixels, space: 6 * pixels, size: 3 * pixels, values: (_, ticks) => ticks.map((it) => numbers.format(it)) },
+          { ...axis, label: "error, %", labelSize: 1.8 * pixels, space: 3 * pixels, size: 4 * pixels },
         ],
         series: [{ label: "iteration", value: (_, value) => (value == null ? "–" : numbers.format(value)) }, ...series],
         focus: { alpha: 0.3 },
         cursor: { focus: { prox: 24 }, drag: { x: true, y: false, setScale: false } },
         hooks: {
+          ready: [rest, () => performance.mark("curves")],
           setSelect: [
             (it) => {
               if (it.select.width < 3) return;
@@ -160,6 +164,12 @@
       chart,
     );
     plot.over.addEventListener("dblclick", () => zoom(null));
+    plot.over.addEventListener("mouseleave", () => rest(plot));
+  }
+
+  // Where no cursor is, the legend has the numbers at the end.
+  function rest(it) {
+    it.setLegend({ idx: it.data[0].length - 1 }, false);
   }
 
   function size() {
@@ -250,7 +260,6 @@
   addEventListener("hashchange", open);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   show(JSON.parse(find("#data").textContent));
-  performance.mark("curves");
   open();
   let width = chart.clientWidth;
   new ResizeObserver(() => {

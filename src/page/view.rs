@@ -82,6 +82,8 @@ pub struct Cell {
 #[derive(Debug, Serialize)]
 pub struct Stage<'a> {
     pub kind: &'a str,
+    /// The kinds of the steps that they read from.
+    pub reads: Vec<&'a str>,
     /// Steps by what they have in common, such as the model.
     pub rows: Vec<(&'a str, Vec<&'a StepLine>)>,
 }
@@ -272,10 +274,18 @@ fn stages(steps: &[StepLine]) -> Vec<Stage<'_>> {
         let place = place.unwrap_or_else(|| {
             stages.push(Stage {
                 kind: &step.kind,
+                reads: Vec::new(),
                 rows: Vec::new(),
             });
             stages.len() - 1
         });
+        for input in step.inputs.values() {
+            let kind = input.from.split('/').next().unwrap_or(&input.from);
+            let reads = &mut stages[place].reads;
+            if !reads.contains(&kind) {
+                reads.push(kind);
+            }
+        }
         let rows = &mut stages[place].rows;
         match rows.iter_mut().find(|(name, _)| *name == middle) {
             Some((_, row)) => row.push(step),
