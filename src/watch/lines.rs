@@ -12,7 +12,7 @@ use crate::page::{InputLine, Standing, StepLine};
 use crate::plan::{Assessment, Forecast, Inputs, Outlook, Plan, State, StepId};
 use crate::project::Project;
 use store::key::{Basis, Digest};
-use store::{Entry, Running, TrainingProgress};
+use store::{Entry, Running};
 
 /// Reasons that are spelt out; more are only counted.
 const REASONS_SHOWN: usize = 3;
@@ -154,16 +154,17 @@ fn list<T: ToString>(reasons: &[T]) -> String {
     }
 }
 
-/// Who computes a step, and how long that will take.
+/// Who computes a step, how long that will take, and how a training fares.
 fn running_in_words(running: &Running) -> String {
     let Running { process, host, .. } = running;
-    let who = format!("process {process} on {host}");
-    match running.training {
-        Some(TrainingProgress { seconds_left, .. }) => {
-            format!("{who}, about {} left", duration(seconds_left))
+    let mut words = format!("process {process} on {host}");
+    if let Some(training) = &running.training {
+        words += &format!(", about {} left", duration(training.seconds_left));
+        if let Some(test_error) = training.test_error {
+            words += &format!(", test error {test_error:.2} %");
         }
-        None => who,
     }
+    words
 }
 
 /// A time in words, to two digits or so.

@@ -122,6 +122,14 @@ fn a_curve_grows_as_its_training_runs_for_all_who_watch() {
         let grown = curve(&event, "resnet8").unwrap();
         assert_eq!(grown[..begun.len()], begun);
         assert_eq!(begun[..2], [2, 4]);
+        stream.until("its last test error is said", |event| {
+            let steps = event["steps"].as_array().unwrap().iter();
+            let said = steps
+                .filter(|step| step["step"] == STEP)
+                .map(|step| step["said"].as_str());
+            said.flatten()
+                .any(|said| said.contains(" left, test error "))
+        });
     }
     drop(training);
     for stream in &mut streams {
