@@ -26,12 +26,20 @@ pub use observer::{Open, Watched};
 use request::EVENTS;
 use server::{Limits, Site};
 
-/// Time between two looks.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The shortest and the longest time between two looks.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// So many times as long as a look has taken is waited until the next one, so that watching costs the run
-/// little, but no longer than this.
+/// little.
 const REST: u32 = 10;
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Bytes a second that are sent to each client on average at most, which a tunnel can take.
+const WIDTH: f64 = 250e3;
+
+/// Time until the next look after one that took so long, with messages of so many bytes.
+fn pause(look: Duration, message: usize) -> Duration {
+    let (shortest, longest) = PAUSES;
+    let sent = Duration::from_secs_f64(message as f64 / WIDTH);
+    sent.max(REST * look).clamp(shortest, longest)
+}
 
 /// From now on shows what is watched to those who connect, until the process ends. `open` opens it again once
 /// the pipeline file, at this path, is another one. `warn` is told why the page cannot follow what happens,
@@ -61,7 +69,7 @@ pub fn watch(
                 warn(&trouble);
             }
             told = said;
-            thread::sleep((REST * began.elapsed()).clamp(PAUSE, LONGEST_PAUSE));
+            thread::sleep(pause(began.elapsed(), live.0.now().message.len()));
         }
     };
     thread::Builder::new()
@@ -107,5 +115,19 @@ impl Post {
     fn of(data: Data) -> Result<Post> {
         let message = page::message(&data)?.into();
         Ok(Post { data, message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_that_take_long_and_large_messages_are_rarer() {
+        let pause = |millis, bytes| pause(Duration::from_millis(millis), bytes).as_secs_f64();
+        assert_eq!(pause(3, 20_000), 1.0);
+        assert_eq!(pause(300, 20_000), 3.0);
+        assert_eq!(pause(3, 1_000_000), 4.0);
+        assert_eq!(pause(60_000, 1 << 30), 10.0);
     }
 }

@@ -124,6 +124,7 @@ fn what_is_unpacked_is_what_was_packed_and_a_store_and_report_of_its_own() {
         assert_eq!(original.get(name), Some(content), "{name}");
     }
     assert_eq!(packed.len(), contents.files.len() + 1);
+    assert!(packed.contains_key("reports/tiny/report.html"));
     let manifests = |files: &BTreeMap<String, Vec<u8>>| {
         let names = files.keys();
         names

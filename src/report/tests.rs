@@ -82,6 +82,38 @@ fn a_fresh_store_that_comes_to_the_same_results_changes_no_byte_of_a_report() {
 }
 
 #[test]
+fn a_page_stays_as_it_is_when_only_times_differ_and_gives_way_when_anything_else_does() {
+    let project = Project::new(TINY, 1);
+    project.publish();
+    let ours = project.read(super::page::FILE);
+    let statement = Statement::read(&project.report()).unwrap();
+    let outputs = |step: &str| {
+        let results = project.results.iter().flatten();
+        let mut results = results.filter(|entry| entry.step == step);
+        results.next().unwrap().outputs.clone()
+    };
+    let read = |step: &str, output: &str| {
+        let outputs = outputs(step);
+        let output = outputs.get(output);
+        output.map(|it| project.store.read(it)).transpose()
+    };
+    let other_times = [("download".to_owned(), 7.25)].into();
+    let earlier = super::page::text(TINY, &statement, &other_times, &read).unwrap();
+    assert_ne!(earlier, ours);
+    let path = project.report().join(super::page::FILE);
+    for (found, expected) in [
+        (earlier.clone(), &earlier),
+        (earlier.replace("7.25", "8.25"), &ours),
+        (earlier.replace(">12.50<", ">12.51<"), &ours),
+        (String::new(), &ours),
+    ] {
+        fs::write(&path, found).unwrap();
+        project.publish();
+        assert!(project.read(super::page::FILE) == *expected);
+    }
+}
+
+#[test]
 fn every_key_can_be_worked_out_from_the_provenance_alone() {
     let project = Project::new(TINY, 1);
     project.publish();
