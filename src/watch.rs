@@ -30,7 +30,7 @@ use server::{Limits, Site};
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// So many times as long as a look has taken is waited until the next one, so that watching costs the run
 /// little.
-const REST: u32 = 10;
+const REST: u32 = 5;
 /// Bytes a second that are sent to each client on average at most, which a tunnel can take.
 const WIDTH: f64 = 250e3;
 
@@ -126,7 +126,7 @@ mod tests {
     fn looks_that_take_long_and_large_messages_are_rarer() {
         let pause = |millis, bytes| pause(Duration::from_millis(millis), bytes).as_secs_f64();
         assert_eq!(pause(3, 20_000), 1.0);
-        assert_eq!(pause(300, 20_000), 3.0);
+        assert_eq!(pause(600, 20_000), 3.0);
         assert_eq!(pause(3, 1_000_000), 4.0);
         assert_eq!(pause(60_000, 1 << 30), 10.0);
     }
