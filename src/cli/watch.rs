@@ -49,6 +49,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         true => out.json_line(&json!({ "url": url })),
         false => out.line(url),
     }
+    if out.has_failed() {
+        return Ok(ExitCode::SUCCESS); // Nobody has learnt where to look.
+    }
     // That is how it is meant to end.
     stop.recv().context("cannot listen for signals")?;
     Ok(ExitCode::SUCCESS)

@@ -190,3 +190,17 @@ fn a_program_is_told_the_address_and_what_is_wrong_with_a_port() {
     assert_eq!(project.fig6(&["watch", "--port", "0"]).code, 2);
     assert_eq!(watcher.end_by(Signal::TERM).0, Some(0));
 }
+
+#[test]
+fn a_watcher_that_cannot_say_where_it_serves_ends() {
+    let project = Project::new(TINY);
+    let (code, said) = project.unread(&["watch", "--port", "0"]);
+    assert_eq!((code, &*said), (0, ""));
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = project.command();
+    let status = command.args(["watch", "--port", "0"]).stdout(full).status();
+    assert_eq!(status.unwrap().code(), Some(1));
+}
