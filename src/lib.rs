@@ -57,6 +57,7 @@
 //! | [`report`] | figures, tables, the page and their provenance in `reports/<profile>/` | how results are made |
 //! | [`bundle`] | a report with what it rests on in one file | what steps mean, whether it is right |
 //! | [`verify`] | lock; integrity; claims; trainings in part and steps once more; numbers in documents | the terminal |
+//! | [`watch`] | the page, live, for browsers on this machine | what it shows, the terminal, signals |
 //! | [`cli`] | arguments, terminal, exit codes, files that a user names | – |
 //!
 //! | crate | what it is about | what it does not know |
@@ -87,6 +88,7 @@
 //! | Where is a verdict decided? | `judge.rs`, then `crates/statistics/src/decide.rs` |
 //! | Which earlier training may be carried over? | `plan/carry.rs` (`carriable`), done in `run/job.rs` (`carry_over`) |
 //! | Where does a training that is computed again differ? | `run/replay.rs` (`Kept::difference`), by `crates/nn/src/trace.rs` |
+//! | What does a live page show of a training under way? | `watch/observer.rs`, `watch/curves.rs` |
 //! | What may stand in `pipeline.ron`? | `pipeline/file.rs`; a recipe's limits are in `crates/nn/src/recipe.rs` |
 //!
 //! # Invariants
@@ -125,3 +127,4 @@ pub mod run;
 pub mod standalone;
 pub mod steps;
 pub mod verify;
+pub mod watch;

@@ -128,6 +128,17 @@ impl Params {
         }
     }
 
+    /// The newest file in the scratch folder that has all evaluations of a training up to some iteration:
+    /// a checkpoint, or a snapshot that waits for the end.
+    pub fn newest_state(&self, scratch: &Path) -> Option<(u64, PathBuf)> {
+        let Params::Train(_) = self else {
+            return None;
+        };
+        let checkpoints = checkpoint::list(scratch).unwrap_or_default();
+        let snapshots = checkpoint::snapshots(&scratch.join("snapshots")).unwrap_or_default();
+        checkpoints.into_iter().chain(snapshots).max()
+    }
+
     /// Whether the outputs are for people to read.
     pub fn is_reported(&self) -> bool {
         matches!(self, Params::Plot(_) | Params::Table(_))

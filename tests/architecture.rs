@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "standalone",
             "steps",
             "verify",
+            "watch",
         ],
     ),
     ("error", &[]),
@@ -47,6 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bundle", "error", "judge", "page", "pipeline", "plan", "report", "run", "steps",
         ],
     ),
+    ("watch", &["page", "pipeline", "plan", "project", "steps"]),
 ];
 
 /// Crates that only some files of the program may name.
@@ -57,6 +59,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("indicatif", &["cli/"]),
     ("console", &["cli/"]),
     ("quick_junit", &["cli/"]),
+    ("httparse", &["watch/"]),
 ];
 
 /// Sources below `src/`; see [`sources_in`].

@@ -21,6 +21,7 @@ mod terminal;
 mod train;
 mod verify;
 mod view;
+mod watch;
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -70,6 +71,8 @@ enum Command {
     Reproduce(reproduce::Arguments),
     /// Say of each step whether it is up to date, and if not, why.
     Status(inspect::StatusArguments),
+    /// Serve the report's page on this machine, live: how a run gets on, until Ctrl-C.
+    Watch(watch::Arguments),
     /// Say why a step runs or does not: its key inputs, what changed since its closest earlier result,
     /// and the first cause of the change.
     Explain(explain::Arguments),
@@ -112,7 +115,7 @@ enum Command {
 }
 
 /// Which experiment, and where its artifacts are.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct Where {
     /// What to train and how long: smoke, quick, core, paper, or another profile of the file.
     #[arg(long, short)]
@@ -241,6 +244,7 @@ fn run(command: Command, out: &mut Out) -> Result<ExitCode> {
         Command::Evaluate(arguments) => return evaluate::run(&arguments, out),
         Command::Export(arguments) => return export::run(&arguments, out),
         Command::Bundle(arguments) => return bundle::run(&arguments, out),
+        Command::Watch(arguments) => return watch::run(&arguments, out),
         Command::Init(arguments) => init::run(&arguments, out)?,
         Command::Status(arguments) => inspect::status(&arguments, out)?,
         Command::Explain(arguments) => explain::run(&arguments, out)?,

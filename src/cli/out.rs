@@ -90,6 +90,11 @@ impl Out {
         self.line(serde_json::to_string(value).expect("records have string keys only"));
     }
 
+    /// Whether something that the user asked for could not be printed, also where its reader went away.
+    pub fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// What kept the answer from being printed, unless its reader went away (`fig6 status | head -1`): that
     /// is no error.
     pub fn failure(self) -> Option<io::Error> {

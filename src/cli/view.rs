@@ -256,10 +256,14 @@ pub fn running_in_words(running: &Running, host: &str) -> String {
         iteration,
         iterations,
         seconds_left,
+        test_error,
     }) = running.training
     {
         let left = duration(seconds_left);
         words += &format!(", iteration {iteration} of {iterations}, {left} left");
+        if let Some(test_error) = test_error {
+            words += &format!(", test error {test_error:.2} %");
+        }
     }
     words
 }

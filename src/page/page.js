@@ -11,14 +11,18 @@
   const find = (selector) => document.querySelector(selector);
   const choose = find("#choose"), chart = find("#chart"), confused = find("#confused");
   const numbers = new Intl.NumberFormat("en");
-  let data, plot, shown = {};
+  let data, plot, curves, shown = {};
   // What a user has zoomed to, in iterations.
   let range = null;
 
-  // Shows this data in place of what is there; a live page is sent the sections with it.
+  // Shows this data in place of what is there; a live page is sent the sections with it. Curves that are the
+  // same are left alone, so that one who reads or chooses is not disturbed.
   function show(newer) {
     data = newer;
     for (const [id, html] of Object.entries(data.sections ?? {})) replace(id, html);
+    const before = curves;
+    curves = JSON.stringify([data.runs, data.iterations]);
+    if (curves === before) return;
     offer();
     draw();
     confuse();

@@ -182,6 +182,7 @@ impl Job {
             iteration,
             iterations,
             seconds_left,
+            test_error,
             ..
         } = *progress
         {
@@ -189,6 +190,7 @@ impl Job {
                 iteration,
                 iterations,
                 seconds_left,
+                test_error,
             });
         }
     }

@@ -38,6 +38,7 @@ mod paths;
 mod running;
 mod runs;
 mod stat;
+mod traces;
 mod tree;
 mod views;
 
@@ -59,6 +60,7 @@ pub use manifest::{Entry, Manifest, Output, RunRecord};
 pub use objects::Watched;
 pub use running::{Running, TrainingProgress};
 pub use runs::Run;
+pub use traces::Traces;
 
 use history::Results;
 use index::Index;
@@ -109,6 +111,13 @@ impl Store {
     /// Whether contents are read again instead of trusting sizes and time stamps.
     pub fn is_paranoid(&self) -> bool {
         self.paranoid
+    }
+
+    /// Forgets which results and runs there were, so that those who ask are told of what came since. What
+    /// was learnt about files stays.
+    pub fn look_again(&mut self) {
+        self.results = OnceLock::new();
+        self.lists = OnceLock::new();
     }
 
     /// Makes sure that results can be written, and tidies up after processes that were killed.

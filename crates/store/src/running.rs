@@ -40,6 +40,9 @@ pub struct TrainingProgress {
     pub iterations: u64,
     /// Estimated.
     pub seconds_left: f64,
+    /// Test error of the last evaluation, in percent, once there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_error: Option<f64>,
 }
 
 /// What the holder of a claim tells about its work as long as this lives.
@@ -130,6 +133,7 @@ mod tests {
                 iteration,
                 iterations: 2_000_000,
                 seconds_left: iteration as f64,
+                test_error: (iteration > 300).then_some(12.5),
             };
             announcement.update(progress);
             let running = store.running(&key()).unwrap().unwrap();

@@ -62,6 +62,11 @@ impl Stat {
         bytes
     }
 
+    /// Whether nobody can have changed the file since without its looking different.
+    pub fn is_certain(&self) -> bool {
+        self.certain
+    }
+
     /// Whether another process may rely on it.
     pub fn lasts(&self) -> bool {
         self.certain && self.is_settled()
