@@ -7,8 +7,8 @@
 //! events (`EventSource`); each message is [`message`] of newer data, and brings the sections along, so
 //! that there is one place where they are made.
 //!
-//! What comes from outside is escaped by the template engine, and for the JSON by [`json`]; drawings are
-//! let through only if they do nothing but draw ([`svg`]). Unaware of files, of reports and of runs.
+//! What comes from outside is escaped by the template engine, and for the JSON by `json`; drawings are
+//! let through only if they do nothing but draw (`svg`). Unaware of files, of reports and of runs.
 
 mod data;
 mod gather;
