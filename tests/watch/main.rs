@@ -18,13 +18,14 @@ use browser::{Watcher, curve, standings};
 
 const TINY: &str = include_str!("../pipelines/tiny.ron");
 
-/// A training that never ends by itself, with a checkpoint after every iteration.
+/// A training that never ends by itself.
 struct Training(Child);
 
 impl Training {
-    fn start(project: &Project) -> Training {
+    /// With so many seconds between checkpoints.
+    fn start(project: &Project, checkpoint_every: &str) -> Training {
         project.edit("iterations: 4,", "iterations: 4000000,");
-        let target = ["reproduce", STEP, "--checkpoint-every", "0"];
+        let target = ["reproduce", STEP, "--checkpoint-every", checkpoint_every];
         Training(start(project.command().args(target)))
     }
 }
@@ -105,7 +106,7 @@ fn a_curve_grows_as_its_training_runs_for_all_who_watch() {
     let watchers = [(); 2].map(|()| Watcher::start(&project, &[]));
     assert_ne!(watchers[0].address, watchers[1].address);
     let mut streams = watchers.each_ref().map(Watcher::events);
-    let training = Training::start(&project);
+    let training = Training::start(&project, "0");
     for stream in &mut streams {
         let growing = |length: usize| {
             move |event: &Value| {
@@ -138,6 +139,17 @@ fn a_curve_grows_as_its_training_runs_for_all_who_watch() {
         // What its checkpoint keeps is still shown.
         assert!(curve(&event, "resnet8").is_some());
     }
+}
+
+#[test]
+fn a_curve_grows_between_checkpoints() {
+    let project = Project::new(TINY);
+    let watcher = Watcher::start(&project, &[]);
+    let mut events = watcher.events();
+    let _training = Training::start(&project, "1000000");
+    events.until("the curve has grown", |event| {
+        curve(event, "resnet8").is_some_and(|curve| curve.len() > 2)
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Trains one network with one seed. The work is done in `nn`; this maps files to it and back.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use nn::device::{BURN_VERSION, Backend};
 use nn::fit::{self, Data, InterruptedTraining, Observation, TrainEnv, TrainEvent, Trained, fit};
 use nn::trace::Stretch;
 use nn::weights;
-use records::{Statistics, Training};
+use records::{Metrics, Statistics, Training};
 use step::{Context, Interrupted, Progress};
 
 /// What a training depends on beside its input files.
@@ -29,6 +30,11 @@ pub const OUTPUTS: &[&str] = &[
 
 /// The folder in the scratch folder where snapshots wait for the end of the training.
 const SNAPSHOTS: &str = "snapshots";
+
+/// The file in the scratch folder with the evaluations so far, a line of `metrics.jsonl` each, for those who
+/// watch. A training that goes on from a checkpoint repeats those that came after it; the last line may be cut
+/// off.
+pub const SO_FAR: &str = "so-far.jsonl";
 
 /// Trains on a device, with a checkpoint in the scratch folder every so often, and returns one line for
 /// people. Snapshots are left as evidence.
@@ -53,6 +59,7 @@ pub fn run(
         every: checkpoint_every,
         snapshots: Some(snapshots.clone()),
     };
+    let so_far = context.scratch.join(SO_FAR);
     let progress = &mut *context.progress;
     let data = inputs.data();
     let trained = fit(
@@ -65,7 +72,8 @@ pub fn run(
             observe: &mut |event| match event {
                 TrainEvent::Note(note) => progress(Progress::Note(note)),
                 TrainEvent::Progress(seen) => progress(progress_of(seen)),
-                TrainEvent::Metrics(_) => {}
+                // No training fails because nobody can watch it.
+                TrainEvent::Metrics(metrics) => drop(append(&so_far, &metrics)),
             },
         },
     );
@@ -248,6 +256,11 @@ impl Files {
 fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> Result<()> {
     let path = folder.join(name);
     fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn append(path: &Path, metrics: &Metrics) -> Result<()> {
+    let mut file = File::options().create(true).append(true).open(path)?;
+    Ok(file.write_all(line(metrics)?.as_bytes())?)
 }
 
 fn create_folder(folder: &Path) -> Result<()> {
