@@ -61,16 +61,17 @@ fn a_profile_overrides_what_it_names_and_says_what_that_costs() {
     let smoke = pipeline.experiment(None).unwrap();
     assert_eq!(smoke.profile, "smoke");
     let recipe = &smoke.models[0].recipe;
-    assert_eq!((recipe.batch_size, recipe.momentum), (32, 0.9));
+    assert_eq!((recipe.batch_size, recipe.momentum), (16, 0.9));
     assert_eq!(
         (recipe.schedule.iterations, &recipe.schedule.milestones[..]),
-        (64, &[32, 48][..])
+        (80, &[60, 75][..])
     );
     let expected = [
         "the images are generated",
-        "64 of 64,000 iterations",
-        "batch size 32 instead of 128",
-        "learning rate 0.05 instead of 0.1",
+        "80 of 64,000 iterations",
+        "batch size 16 instead of 128",
+        "learning rate 0.02 instead of 0.1",
+        "another schedule",
     ];
     assert_eq!(smoke.caveats, expected);
     let quick = pipeline.experiment(Some("quick")).unwrap();
@@ -156,7 +157,7 @@ fn impossible_values_are_refused_with_their_place() {
             "seed 1 stands here twice, first at pipeline.ron:",
         ),
         (
-            "shorten: 1000",
+            "shorten: 800",
             "shorten: 0",
             9,
             "expected a divisor from 1 to 64000",
@@ -404,7 +405,7 @@ fn a_number_out_of_range_is_shown_as_it_is_written() {
             "a percentage from 0 to 100, found 1e999",
         ),
         (
-            "shorten: 1000",
+            "shorten: 800",
             "shorten: 1e9",
             9,
             "expected a whole number, found 1e9",
@@ -415,7 +416,7 @@ fn a_number_out_of_range_is_shown_as_it_is_written() {
         assert!(error.ends_with(said), "{to}: {error}");
     }
     // A value that a profile takes over from elsewhere is shown all the same.
-    let error = complaint("batch_size: 32", "batch_size: 32, iterations: 10");
+    let error = complaint("(evaluate_every: 100)", "(iterations: 10)");
     assert!(error.contains("below 10, found 32000"), "{error}");
 }
 
@@ -657,8 +658,8 @@ fn a_warm_up_out_of_range_is_refused_with_its_place() {
 
 #[test]
 fn a_divisor_that_leaves_no_room_for_a_milestone_is_refused_with_its_place() {
-    let error = complaint("shorten: 1000", "shorten: 64000");
-    assert!(error.starts_with(&place("shorten: 1000", 9)), "{error}");
+    let error = complaint("shorten: 800", "shorten: 64000");
+    assert!(error.starts_with(&place("shorten: 800", 9)), "{error}");
     assert!(
         error.contains("divided by 64000, milestones must be"),
         "{error}"
