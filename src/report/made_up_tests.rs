@@ -185,7 +185,7 @@ fn content(step: &str, output: &str) -> String {
         "metrics.jsonl" => metrics(step),
         "evaluation.json" => in_json(&evaluation()),
         "results.json" => in_json(&results()),
-        "fig6.svg" => "<svg><title>12.34</title></svg>\n".to_owned(),
+        "fig6.svg" | "fig7.svg" => "<svg><title>12.34</title></svg>\n".to_owned(),
         _ => format!("{output} of {step}: 12.34\n"),
     }
 }

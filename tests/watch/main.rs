@@ -55,7 +55,7 @@ fn listing(project: &Project) -> Vec<String> {
 /// Whether all steps of an event stand like this.
 fn all_are(event: &Value, standing: &str) -> bool {
     let standings = standings(event);
-    standings.len() == 13 && standings.iter().all(|(_, it)| it == standing)
+    standings.len() == 18 && standings.iter().all(|(_, it)| it == standing)
 }
 
 #[test]
