@@ -123,7 +123,10 @@ fn the_pass_that_shows_responses_is_the_networks_own() {
     let all: Vec<usize> = (0..24).collect();
     let batch = || to_device(normalise().batch(&images(), &all), &device);
     let mut layers = 0;
-    let shown = network.observe(batch(), |_| Ok::<_, ()>(layers += 1));
+    let shown = network.observe(batch(), |_| {
+        layers += 1;
+        Ok::<_, ()>(())
+    });
     assert_eq!(layers, 19);
     let shown = read(shown.unwrap()).unwrap();
     let logits = read(network.forward(batch())).unwrap();

@@ -91,10 +91,7 @@ pub fn figure(params: &ResponseCurves, read: impl Fn(&str) -> Result<Responses>)
     let x = axis::layers(longest as u64);
     let y = axis::deviations(values.copied().fold(0.0, f64::max));
 
-    let panels: [(&str, fn(&Line) -> &[f64]); 2] = [
-        ("responses by layer", |line| &line.in_order),
-        ("sorted by size", |line| &line.sorted),
-    ];
+    let panels = ["responses by layer", "sorted by size"];
     let key = lines.iter().map(|line| Entry {
         label: line.label.clone(),
         sample: Sample::Line(line.color, line.pen),
@@ -103,15 +100,15 @@ pub fn figure(params: &ResponseCurves, read: impl Fn(&str) -> Result<Responses>)
     card.draw(
         &describe(&lines, params.note.as_deref()),
         |canvas, index, frame| {
-            let (title, values) = panels[index];
             let plane = frame.plane(canvas, &x, &y);
             draw_axes(canvas, &plane, frame, &x, &y)?;
             for line in &lines {
-                let points = (1..).zip(values(line));
+                let values = [&line.in_order, &line.sorted][index];
+                let points = (1..).zip(values);
                 let points = points.map(|(layer, &std)| (f64::from(layer), std));
                 plane.line(points.collect(), line.color, line.pen)?;
             }
-            draw_frame(canvas, frame, title)
+            draw_frame(canvas, frame, panels[index])
         },
     )
 }
