@@ -7,6 +7,7 @@ use super::*;
 use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{Bases, Graph};
 use crate::steps::Params;
+use cifar::CLASS_NAMES;
 use nn::device::Backend;
 use random::Draw;
 use records::{ClassErrors, Dataset, Evaluation, LayerResponse, Metrics, Responses, parse_metrics};
@@ -52,25 +53,13 @@ fn metrics(experiment: &Experiment, model: &str, seed: u64) -> Vec<Metrics> {
 fn evaluation(metrics: &[Metrics]) -> Evaluation {
     let test_error = metrics.last().unwrap().test_error;
     let wrong = (test_error * 10.0).round() as u64 / 9;
-    let classes = [
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
-    ];
     let row =
         |class: u64| (0..10).map(move |it| if it == class { 1000 - 9 * wrong } else { wrong });
     Evaluation {
         images: 10_000,
         errors: 90 * wrong,
         test_error,
-        classes: classes
+        classes: CLASS_NAMES
             .map(|class| ClassErrors {
                 class: class.to_owned(),
                 images: 1000,

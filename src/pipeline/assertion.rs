@@ -147,7 +147,7 @@ fn falling(parts: &[&str]) -> Result<Assertion, String> {
             _ => {}
         }
     }
-    let falling = parts.iter().map(|part| measured(part));
+    let falling = parts.iter().map(|part| measured_quantity(part));
     let falling = falling.collect::<Result<Vec<_>, _>>()?;
     comparable(&falling)?;
     Ok(match <[Quantity; 2]>::try_from(falling) {
@@ -164,14 +164,14 @@ fn bound(of: &str, relation: Relation, number: f64) -> Result<Assertion, String>
         ));
     }
     Ok(Assertion::Bound {
-        of: measured(of)?,
+        of: measured_quantity(of)?,
         relation,
         number,
     })
 }
 
 /// A quantity that differs from run to run.
-fn measured(text: &str) -> Result<Quantity, String> {
+fn measured_quantity(text: &str) -> Result<Quantity, String> {
     let quantity: Quantity = text.parse()?;
     match quantity.metric.is_measured() {
         true => Ok(quantity),

@@ -43,11 +43,11 @@ struct Run<'e> {
     /// `resnet20/seed0`
     name: String,
     train: StepId,
-    measured: Option<Measured>,
+    measured: Option<Measurements>,
 }
 
 /// What is measured of a training's final weights.
-struct Measured {
+struct Measurements {
     evaluate: StepId,
     responses: StepId,
 }
@@ -127,7 +127,7 @@ impl Steps {
             let mut inputs = same_names(preprocess, &["test.bin", "statistics.json"]);
             inputs.extend(same_names(train, &["weights.safetensors"]));
             let responses = self.add(format!("responses/{name}"), params, inputs);
-            Measured {
+            Measurements {
                 evaluate,
                 responses,
             }

@@ -156,7 +156,7 @@ fn compare(
         let message = format!("not the same: {differing} came out with other bytes");
         return (Status::Failed, message);
     };
-    match measured(step, record, computed, setting) {
+    match found_and_recorded(step, record, computed, setting) {
         Err(error) => (
             Status::Undecided,
             format!("other bytes in {differing} ({other}), and they cannot be compared: {error:#}"),
@@ -222,7 +222,7 @@ fn other_circumstances(
 }
 
 /// What came out, and what was recorded: the test error in percent, or the mean response.
-fn measured(
+fn found_and_recorded(
     step: &Step,
     record: &StepRecord,
     computed: &Computed,
