@@ -13,9 +13,13 @@ use crate::pipeline::{Experiment, Hole};
 use crate::plan::{Graph, Plan, StepId};
 use crate::project::Project;
 use crate::report;
-use crate::run::{End, Event, LocalProcesses, Options, Outcome, Run, Stop};
+use crate::run::slurm::{Settings, Slurm};
+use crate::run::{End, Event, Executor, LocalProcesses, Options, Outcome, Run, Stop};
 use crate::steps::Environment;
 use store::Lock;
+
+/// Steps at once on a cluster where nobody says otherwise.
+const JOBS_OF_A_CLUSTER: usize = 1000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -36,6 +40,16 @@ pub struct Request {
     pub checkpoint_seconds: f64,
     /// The folder of reports.
     pub reports: PathBuf,
+    pub executor: Place,
+}
+
+/// Where steps that compute run.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// On this machine.
+    Here,
+    /// As jobs of Slurm; a `detached` run submits what is ready and waits for none of them.
+    Slurm { settings: Settings, detached: bool },
 }
 
 /// What a request comes to, before anything runs.
@@ -107,13 +121,14 @@ impl<'a> Reproduction<'a> {
         // A run that has something to do relies on its list from here on; one that has not is soon over.
         let lock = idle.then_some(self.lock);
         let options = options(project, request, idle)?;
+        let executor = executor(project, request, idle)?;
         // A second run finds up to date what the first one has shown.
         let mut shown = BTreeSet::new();
         let mut pass = |experiment: &Experiment, graph: &Graph, plan, forced: &BTreeSet<StepId>| {
             let run = Run {
                 planner: project.planner_of(graph),
                 forced,
-                executor: &LocalProcesses::new()?,
+                executor: &*executor,
                 options: &options,
                 stop,
             };
@@ -158,6 +173,17 @@ impl<'a> Reproduction<'a> {
     }
 }
 
+/// What runs the steps; a run that finds nothing to do asks no cluster.
+fn executor(project: &Project, request: &Request, idle: bool) -> Result<Box<dyn Executor>> {
+    Ok(match &request.executor {
+        Place::Slurm { settings, detached } if !idle => {
+            let root = project.store.root();
+            Box::new(Slurm::new(settings.clone(), root, *detached)?)
+        }
+        _ => Box::new(LocalProcesses::new()?),
+    })
+}
+
 fn options(project: &Project, request: &Request, idle: bool) -> Result<Options> {
     // Counting cores means reading files; a run that finds nothing to do spares that.
     let cores = match idle {
@@ -166,7 +192,12 @@ fn options(project: &Project, request: &Request, idle: bool) -> Result<Options> 
             .context("cannot count the cores")?
             .get(),
     };
-    let jobs = if project.backend.is_cpu() { cores } else { 1 };
+    let jobs = match (&request.executor, project.backend.is_cpu()) {
+        // The cluster divides its cores itself.
+        (Place::Slurm { .. }, _) => JOBS_OF_A_CLUSTER,
+        (Place::Here, true) => cores,
+        (Place::Here, false) => 1,
+    };
     Ok(Options {
         jobs: request.jobs.map_or(jobs, NonZeroUsize::get),
         cores,

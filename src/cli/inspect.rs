@@ -5,12 +5,12 @@ use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use super::Where;
 use super::out::Out;
 use super::terminal::{Paint, paint};
 use super::view::{
     REASONS_SHOWN, forecast_in_words, line_of, offer_in_words, running_in_words, shortened_list,
 };
+use super::{Where, jobs};
 use crate::plan::{Assessment, Carriable, Format, Graph, Outlook, Plan, State, Step, draw};
 use crate::project::Project;
 use crate::run;
@@ -52,14 +52,22 @@ pub fn show(
 ) -> Result<()> {
     let forecast = project.forecast(plan, measure)?;
     project.save_index();
+    let jobs = jobs::of(project, plan)?;
+    let job = |assessment: &Assessment| jobs.get(&assessment.key?);
     let steps = project.graph.steps().iter().zip(plan);
     let steps = steps.zip(&forecast.steps);
     let steps = steps
         .filter_map(|((step, assessment), outlook)| Some((step, assessment.as_ref()?, outlook)));
     if json {
         // Step by step: as one value, a hundred thousand steps would take half a gigabyte.
-        let records = steps.map(|(step, assessment, outlook)| record(step, assessment, outlook));
-        let records: Vec<String> = records.map(|record| record.to_string()).collect();
+        let records = steps.map(|(step, assessment, outlook)| {
+            let mut record = record(step, assessment, outlook);
+            if let Some(job) = job(assessment) {
+                record["job"] = job.record();
+            }
+            record.to_string()
+        });
+        let records: Vec<String> = records.collect();
         let profile = json!(project.experiment.profile);
         let expected = json!({
             "must_run": forecast.must.seconds,
@@ -100,6 +108,17 @@ pub fn show(
             Some(running) => {
                 detail = running_in_words(running, &host);
                 paint(Paint::Green, "running")
+            }
+            None => state,
+        };
+        let state = match job(assessment) {
+            Some(job) => {
+                let word = if job.runs() { "running" } else { "queued" };
+                match outlook.running {
+                    Some(_) => detail += &format!("; {}", job.in_words()),
+                    None => detail = job.in_words(),
+                }
+                paint(Paint::Green, word)
             }
             None => state,
         };

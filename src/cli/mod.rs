@@ -11,8 +11,10 @@ mod fsck;
 mod gc;
 mod init;
 mod inspect;
+mod jobs;
 mod left;
 mod line;
+mod machine;
 mod normalisation;
 mod out;
 mod reproduce;
@@ -36,7 +38,7 @@ use crate::error::Invalid;
 use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{Bases, Graph};
 use crate::project::Project;
-use crate::run::run_task;
+use crate::run::{run_task, slurm};
 use nn::device::{self, Backend};
 use out::Out;
 use store::Store;
@@ -109,8 +111,11 @@ enum Command {
     Exec {
         folder: PathBuf,
         /// The process that started it, and without which it ends.
-        #[arg(long)]
-        parent: i32,
+        #[arg(long, required_unless_present = "ticket")]
+        parent: Option<i32>,
+        /// It is a job of a cluster, with this ticket.
+        #[arg(long, conflicts_with = "parent")]
+        ticket: Option<String>,
     },
 }
 
@@ -257,7 +262,16 @@ fn run(command: Command, out: &mut Out) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "fig6", &mut script);
             out.result(&String::from_utf8_lossy(&script));
         }
-        Command::Exec { folder, parent } => return exec(&folder, parent),
+        Command::Exec {
+            folder,
+            parent,
+            ticket,
+        } => {
+            return match (parent, ticket) {
+                (_, Some(ticket)) => exec_as_job(&folder, &ticket),
+                (parent, None) => exec(&folder, parent.unwrap_or_default()),
+            };
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -283,6 +297,18 @@ fn exec(folder: &Path, parent: i32) -> Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+fn exec_as_job(folder: &Path, ticket: &str) -> Result<ExitCode> {
+    let signals = signals::conditional()?;
+    let pause = signals::pause()?;
+    let mut answers = io::stdout().lock();
+    let log = &mut io::stderr();
+    let finished = slurm::run_job(folder, ticket, &signals, &pause, &mut answers, log)?;
+    Ok(match finished {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     })
 }
 

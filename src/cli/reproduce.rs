@@ -1,7 +1,10 @@
 //! `fig6 reproduce`: the main job.
 
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -9,15 +12,16 @@ use clap::Args;
 use serde_json::json;
 
 use super::left::TimeLeft;
+use super::machine::{self, Machine};
 use super::out::Out;
 use super::signals::{self, INTERRUPTED};
 use super::view::{View, forecast_in_words, shortened_list};
-use super::{Where, environment, inspect};
+use super::{Where, environment, inspect, jobs};
 use crate::error::Invalid;
 use crate::project::Project;
 use crate::report::carried_over::TABLE;
-use crate::reproduce::{Reproduced, Reproduction, Request};
-use crate::run::{End, Outcome, Stop};
+use crate::reproduce::{Place, Reproduced, Reproduction, Request};
+use crate::run::{End, Outcome, Stop, slurm};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -48,6 +52,19 @@ pub struct Arguments {
     /// Seconds of work between two checkpoints of a training [default: FIG6_CHECKPOINT_EVERY, or 300].
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = super::seconds)]
     checkpoint_every: Option<f64>,
+    /// Where steps that compute run [default: what fig6.toml says, or local].
+    #[arg(long, value_enum)]
+    executor: Option<machine::Executor>,
+    /// Options of sbatch for all jobs, or for some (`train/resnet110: --time=8:00:00`); may be repeated, and
+    /// counts more than fig6.toml.
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    slurm: Vec<String>,
+    /// Submit what is ready, and do not wait for it; the same command goes on later.
+    #[arg(long)]
+    detach: bool,
+    /// Cancel the jobs that compute in this folder of artifacts, and run nothing.
+    #[arg(long, conflicts_with_all = ["detach", "dry_run"])]
+    cancel: bool,
     /// The folder of reports.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
@@ -68,7 +85,13 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         mirrors: environment::mirrors(&arguments.mirror),
         checkpoint_seconds: environment::checkpoint_seconds(arguments.checkpoint_every)?,
         reports: arguments.reports.clone(),
+        executor: arguments.place_of_jobs(&project)?,
     };
+    if arguments.cancel {
+        let jobs = slurm::cancel(&project.store.root().join("work"))?;
+        out.remark(&format!("{jobs} jobs cancelled"));
+        return Ok(ExitCode::SUCCESS);
+    }
     let reproduction = Reproduction::plan(&project, &request)?;
     if arguments.replay {
         expect_training(&project, &reproduction.needed)?;
@@ -79,6 +102,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::default();
+    let cancel = Arc::new(AtomicBool::new(false));
     let mut left = TimeLeft::default();
     if !reproduction.is_idle() {
         if !arguments.json {
@@ -87,15 +111,32 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             left = TimeLeft::of(&project.graph, plan, &forecast);
         }
         let stop = stop.clone();
-        // The first one stops the run in good order, the second one ends its steps at once, the third
-        // one this process.
-        signals::listen(move |_| stop.request() < 3)?;
+        match &request.executor {
+            // The first one stops the run in good order, the second one ends its steps at once, the third
+            // one this process.
+            Place::Here => signals::listen(move |_| stop.request() < 3)?,
+            // Jobs go on by themselves, unless the user says otherwise.
+            Place::Slurm { detached, .. } => {
+                let asks = !detached && io::stdin().is_terminal() && io::stderr().is_terminal();
+                let cancel = cancel.clone();
+                signals::listen(move |before| {
+                    if before == 0 {
+                        cancel.store(asks && wants_cancel(), Ordering::Relaxed);
+                        stop.request();
+                    }
+                    before == 0
+                })?;
+            }
+        }
     }
     let needed = reproduction.needed.clone();
     let mut view = View::new(out.is_quiet(), arguments.json, left);
     let reproduced = reproduction.run(&stop, &mut |event| view.show(&event, out));
     view.close();
     let Reproduced { outcome, files } = reproduced?;
+    if cancel.load(Ordering::Relaxed) {
+        slurm::cancel(&project.store.root().join("work"))?;
+    }
     let seconds = started.elapsed().as_secs_f64();
     if arguments.json {
         out.json_line(&json!({
@@ -116,12 +157,73 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         if outcome.interrupted {
             say_what_is_left(&project, &needed, out)?;
         }
+        if let Place::Slurm { .. } = request.executor
+            && !outcome.is_complete()
+        {
+            let jobs = jobs::of(&project, &project.assess(&needed)?)?.len();
+            if jobs > 0 {
+                out.remark(&format!(
+                    "{jobs} jobs of Slurm go on; the same command finds them, --cancel ends them"
+                ));
+            }
+        }
     }
+    let waits = arguments.detach && outcome.those(End::Failed).is_empty();
     Ok(match outcome.interrupted {
         true => ExitCode::from(INTERRUPTED),
-        false if outcome.is_complete() => ExitCode::SUCCESS,
+        false if outcome.is_complete() || waits => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+impl Arguments {
+    /// Where steps that compute are to run, by the options and the machine's file.
+    fn place_of_jobs(&self, project: &Project) -> Result<Place> {
+        let machine = Machine::read()?;
+        let invalid = |what: String| Err(Invalid::new(what).into());
+        if self.executor.unwrap_or(machine.executor) == machine::Executor::Local {
+            let asked = [
+                (!self.slurm.is_empty(), "--slurm"),
+                (self.detach, "--detach"),
+                (self.cancel, "--cancel"),
+            ];
+            return match asked.iter().find(|(asked, _)| *asked) {
+                Some((_, option)) => invalid(format!("{option} is for --executor slurm")),
+                None => Ok(Place::Here),
+            };
+        }
+        let mut settings = machine.slurm;
+        for options in &self.slurm {
+            settings.add(options);
+        }
+        if let Err(error) = settings.check() {
+            return invalid(format!("{error:#}"));
+        }
+        let steps = project.graph.steps().iter();
+        let steps: Vec<&str> = steps.map(|step| &*step.name).collect();
+        // A file for several pipelines may name others' models.
+        let given = self.slurm.iter().filter_map(|text| text.split_once(':'));
+        if let Some(name) = settings.unknown(&steps)
+            && given
+                .map(|(steps, _)| steps.trim())
+                .any(|given| given == name)
+        {
+            return invalid(format!("--slurm: no step's name begins with {name:?}"));
+        }
+        Ok(Place::Slurm {
+            settings,
+            detached: self.detach,
+        })
+    }
+}
+
+/// Asks whether jobs are to be cancelled.
+fn wants_cancel() -> bool {
+    let question = "\nThe jobs go on without this process. Cancel them? [y/N] ";
+    let _ = io::stderr().write_all(question.as_bytes());
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// Refuses to replay where there is no training.

@@ -1,7 +1,10 @@
 //! Signals that ask a command to end: SIGINT, SIGTERM, SIGHUP.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use anyhow::{Context as _, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator;
 
 use crate::run::Signals;
@@ -39,6 +42,17 @@ pub fn listen(mut heed: impl FnMut(usize) -> bool + Send + 'static) -> Result<()
         }
     });
     Ok(())
+}
+
+/// What is set by the signal with which a cluster announces the end of a job's time.
+///
+/// # Errors
+/// If signals cannot be listened for.
+pub fn pause() -> Result<Arc<AtomicBool>> {
+    let pause = Arc::default();
+    let registered = signal_hook::flag::register(SIGUSR2, Arc::clone(&pause));
+    registered.context("cannot listen for signals")?;
+    Ok(pause)
 }
 
 /// What signals that ask this process to end mean to it: at first that it ends at once.

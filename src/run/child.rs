@@ -88,7 +88,11 @@ fn answer(answers: &mut dyn Write, answer: &Answer) -> io::Result<()> {
 
 /// Runs the step.
 fn compute(folder: &Path, signals: &Signals, progress: &mut dyn FnMut(Progress)) -> Result<String> {
-    let _mark = store::work_in(folder)?;
+    // A job of a cluster has its ticket, and the folder's file system perhaps no locks.
+    let _mark = match folder.join(store::JOB).exists() {
+        true => None,
+        false => Some(store::work_in(folder)?),
+    };
     let task = Task::read(folder)?;
     check_key(&task)?;
     let heeds_stop = task.params.heeds_stop();

@@ -1,4 +1,4 @@
-//! Where a step's process runs. Today there is one answer: on this machine.
+//! Where a step's process runs: on this machine here, or as a job of a cluster ([`super::slurm`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::task::{Answer, Finished};
@@ -29,7 +29,15 @@ pub trait Executor: Sync {
         report: &mut dyn FnMut(Progress),
     ) -> Result<Finished>;
 
-    /// Asks everything that runs to end in good order, and starts nothing more.
+    /// Whether a job that another process has started may still compute in this working folder, and
+    /// [`Executor::run`] takes it over: so the folder is to be left as it is.
+    ///
+    /// # Errors
+    /// If another kind of executor has to take it over, or that cannot be told.
+    fn is_at_work(&self, folder: &Path) -> Result<bool>;
+
+    /// Asks everything that runs to end in good order, and starts nothing more. Jobs that need nobody who
+    /// waits for them are left.
     fn stop(&self);
 
     /// Ends everything that runs at once, and starts nothing more.
@@ -161,6 +169,14 @@ impl Executor for LocalProcesses {
             Some(Answer::Interrupted) => bail!("its process was asked to end by someone else"),
             _ => bail!("its process ended early ({status})"),
         }
+    }
+
+    fn is_at_work(&self, folder: &Path) -> Result<bool> {
+        ensure!(
+            !folder.join(store::JOB).exists(),
+            "a job of Slurm has this step: go on with --executor slurm, or cancel it with --executor slurm --cancel"
+        );
+        Ok(false)
     }
 
     fn stop(&self) {

@@ -60,6 +60,7 @@ impl Job {
         claim: Claim,
         made: &dyn Fn(StepId) -> Option<&'a Entry>,
         environment: Environment,
+        executor: &dyn Executor,
     ) -> Result<Job> {
         let Work {
             key,
@@ -67,7 +68,10 @@ impl Job {
             replayed,
         } = work;
         let (step, store) = (planner.graph.step(id), planner.store);
-        store.begin(&claim, &step.name)?;
+        match executor.is_at_work(claim.folder())? {
+            true => store.go_on(&claim, &step.name)?,
+            false => store.begin(&claim, &step.name)?,
+        }
         claim.announce(&host());
         let inputs = Inputs::of(step, made).owned();
         let mut paths = BTreeMap::new();

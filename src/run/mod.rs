@@ -15,6 +15,7 @@ mod outcome;
 mod phase;
 pub mod replay;
 mod scheduler;
+pub mod slurm;
 mod stop;
 mod task;
 

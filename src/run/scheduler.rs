@@ -320,7 +320,8 @@ impl<'a> Scheduler<'a> {
         };
         let reasons = work.reasons.clone();
         let made = |producer: StepId| self.phases.result(producer);
-        let mut job = Job::begin(self.run.planner, id, work, claim, &made, environment)?;
+        let (planner, executor) = (self.run.planner, self.run.executor);
+        let mut job = Job::begin(planner, id, work, claim, &made, environment, executor)?;
         let others = self.phases.running() + self.phases.ready() - 1;
         let share = |of: usize| (of / others.clamp(1, options.jobs)).max(1);
         (job.threads, job.processes) = (share(options.cores), share(options.jobs));

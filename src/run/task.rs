@@ -60,6 +60,8 @@ impl Task {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
+    /// A job of a cluster has begun, perhaps not for the first time.
+    Began(Began),
     Progress(Progress),
     Finished(Finished),
     /// It was asked to stop, and did so in good order.
@@ -68,6 +70,28 @@ pub enum Answer {
     Failed {
         cause: String,
     },
+}
+
+/// Where a job of a cluster runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    pub host: String,
+    /// As the scheduler calls it.
+    pub node: String,
+    /// The scheduler's number of the job.
+    pub job: String,
+    /// How often it was started before.
+    pub restarts: u64,
+}
+
+impl Began {
+    /// The answer that says so, without the end of the line.
+    ///
+    /// # Errors
+    /// Never; as serde has it.
+    pub fn line(&self) -> Result<String> {
+        Ok(serde_json::to_string(&Answer::Began(self.clone()))?)
+    }
 }
 
 /// The outputs are written.

@@ -165,6 +165,10 @@ impl Executor for Fickle {
         Ok(finished)
     }
 
+    fn is_at_work(&self, _folder: &Path) -> Result<bool> {
+        Ok(false)
+    }
+
     fn stop(&self) {}
 
     fn kill(&self) {}
@@ -191,6 +195,10 @@ impl Executor for Pure {
             summary: "computed".to_owned(),
             work_seconds: 0.0,
         })
+    }
+
+    fn is_at_work(&self, _folder: &Path) -> Result<bool> {
+        Ok(false)
     }
 
     fn stop(&self) {}

@@ -11,7 +11,9 @@ use super::key::Digest;
 use super::look::entries_if_folder;
 use super::objects::holds;
 use super::stat::Stat;
-use super::{CarriedOver, Claim, Claimed, Entry, Lookup, Manifest, Output, Store, disk, tree};
+use super::{
+    CarriedOver, Claim, Claimed, Entry, Lookup, Manifest, Output, Store, disk, running, tree,
+};
 
 impl Store {
     /// Prepares the work of the step of this name: empty folders for outputs and evidence,
@@ -36,6 +38,16 @@ impl Store {
         let log = claim.log();
         File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         self.show_log(step, &log).map(drop)
+    }
+
+    /// Takes over the work of the step of this name as another process has left it, with a job of a cluster
+    /// that may still be at it.
+    ///
+    /// # Errors
+    /// If a folder cannot be written.
+    pub fn go_on(&self, claim: &Claim, step: &str) -> Result<()> {
+        disk::remove(&claim.folder().join(running::FILE))?;
+        self.show_log(step, &claim.log()).map(drop)
     }
 
     /// Adds a finished result: outputs and evidence first, the manifest last. A content that is in the store

@@ -7,7 +7,7 @@
 //! | results that today's pipeline can use | nothing has to be computed for them |
 //! | results whose outputs lie in a report, and all that led to them | a report can be explained |
 //! | results on the lists of the last runs | an edit can be undone |
-//! | work under way | its lock is held |
+//! | work under way | its lock is held, or a job of a cluster has it |
 //! | checkpoints of interrupted runs | hours of work; they go only if that is asked for |
 //! | evidence of results that stay | they can be replayed; it goes by itself only if that is asked for |
 //! | manifests that are damaged, and all contents that they mention | for `fsck` to look at |

@@ -65,6 +65,10 @@ pub use traces::Traces;
 use history::Results;
 use index::Index;
 
+/// The file in a working folder that says that a job of a cluster works there, although nobody may hold
+/// the claim.
+pub const JOB: &str = "job.json";
+
 /// The folders that every store has.
 const FOLDERS: [&str; 7] = [
     "objects",

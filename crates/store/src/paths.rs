@@ -7,6 +7,11 @@ use super::Store;
 use super::key::Digest;
 
 impl Store {
+    /// The folder of artifacts.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where a content lies or would lie.
     pub fn object_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.to_hex();
@@ -33,7 +38,8 @@ impl Store {
         self.work_path(key).join("scratch")
     }
 
-    pub(super) fn work_path(&self, key: &Digest) -> PathBuf {
+    /// Where a key is computed.
+    pub fn work_path(&self, key: &Digest) -> PathBuf {
         self.root.join("work").join(key.to_string())
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{GcLimits, InterruptedWork, Needs, Survey, choice};
 use crate::key::Digest;
 use crate::tree::{Found, files_below};
-use crate::{Run, Store, disk, lock};
+use crate::{JOB, Run, Store, disk, lock};
 
 impl Store {
     /// Decides what becomes of everything in the store. To be called under its lock: the lock that is
@@ -104,7 +104,8 @@ impl Store {
         for key in BTreeSet::from_iter(found.iter().filter_map(key)) {
             let folder = self.work_path(&key);
             // What cannot be told is left alone.
-            if lock::is_locked(&folder.with_extension("lock")).unwrap_or(true) {
+            let is_claimed = lock::is_locked(&folder.with_extension("lock")).unwrap_or(true);
+            if is_claimed || folder.join(JOB).exists() {
                 under_way.push(key);
                 continue;
             }
