@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::machine::{cpu, host, threads};
 use super::task::{Answer, Finished, Task};
 use crate::any_path::AnyPath;
 use crate::plan::Bases;
@@ -64,6 +65,10 @@ pub fn run_task(
             Answer::Finished(Finished {
                 summary,
                 work_seconds: started.elapsed().as_secs_f64(),
+                host: host(),
+                cpu: cpu(),
+                threads: threads(),
+                seconds: None,
             })
         }
         Err(error) => {

@@ -44,13 +44,21 @@ pub trait Executor: Sync {
     fn kill(&self);
 }
 
-/// A step that has ended because everything was to end.
-#[derive(Debug)]
-pub struct Stopped;
+/// A step that has come to no end because nobody waits for it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything was to end.
+    Interrupted,
+    /// A job goes on with it, and a later run finds that.
+    Left,
+}
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted")
+        f.write_str(match self {
+            Stopped::Interrupted => "interrupted",
+            Stopped::Left => "its job goes on",
+        })
     }
 }
 
@@ -116,7 +124,7 @@ impl Executor for LocalProcesses {
         let (id, mut answers) = {
             let mut running = self.running();
             if running.stopped {
-                return Err(Stopped.into());
+                return Err(Stopped::Interrupted.into());
             }
             let mut child = Command::new(&self.program);
             child
@@ -165,7 +173,7 @@ impl Executor for LocalProcesses {
             // Also if it was to be stopped: what is done is not thrown away.
             Some(Answer::Finished(finished)) if status.success() => Ok(finished),
             Some(Answer::Failed { cause }) => bail!("{cause}"),
-            _ if stopped => Err(Stopped.into()),
+            _ if stopped => Err(Stopped::Interrupted.into()),
             Some(Answer::Interrupted) => bail!("its process was asked to end by someone else"),
             _ => bail!("its process ended early ({status})"),
         }

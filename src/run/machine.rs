@@ -14,3 +14,11 @@ pub fn cpu() -> String {
     name.map_or(std::env::consts::ARCH, |(_, name)| name)
         .to_owned()
 }
+
+/// Threads that this process computes with; see [`nn::device::environment`].
+pub fn threads() -> usize {
+    let told = std::env::var("RAYON_NUM_THREADS").ok();
+    let told = told.and_then(|threads| threads.parse().ok());
+    let told = told.filter(|&threads| threads > 0);
+    told.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}

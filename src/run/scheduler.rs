@@ -346,8 +346,10 @@ impl<'a> Scheduler<'a> {
     /// Commits or buries what a step's process left.
     fn end(&mut self, job: &Job, ended: Result<Ended>) {
         let id = job.id;
-        if matches!(&ended, Err(error) if error.is::<Stopped>()) {
-            return self.skip(id, "interrupted".to_owned());
+        if let Err(error) = &ended
+            && let Some(stopped) = error.downcast_ref::<Stopped>()
+        {
+            return self.skip(id, stopped.to_string());
         }
         let added = ended.and_then(|ended| self.add(job, ended));
         // If its inputs are not what they should be, that is the cause.
@@ -439,9 +441,10 @@ impl<'a> Scheduler<'a> {
 
     /// Marks every step that was never reached as skipped.
     fn skip_the_rest(&mut self) {
-        let because = match self.stopped {
-            true => "interrupted",
-            false => "another step failed",
+        let because = match (self.stopped, self.failed) {
+            (true, _) => "interrupted",
+            (false, true) => "another step failed",
+            (false, false) => "it needs what a job goes on with",
         };
         for id in self.run.planner.graph.ids() {
             if let Phase::Waiting(_) | Phase::Ready(_) | Phase::Elsewhere = self.phases.of(id) {

@@ -101,4 +101,11 @@ pub struct Finished {
     pub summary: String,
     /// What the step's own work took.
     pub work_seconds: f64,
+    /// The machine, its processor and the number of threads.
+    pub host: String,
+    pub cpu: String,
+    pub threads: usize,
+    /// From the beginning to the end, where who started it cannot tell.
+    #[serde(skip)]
+    pub seconds: Option<f64>,
 }

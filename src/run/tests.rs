@@ -194,6 +194,10 @@ impl Executor for Pure {
         Ok(Finished {
             summary: "computed".to_owned(),
             work_seconds: 0.0,
+            host: String::new(),
+            cpu: String::new(),
+            threads: 1,
+            seconds: None,
         })
     }
 

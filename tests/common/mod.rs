@@ -172,6 +172,8 @@ impl Project {
             .env_remove("FIG6_MIRROR")
             .env_remove("FIG6_CHECKPOINT_EVERY")
             .env_remove("FIG6_REPLAY")
+            // The user's own fig6.toml is not the test's.
+            .env("XDG_CONFIG_HOME", self.folder.path())
             .env("NO_COLOR", "1");
         command
     }

@@ -127,7 +127,7 @@ impl Slurm {
             if state.ending {
                 state.orders.retain(|order| order.folder != folder);
                 if !state.submitting {
-                    return Err(Stopped.into());
+                    return Err(Stopped::Left.into());
                 }
             }
             if state.submitting || state.orders.is_empty() {
@@ -249,7 +249,7 @@ impl Slurm {
         let before = state.looks;
         loop {
             if state.ending {
-                return Err(Stopped.into());
+                return Err(Stopped::Left.into());
             }
             if state.looks > before {
                 let job = (ticket.batch.clone(), ticket.index);
@@ -305,7 +305,7 @@ impl Slurm {
                 Some(Last::Interrupted) | None => {}
             }
             if self.detached {
-                return Err(Stopped.into());
+                return Err(Stopped::Left.into());
             }
             match self.look(&ticket, missing)? {
                 Seen::Queued(queued) => {
@@ -360,7 +360,7 @@ impl Slurm {
                 Err(error) if error.is::<Away>() => {
                     let state = self.wait(self.state(), self.poll());
                     if state.ending {
-                        return Err(Stopped.into());
+                        return Err(Stopped::Left.into());
                     }
                 }
                 ended => break ended?,
@@ -444,7 +444,11 @@ impl Executor for Slurm {
                 self.begin(&task, folder, ticket, report)?
             }
         };
-        let followed = self.follow(&task, folder, ticket, report);
+        let mut followed = self.follow(&task, folder, ticket, report);
+        if let Ok(finished) = &mut followed {
+            // A place in the queue is no work.
+            finished.seconds = Some(finished.work_seconds);
+        }
         match &followed {
             Err(error) if error.is::<Stopped>() => {}
             // With its ticket goes whatever might still run.

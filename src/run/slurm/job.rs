@@ -55,6 +55,12 @@ pub fn run_job(
         stop: &signals.stop,
     };
     answers.begin()?;
+    let again = match began.restarts {
+        0 => String::new(),
+        restarts => format!(" again, the {restarts}. time"),
+    };
+    // A log that cannot be written to must not stop the work.
+    let _ = writeln!(log, "job {job} began{again} on {}", began.node);
     let finished = run_task(folder, signals, &mut answers, log)?;
     if !finished && pause.load(Ordering::Relaxed) && signals.stop.load(Ordering::Relaxed) {
         // Where nobody queues it again, whoever submitted it submits it again.
