@@ -199,6 +199,16 @@ impl Job {
         }
     }
 
+    /// The key that it computes.
+    pub fn key(&self) -> Digest {
+        self.task.key
+    }
+
+    /// Whether its working folder is still there.
+    pub fn has_folder(&self) -> bool {
+        self.claim.folder().exists()
+    }
+
     /// Seconds since it began.
     pub fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 
-use anyhow::{Context as _, Error, Result, bail};
+use anyhow::{Context as _, Error, Result, bail, ensure};
 use rayon::prelude::*;
 
 use super::event::Event;
@@ -352,12 +352,29 @@ impl<'a> Scheduler<'a> {
             return self.skip(id, stopped.to_string());
         }
         let added = ended.and_then(|ended| self.add(job, ended));
+        let added = added.or_else(|error| self.added_elsewhere(job).map_err(|_| error));
         // If its inputs are not what they should be, that is the cause.
         let added = added.map_err(|error| {
             let intact = job.expect_intact(self.run.planner.store);
             intact.err().unwrap_or(error)
         });
         self.settle(id, added);
+    }
+
+    /// Uses the result of a step that another process has added, and whose working folder is therefore gone:
+    /// so it is where a file system has no locks that all machines see.
+    fn added_elsewhere(&mut self, job: &Job) -> Result<()> {
+        let Planner { graph, store, .. } = self.run.planner;
+        let step = graph.step(job.id);
+        ensure!(!job.has_folder(), "{} is still under way", step.name);
+        match store.lookup(&job.key())? {
+            Lookup::Found(entry) => {
+                self.show(job.id, &entry);
+                self.use_result(job.id, entry);
+                Ok(())
+            }
+            _ => bail!("{} has no result", step.name),
+        }
     }
 
     /// Notes that a step has failed, if it has, and draws the consequences of its end.

@@ -380,6 +380,51 @@ fn whatever_happens_to_job_node_controller_and_parent_the_bytes_are_the_same() {
     }
 }
 
+/// Removes files of a kind from a project's working folders, as if another machine did not see them yet.
+fn hide(project: &Project, ending: &str) {
+    for entry in walkdir::WalkDir::new(project.path("artifacts/work")) {
+        let path = entry.unwrap().into_path();
+        if path.to_str().unwrap().ends_with(ending) {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_parents_that_see_neither_locks_nor_tickets_of_each_other_agree_on_one_job() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let pipeline = long(amount(300, 300, 3000));
+    let expected = without_slurm(&pipeline);
+    for hidden in [&[".lock"][..], &[".lock", "job.json"]] {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            assert!(
+                tries < TRIES,
+                "every training ended before a second parent came"
+            );
+            let mut under = Under::start(&cluster, &pipeline);
+            if under.runs_beyond(0).is_none() {
+                continue;
+            }
+            for ending in hidden {
+                hide(&under.project, ending);
+            }
+            let second = cluster.reproduce(&under.project, &[]);
+            let Under {
+                project, parent, ..
+            } = under;
+            let first = done(&parent.wait_with_output().unwrap());
+            assert_eq!((first.code, second.code), (0, 0), "{first:?} {second:?}");
+            assert_eq!(project.results(), expected);
+            until("no job is left", || cluster.jobs().is_empty());
+            break;
+        }
+    }
+}
+
 #[test]
 fn a_time_limit_is_a_pause_also_without_a_parent() {
     let Some(cluster) = Cluster::new() else {

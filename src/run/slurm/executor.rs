@@ -351,6 +351,12 @@ impl Slurm {
         ticket: Ticket,
         report: &mut dyn FnMut(Progress),
     ) -> Result<Ticket> {
+        match Ticket::read(folder)? {
+            Some(own) if own.word() == ticket.word() => {}
+            // Another process, which did not see this one's, has submitted the step as well: its job counts.
+            Some(others) => return Ok(others),
+            None => bail!("its job was cancelled, or another process has read its result"),
+        }
         // It was perhaps never submitted, if its number is not known.
         let Some(job) = ticket.job() else {
             return self.begin(task, folder, ticket, report);
