@@ -21,7 +21,8 @@
 //! [`store`] keeps one manifest per key, and the outputs by their content's address. A step whose key
 //! the store knows is up to date; of any other the plan says why it must or may run, by comparing its
 //! key inputs with those of an earlier result. [`run`] carries the plan out: a step gets a process of
-//! its own (`fig6 exec`), which writes into a working folder; the parent alone commits. A step that
+//! its own (`fig6 exec`), here or as a job of Slurm ([`run::slurm`]), which writes into a working folder; the
+//! parent alone commits. A step that
 //! runs again and makes the same bytes leaves all keys behind it as they were, so nothing behind it
 //! runs.
 //!
@@ -83,6 +84,7 @@
 //! | Where is the key of a training made? | `plan/keys.rs` (`Bases::key_inputs`), hashed in `crates/store/src/key.rs` |
 //! | What is up to date, and where does a wave stop (early cutoff)? | `plan/assess.rs` (`assess_step`); during a run `run/scheduler.rs` (`assess`) |
 //! | How is a step computed and committed? | `run/job.rs`, `run/child.rs` |
+//! | What happens to a job of Slurm, and when is it submitted again? | `run/slurm/executor.rs` (`follow`), `run/slurm/verdict.rs` |
 //! | Which learning rate has iteration t? | `crates/nn/src/schedule.rs` (`learning_rate`) |
 //! | Where is a corrupt object noticed? | `crates/store/src/lookup.rs` (`Store::lookup`), by the stats and digests of `objects.rs` |
 //! | Where is a verdict decided? | `judge.rs`, then `crates/statistics/src/decide.rs` |
@@ -98,8 +100,8 @@
 //!    path or order of arrival enters an artifact; random draws are addressed by what they are for.
 //! 3. A key holds what a step reads, and nothing else: no time stamps, no paths, no job counts. Every file
 //!    of every crate that a step depends on counts, but for tests and other backends, and no other.
-//! 4. A step's process never writes to the store, dies with its parent, and its result is committed
-//!    whole or not at all, after its inputs were seen to be what they were when it began.
+//! 4. A step's process never writes to the store, dies with its parent or lives by its ticket (a job of Slurm),
+//!    and its result is committed whole or not at all, after its inputs were seen to be what they were when it began.
 //! 5. Objects are never changed; a damaged one is noticed, set aside and made again. A file has its
 //!    final name only once it is whole and flushed; a manifest comes after all that it names, and goes
 //!    before it.

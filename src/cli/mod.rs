@@ -39,6 +39,7 @@ use crate::pipeline::{Experiment, Pipeline};
 use crate::plan::{Bases, Graph};
 use crate::project::Project;
 use crate::run::{run_task, slurm};
+use machine::{Executor, Machine};
 use nn::device::{self, Backend};
 use out::Out;
 use store::Store;
@@ -141,9 +142,17 @@ struct Where {
 
 impl Where {
     fn open(&self) -> Result<Project> {
+        self.open_for(Machine::read()?.executor)
+    }
+
+    /// Opens a project whose steps run there.
+    fn open_for(&self, executor: Executor) -> Result<Project> {
         let pipeline = Pipeline::text(&self.pipeline)?;
         let experiment = self.experiment_in(&pipeline)?;
-        let (request, backend) = device(&self.device)?;
+        let (request, backend) = match executor {
+            Executor::Local => device(&self.device)?,
+            Executor::Slurm => device_elsewhere(&self.device)?,
+        };
         Ok(Project {
             graph: Graph::of(&experiment)?,
             pipeline,
@@ -174,6 +183,26 @@ fn device(text: &str) -> Result<(device::Request, Backend), Invalid> {
     let request: device::Request = text.parse().map_err(invalid)?;
     let backend = request.resolve().map_err(invalid)?;
     Ok((request, backend))
+}
+
+/// As [`device`], on machines of which only their jobs know what they have: a GPU need not be here.
+fn device_elsewhere(text: &str) -> Result<(device::Request, Backend), Invalid> {
+    let request: device::Request = text
+        .parse()
+        .map_err(|error| Invalid::new(format!("{error:#}")))?;
+    let gpus = match request {
+        device::Request::Exact(backend) => vec![backend],
+        device::Request::Cuda(index) => {
+            let index = index.unwrap_or(0);
+            vec![Backend::TchCuda(index), Backend::Cuda(index)]
+        }
+        _ => Vec::new(),
+    };
+    match gpus.into_iter().find(|backend| backend.compiled_in()) {
+        Some(backend) => Ok((request, backend)),
+        // A CPU is everywhere, and what is not compiled in is nowhere.
+        None => device(text),
+    }
 }
 
 /// A number of seconds in an option.

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::left::TimeLeft;
-use super::machine::{self, Machine};
+use super::machine::{Executor, Machine};
 use super::out::Out;
 use super::signals::{self, INTERRUPTED};
 use super::view::{View, forecast_in_words, shortened_list};
@@ -21,7 +21,8 @@ use crate::error::Invalid;
 use crate::project::Project;
 use crate::report::carried_over::TABLE;
 use crate::reproduce::{Place, Reproduced, Reproduction, Request};
-use crate::run::{End, Outcome, Stop, slurm};
+use crate::run::slurm::{self, Settings};
+use crate::run::{End, Outcome, Stop};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -54,7 +55,7 @@ pub struct Arguments {
     checkpoint_every: Option<f64>,
     /// Where steps that compute run [default: what fig6.toml says, or local].
     #[arg(long, value_enum)]
-    executor: Option<machine::Executor>,
+    executor: Option<Executor>,
     /// Options of sbatch for all jobs, or for some (`train/resnet110: --time=8:00:00`); may be repeated, and
     /// counts more than fig6.toml.
     #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
@@ -75,7 +76,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let started = Instant::now();
-    let project = arguments.place.open()?;
+    let machine = Machine::read()?;
+    let executor = arguments.executor.unwrap_or(machine.executor);
+    let project = arguments.place.open_for(executor)?;
     let request = Request {
         targets: arguments.targets.clone(),
         forced: arguments.force.clone(),
@@ -85,7 +88,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         mirrors: environment::mirrors(&arguments.mirror),
         checkpoint_seconds: environment::checkpoint_seconds(arguments.checkpoint_every)?,
         reports: arguments.reports.clone(),
-        executor: arguments.place_of_jobs(&project)?,
+        executor: arguments.place_of_jobs(executor, machine.slurm, &project)?,
     };
     if arguments.cancel {
         let jobs = slurm::cancel(&project.store.root().join("work"))?;
@@ -178,10 +181,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
 
 impl Arguments {
     /// Where steps that compute are to run, by the options and the machine's file.
-    fn place_of_jobs(&self, project: &Project) -> Result<Place> {
-        let machine = Machine::read()?;
+    fn place_of_jobs(
+        &self,
+        executor: Executor,
+        mut settings: Settings,
+        project: &Project,
+    ) -> Result<Place> {
         let invalid = |what: String| Err(Invalid::new(what).into());
-        if self.executor.unwrap_or(machine.executor) == machine::Executor::Local {
+        if executor == Executor::Local {
             let asked = [
                 (!self.slurm.is_empty(), "--slurm"),
                 (self.detach, "--detach"),
@@ -192,7 +199,6 @@ impl Arguments {
                 None => Ok(Place::Here),
             };
         }
-        let mut settings = machine.slurm;
         for options in &self.slurm {
             settings.add(options);
         }

@@ -11,7 +11,8 @@
 //! A job has no parent: it goes on when the process that submitted it ends, and a later one finds it by
 //! the ticket in the working folder, `job.json`. Each submission has a ticket of its own, which is written
 //! before; a job whose ticket is no longer there ends by itself. So a key is computed by one job at most,
-//! also where a submission's answer was lost, and no lock of a file system is relied upon.
+//! also where a submission's answer was lost. Processes on two login nodes need not see each other's locks;
+//! a [`lease`] keeps them apart.
 //!
 //! Slurm's signal before the time limit makes a training write a checkpoint and ask to be queued again; the
 //! same job then goes on from there. What Slurm ends in another way is submitted again, as long as it gets
@@ -23,6 +24,7 @@ mod answers;
 mod client;
 mod executor;
 mod job;
+mod lease;
 mod script;
 mod settings;
 mod ticket;

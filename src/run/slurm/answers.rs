@@ -44,6 +44,11 @@ impl Answers {
         }
     }
 
+    /// Whether a job has come to an end of its step by its own account.
+    pub fn has_ended(&self) -> bool {
+        !matches!(self.last, None | Some(Last::Interrupted))
+    }
+
     /// Forgets the answers of earlier jobs.
     ///
     /// # Errors

@@ -37,6 +37,14 @@ pub struct Ended {
     pub node: Option<String>,
 }
 
+impl Ended {
+    /// Whether its program ended by itself, and so has said how.
+    pub fn has_answered(&self) -> bool {
+        matches!(&*self.state, "COMPLETED" | "FAILED")
+            && matches!((self.exit_code, self.signal), (0 | 1, 0))
+    }
+}
+
 /// An answer that Slurm could not give now and may give later.
 #[derive(Debug)]
 pub struct Away(pub String);

@@ -10,9 +10,10 @@ use anyhow::{Context as _, Error, Result, bail};
 
 use super::answers::{Answers, Last};
 use super::client::{Away, Client, Ended, Queue, Queued};
+use super::lease::Lease;
 use super::script::script;
 use super::settings::Settings;
-use super::ticket::Ticket;
+use super::ticket::{Ticket, write_atomically};
 use super::verdict::{self, Next};
 use crate::run::executor::{Executor, LocalProcesses, Stopped};
 use crate::run::task::{Finished, Task};
@@ -43,6 +44,7 @@ pub struct Slurm {
     program: (PathBuf, Digest),
     /// Whether nothing is waited for once it is submitted.
     detached: bool,
+    lease: Lease,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -76,6 +78,9 @@ struct Order {
     ticket: Ticket,
 }
 
+/// How late a file system may show what a job has written.
+const LATEST: Duration = Duration::from_secs(60);
+
 /// What a look at the queue shows of a job.
 enum Seen {
     Queued(Queued),
@@ -101,6 +106,7 @@ impl Slurm {
             local: LocalProcesses::new()?,
             program: keep_program(root)?,
             detached,
+            lease: Lease::take(root)?,
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -251,6 +257,9 @@ impl Slurm {
             if state.ending {
                 return Err(Stopped::Left.into());
             }
+            if self.lease.is_lost() {
+                bail!("fig6 on another machine has taken over this folder of artifacts");
+            }
             if state.looks > before {
                 let job = (ticket.batch.clone(), ticket.index);
                 return Ok(match state.queue.get(&job) {
@@ -333,35 +342,35 @@ impl Slurm {
                 Seen::Missing(_) => {
                     // Its last words may have come since.
                     answers.read(report)?;
-                    if !matches!(answers.last, None | Some(Last::Interrupted)) {
+                    if answers.has_ended() {
                         continue;
                     }
-                    ticket = self.replace(task, folder, ticket, report)?;
+                    ticket = match Ticket::read(folder)? {
+                        Some(own) if own.word() == ticket.word() => {
+                            let ended = self.end_of(&ticket)?;
+                            if ended.has_answered() && self.hear(&mut answers, report)? {
+                                continue;
+                            }
+                            self.after(&ended, task, folder, ticket, report)?
+                        }
+                        // Another process, which did not see this one's, has submitted the step as well.
+                        Some(others) => others,
+                        None => {
+                            bail!("its job was cancelled, or another process has read its result")
+                        }
+                    };
                     (answers, missing, said) = (Answers::of(folder), 0, String::new());
                 }
             }
         }
     }
 
-    /// Finds out how a job ended that is gone, and submits its step once more if that may help.
-    fn replace(
-        &self,
-        task: &Task,
-        folder: &Path,
-        ticket: Ticket,
-        report: &mut dyn FnMut(Progress),
-    ) -> Result<Ticket> {
-        match Ticket::read(folder)? {
-            Some(own) if own.word() == ticket.word() => {}
-            // Another process, which did not see this one's, has submitted the step as well: its job counts.
-            Some(others) => return Ok(others),
-            None => bail!("its job was cancelled, or another process has read its result"),
-        }
-        // It was perhaps never submitted, if its number is not known.
+    /// How a job ended that is gone, as far as Slurm knows; nothing of one that was perhaps never submitted.
+    fn end_of(&self, ticket: &Ticket) -> Result<Ended> {
         let Some(job) = ticket.job() else {
-            return self.begin(task, folder, ticket, report);
+            return Ok(Ended::default());
         };
-        let ended = loop {
+        loop {
             match self.client.ended(&job) {
                 Err(error) if error.is::<Away>() => {
                     let state = self.wait(self.state(), self.poll());
@@ -369,10 +378,24 @@ impl Slurm {
                         return Err(Stopped::Left.into());
                     }
                 }
-                ended => break ended?,
+                ended => return ended,
             }
-        };
-        self.after(&ended, task, folder, ticket, report)
+        }
+    }
+
+    /// Waits for the last words of a job that has said how it ended, which a network's file system may show
+    /// late; returns whether they came.
+    fn hear(&self, answers: &mut Answers, report: &mut dyn FnMut(Progress)) -> Result<bool> {
+        let until = Instant::now() + LATEST;
+        while !answers.has_ended() && Instant::now() < until {
+            let state = self.wait(self.state(), self.poll());
+            if state.ending {
+                return Err(Stopped::Left.into());
+            }
+            drop(state);
+            answers.read(report)?;
+        }
+        Ok(answers.has_ended())
     }
 
     /// Submits a step once more whose job has come to such an end, if that may help.
@@ -384,7 +407,9 @@ impl Slurm {
         mut ticket: Ticket,
         report: &mut dyn FnMut(Progress),
     ) -> Result<Ticket> {
-        let job = ticket.job().unwrap_or_default();
+        let job = ticket
+            .job()
+            .unwrap_or_else(|| "without a number".to_owned());
         let kept = task.params.kept(&folder.join("scratch"));
         let kept = kept.map_or(0, |(done, _)| done);
         let pauses = task.params.kind() == "train" && task.replay.is_empty();
@@ -552,12 +577,10 @@ fn keep_program(root: &Path) -> Result<(PathBuf, Digest)> {
         .with_context(|| format!("cannot use the path {}", root.display()))?;
     let kept = folder.join(format!("fig6-{}", digest.short()));
     if Digest::of_file(&kept).ok() != Some(digest) {
-        let cannot = || format!("cannot write {}", kept.display());
         let content = fs::read(&program).context("cannot read the program itself")?;
-        store::write_whole(&kept, &content)?;
-        let mut permissions = fs::metadata(&kept).with_context(cannot)?.permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
-        fs::set_permissions(&kept, permissions).with_context(cannot)?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        write_atomically(&kept, 0o755, &content)?;
     }
     Ok((kept, digest))
 }

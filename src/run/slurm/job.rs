@@ -5,15 +5,19 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::client::Client;
-use super::ticket::Ticket;
+use super::ticket::{Ticket, write_atomically};
 use crate::run::child::{Signals, run_task};
 use crate::run::machine::host;
 use crate::run::task::{Answer, Began};
 use store::key::Digest;
+
+/// How often a job looks for its ticket, a second apart: a network's file system may show it late.
+const TRIES: u32 = 30;
 
 /// Computes the task in `folder` as long as its ticket is this `word`; answers as [`run_task`] does. Once
 /// Slurm has announced the time limit, which sets `pause`, a training that has got on since the job began
@@ -30,7 +34,15 @@ pub fn run_job(
     answers: &mut dyn Write,
     log: &mut dyn Write,
 ) -> Result<bool> {
-    let ticket = expect_ticket(folder, word)?;
+    let mut ticket = expect_ticket(folder, word);
+    for _ in 0..TRIES {
+        if ticket.is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        ticket = expect_ticket(folder, word);
+    }
+    let ticket = ticket?;
     let program =
         Digest::of_file(Path::new("/proc/self/exe")).context("cannot read the program")?;
     ensure!(
@@ -110,7 +122,7 @@ const BEGAN: &str = "began";
 impl Guarded<'_> {
     fn begin(&mut self) -> Result<()> {
         let path = self.folder.join(BEGAN);
-        store::write_whole(&path, self.own.as_bytes())?;
+        write_atomically(&path, 0o644, self.own.as_bytes())?;
         // A node that died may have left half a line.
         let line = format!("\n{}\n", self.own);
         self.answers

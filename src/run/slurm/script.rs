@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use super::answers;
 use nn::device;
 
 /// Exit codes of the script, where fig6 does not even begin.
 pub const NO_FOLDER: i32 = 101;
 pub const OTHER_ARCHITECTURE: i32 = 102;
 pub const NO_PROGRAM: i32 = 103;
+
+/// How often a job looks for its folder, a second apart.
+const TRIES: u32 = if cfg!(test) { 1 } else { 30 };
 
 /// A script for one submission: the job with index i works in the i-th folder.
 ///
@@ -32,10 +36,17 @@ pub fn script(batch: &str, program: &Path, folders: &[PathBuf]) -> Result<Vec<u8
     script.extend_from_slice(&program);
     let architecture = std::env::consts::ARCH;
     let mut rest = format!(
-        "\n[ -d \"$folder\" ] || exit {NO_FOLDER}\n\
+        "\n# A network's file system may show it late.\n\
+         tries=0\n\
+         until (: >> \"$folder/{}\") 2> /dev/null; do\n\
+         tries=$((tries + 1))\n\
+         [ $tries -lt {TRIES} ] || exit {NO_FOLDER}\n\
+         sleep 1\n\
+         done\n\
          [ \"$(uname -m)\" = {architecture} ] || exit {OTHER_ARCHITECTURE}\n\
          [ -x \"$program\" ] || exit {NO_PROGRAM}\n\
-         threads=\"${{SLURM_CPUS_PER_TASK:-${{SLURM_CPUS_ON_NODE:-1}}}}\"\n"
+         threads=\"${{SLURM_CPUS_PER_TASK:-${{SLURM_CPUS_ON_NODE:-1}}}}\"\n",
+        answers::FILE
     );
     // The number of threads is known on the node only.
     let variables = device::environment(0);
@@ -49,7 +60,7 @@ pub fn script(batch: &str, program: &Path, folders: &[PathBuf]) -> Result<Vec<u8
     rest += &format!(
         "exec \"$program\" exec --ticket {batch}.\"$SLURM_ARRAY_TASK_ID\" \"$folder\" \
          >> \"$folder/{}\" 2>> \"$folder/log\"\n",
-        super::answers::FILE
+        answers::FILE
     );
     script.extend_from_slice(rest.as_bytes());
     Ok(script)

@@ -1,7 +1,8 @@
 //! `job.json` in a working folder: which job of the cluster computes there.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -69,7 +70,7 @@ impl Ticket {
     /// If it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self)?;
-        store::write_whole(&Ticket::path(folder), &text)
+        write_atomically(&Ticket::path(folder), 0o644, &text)
     }
 
     /// Takes the ticket out of a folder: whatever still runs with it ends.
@@ -96,4 +97,25 @@ impl Ticket {
         let number = self.number?;
         Some(format!("{number}_{}", self.index))
     }
+}
+
+/// Writes a file under a name of its own first, as other machines may write the same file and see no lock.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_atomically(path: &Path, mode: u32, content: &[u8]) -> Result<()> {
+    let write = || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .prefix(".")
+            .suffix(".partial")
+            .permissions(fs::Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    write()
+        .map(drop)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
