@@ -14,8 +14,9 @@ use crate::plan::{Graph, Plan, StepId};
 use crate::project::Project;
 use crate::report;
 use crate::run::slurm::{Settings, Slurm};
-use crate::run::{End, Event, Executor, LocalProcesses, Options, Outcome, Run, Stop};
+use crate::run::{End, Event, Executor, Gpus, LocalProcesses, Options, Outcome, Run, Stop};
 use crate::steps::Environment;
+use nn::device::{self, Backend};
 use store::Lock;
 
 /// Steps at once on a cluster where nobody says otherwise.
@@ -28,7 +29,7 @@ pub struct Request {
     pub targets: Vec<String>,
     /// Steps to run although they are up to date.
     pub forced: Vec<String>,
-    /// Steps at once; by default one per core, or one on a GPU.
+    /// Steps at once; by default one per core, or as many as GPUs compute at once.
     pub jobs: Option<NonZeroUsize>,
     pub keep_going: bool,
     /// Whether trainings that must run only because of code, packages or compiler are replayed first, and
@@ -41,6 +42,10 @@ pub struct Request {
     /// The folder of reports.
     pub reports: PathBuf,
     pub executor: Place,
+    /// Whether all GPUs of the device's kind are meant.
+    pub all_gpus: bool,
+    /// Steps at once on each GPU.
+    pub steps_per_gpu: NonZeroUsize,
 }
 
 /// Where steps that compute run.
@@ -180,8 +185,28 @@ fn executor(project: &Project, request: &Request, idle: bool) -> Result<Box<dyn 
             let root = project.store.root();
             Box::new(Slurm::new(settings.clone(), root, *detached)?)
         }
+        Place::Here if !idle && !project.backend.is_cpu() => {
+            let steps = request.steps_per_gpu.get();
+            Box::new(Gpus::new(
+                LocalProcesses::new()?,
+                &gpus(project, request),
+                steps,
+            ))
+        }
         _ => Box::new(LocalProcesses::new()?),
     })
+}
+
+/// The devices that steps compute on, where that is no CPU.
+fn gpus(project: &Project, request: &Request) -> Vec<Backend> {
+    let of_kind: fn(usize) -> Backend = match project.backend {
+        Backend::Cuda(_) if request.all_gpus => Backend::Cuda,
+        Backend::TchCuda(_) if request.all_gpus => Backend::TchCuda,
+        other => return vec![other],
+    };
+    let all = (0..).map(of_kind);
+    all.take_while(|gpu| device::Request::Exact(*gpu).resolve().is_ok())
+        .collect()
 }
 
 fn options(project: &Project, request: &Request, idle: bool) -> Result<Options> {
@@ -196,7 +221,8 @@ fn options(project: &Project, request: &Request, idle: bool) -> Result<Options> 
         // The cluster divides its cores itself.
         (Place::Slurm { .. }, _) => JOBS_OF_A_CLUSTER,
         (Place::Here, true) => cores,
-        (Place::Here, false) => 1,
+        (Place::Here, false) if idle => 1,
+        (Place::Here, false) => gpus(project, request).len() * request.steps_per_gpu.get(),
     };
     Ok(Options {
         jobs: request.jobs.map_or(jobs, NonZeroUsize::get),

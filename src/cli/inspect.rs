@@ -114,10 +114,7 @@ pub fn show(
         let state = match job(assessment) {
             Some(job) => {
                 let word = if job.runs() { "running" } else { "queued" };
-                match outlook.running {
-                    Some(_) => detail += &format!("; {}", job.in_words()),
-                    None => detail = job.in_words(),
-                }
+                detail = job.in_words();
                 paint(Paint::Green, word)
             }
             None => state,

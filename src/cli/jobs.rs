@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::view::duration;
 use crate::plan::{Assessment, Plan};
 use crate::project::Project;
-use crate::run::slurm::{Client, Queued, Ticket, in_words};
+use crate::run::slurm::{Answers, Client, Queued, Ticket, in_words};
+use step::Progress;
 use store::key::Digest;
 
 /// A step's job.
@@ -20,6 +22,8 @@ pub struct Job {
     before: Option<usize>,
     /// Why the queue could not be read.
     away: Option<String>,
+    /// How far it is by its own account.
+    progress: Option<Progress>,
 }
 
 /// The jobs of a plan's steps, by the steps' keys.
@@ -33,8 +37,10 @@ pub fn of(project: &Project, plan: &Plan) -> Result<BTreeMap<Digest, Job>> {
         let Assessment { key: Some(key), .. } = assessment else {
             continue;
         };
-        if let Some(ticket) = Ticket::read(&project.store.work_path(key))? {
+        let folder = project.store.work_path(key);
+        if let Some(ticket) = Ticket::read(&folder)? {
             let job = Job {
+                progress: Answers::progress(&folder),
                 ticket,
                 queued: None,
                 before: None,
@@ -90,6 +96,16 @@ impl Job {
                     Some(before) => words += &format!(", {before} before it in its partition"),
                     None => {}
                 }
+                if let Some(Progress::Training {
+                    iteration,
+                    iterations,
+                    seconds_left,
+                    ..
+                }) = self.progress
+                {
+                    let left = duration(seconds_left);
+                    words += &format!(", iteration {iteration} of {iterations}, {left} left");
+                }
                 if queued.state == "PENDING" && !matches!(&*queued.start, "" | "N/A") {
                     words += &format!(", expected at {}", queued.start);
                 }
@@ -117,6 +133,7 @@ impl Job {
             "start": queued.map(|it| &it.start),
             "before": self.before,
             "unknown": self.away,
+            "progress": self.progress,
         })
     }
 }

@@ -132,7 +132,7 @@ struct Where {
     /// The folder of artifacts.
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
     artifacts: PathBuf,
-    /// Compute on this device: auto, cpu, cuda, cuda:1, mps, or one that `fig6 devices` lists.
+    /// Compute on this device: auto, cpu, cuda (all that are there), cuda:1, mps, or one that `fig6 devices` lists.
     #[arg(long, default_value = "auto")]
     device: String,
     /// Read every artifact again instead of trusting sizes and time stamps.
@@ -164,6 +164,11 @@ impl Where {
                 _ => Bases::only(&backend),
             },
         })
+    }
+
+    /// Whether `--device` leaves open which of several GPUs it means.
+    fn names_no_index(&self) -> bool {
+        !self.device.ends_with(|last: char| last.is_ascii_digit())
     }
 
     fn experiment(&self) -> Result<Experiment> {

@@ -31,9 +31,12 @@ pub struct Arguments {
     targets: Vec<String>,
     #[command(flatten)]
     place: Where,
-    /// Steps at once, dividing the cores among them; by default one per core, or one on a GPU.
+    /// Steps at once, dividing the cores among them; by default one per core, or what the GPUs compute at once.
     #[arg(long, short, value_name = "N", allow_negative_numbers = true)]
     jobs: Option<std::num::NonZeroUsize>,
+    /// Steps at once on each GPU: small networks leave most of a large one idle.
+    #[arg(long, value_name = "N", default_value = "1")]
+    per_gpu: std::num::NonZeroUsize,
     /// Say what would run, and why, and run nothing.
     #[arg(long)]
     dry_run: bool,
@@ -88,6 +91,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         mirrors: environment::mirrors(&arguments.mirror),
         checkpoint_seconds: environment::checkpoint_seconds(arguments.checkpoint_every)?,
         reports: arguments.reports.clone(),
+        all_gpus: arguments.place.names_no_index(),
+        steps_per_gpu: arguments.per_gpu,
         executor: arguments.place_of_jobs(executor, machine.slurm, &project)?,
     };
     if arguments.cancel {

@@ -6,6 +6,7 @@
 mod child;
 mod event;
 mod executor;
+mod gpus;
 mod job;
 mod machine;
 mod message;
@@ -22,6 +23,7 @@ mod task;
 pub use child::{Signals, run_task};
 pub use event::Event;
 pub use executor::{Executor, LocalProcesses, Stopped};
+pub use gpus::Gpus;
 pub use machine::{cpu, host};
 pub use once::{Computed, compute};
 pub use options::Options;

@@ -30,6 +30,7 @@ mod settings;
 mod ticket;
 mod verdict;
 
+pub use answers::Answers;
 pub use client::{Client, Queued};
 pub use executor::{Slurm, cancel, in_words};
 pub use job::run_job;

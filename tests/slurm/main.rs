@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -39,7 +40,7 @@ impl Cluster {
         match cluster.tool(&["start"]) {
             0 => Some(cluster),
             3 => {
-                println!("skipped: no Slurm here, and it cannot be installed (tools/slurm)");
+                println!("skipped: no Slurm here, or this is not root (tools/slurm install)");
                 None
             }
             other => panic!("tools/slurm ended with {other}"),
@@ -456,6 +457,70 @@ fn a_time_limit_is_a_pause_also_without_a_parent() {
         assert_eq!(done.code, 0, "{done:?}");
         assert_eq!(project.results(), without_slurm(&pipeline));
     }
+}
+
+#[test]
+fn a_job_whose_program_was_replaced_meanwhile_computes_nothing() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    cluster.slurm("scontrol update nodename=node[1-2] state=drain reason=test");
+    let project = cluster.project(ONE);
+    let parent = start(&mut cluster.command(&project, &["reproduce"]));
+    until("the job waits", || !cluster.jobs().is_empty());
+    let place = cluster.fig6(&project, &["status", "train"]);
+    assert!(place.out.contains("next in its partition"), "{}", place.out);
+    for entry in fs::read_dir(project.path("artifacts/programs")).unwrap() {
+        let path = entry.unwrap().path();
+        let replaced = [fs::read(&path).unwrap(), vec![0]].concat();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, replaced).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    cluster.slurm("scontrol update nodename=node[1-2] state=resume");
+    let ended = answer(parent.wait_with_output().unwrap());
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.err.contains("is not the one that submitted this job"),
+        "{}",
+        ended.err
+    );
+    // The next run copies it anew.
+    assert_eq!(cluster.reproduce(&project, &[]).code, 0);
+}
+
+#[test]
+fn a_node_that_does_not_see_the_folder_is_avoided_after_two_failures() {
+    // A job looks for its folder for half a minute.
+    if !amount(false, true, true) {
+        return println!("skipped: it takes a minute (FIG6_TESTS=long)");
+    }
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let project = cluster.project(ONE);
+    let blind = project.path("");
+    cluster.tool(&["node", "1", "down"]);
+    cluster.tool(&["node", "1", "blind", blind.to_str().unwrap()]);
+    until("the node is back", || {
+        cluster
+            .slurm("sinfo --noheader --nodes=node1 --format=%T")
+            .contains("idle")
+    });
+    // All jobs begin there, as long as they may.
+    let weights = "scontrol update nodename=node2 weight=1000";
+    cluster.slurm(weights);
+    let run = cluster.command(&project, &["reproduce"]).output().unwrap();
+    let run = answer(run);
+    let said = run.out + &run.err;
+    assert_eq!(run.code, 0, "{said}");
+    assert!(said.contains("on node1 of job"), "{said}");
+    assert!(
+        said.contains("does not see the folder of artifacts"),
+        "{said}"
+    );
+    assert!(said.contains("runs on node2"), "{said}");
+    assert_eq!(project.results(), without_slurm(ONE));
 }
 
 #[test]

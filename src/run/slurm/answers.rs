@@ -44,6 +44,17 @@ impl Answers {
         }
     }
 
+    /// How far the job in a folder is, by the newest of its answers.
+    pub fn progress(folder: &Path) -> Option<Progress> {
+        let mut newest = None;
+        let mut note = |progress| match progress {
+            Progress::Note(_) => {}
+            progress => newest = Some(progress),
+        };
+        Answers::of(folder).read(&mut note).ok()?;
+        newest
+    }
+
     /// Whether a job has come to an end of its step by its own account.
     pub fn has_ended(&self) -> bool {
         !matches!(self.last, None | Some(Last::Interrupted))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::client::Client;
 use super::ticket::{Ticket, write_atomically};
@@ -24,8 +24,7 @@ const TRIES: u32 = 30;
 /// stops with a checkpoint, and the job asks to be queued again. Returns whether the step is finished.
 ///
 /// # Errors
-/// If the ticket is another one, the program is not the one that submitted the job, or the answers cannot be
-/// written.
+/// If the ticket is another one, or the answers cannot be written.
 pub fn run_job(
     folder: &Path,
     word: &str,
@@ -43,13 +42,6 @@ pub fn run_job(
         ticket = expect_ticket(folder, word);
     }
     let ticket = ticket?;
-    let program =
-        Digest::of_file(Path::new("/proc/self/exe")).context("cannot read the program")?;
-    ensure!(
-        program == ticket.program,
-        "the program on {} is not the one that submitted this job",
-        host()
-    );
     let job = env::var("SLURM_JOB_ID").unwrap_or_default();
     let began = Began {
         host: host(),
@@ -73,6 +65,17 @@ pub fn run_job(
     };
     // A log that cannot be written to must not stop the work.
     let _ = writeln!(log, "job {job} began{again} on {}", began.node);
+    let program =
+        Digest::of_file(Path::new("/proc/self/exe")).context("cannot read the program")?;
+    if program != ticket.program {
+        let cause = format!(
+            "the program on {} is not the one that submitted this job",
+            began.node
+        );
+        let answer = Answer::Failed { cause };
+        answers.write_all((serde_json::to_string(&answer)? + "\n").as_bytes())?;
+        return Ok(false);
+    }
     let finished = run_task(folder, signals, &mut answers, log)?;
     if !finished && pause.load(Ordering::Relaxed) && signals.stop.load(Ordering::Relaxed) {
         // Where nobody queues it again, whoever submitted it submits it again.
