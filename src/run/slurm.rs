@@ -22,13 +22,17 @@
 
 mod answers;
 mod client;
+mod ending;
 mod executor;
 mod job;
 mod lease;
+mod program;
 mod script;
 mod settings;
+mod submit;
 mod ticket;
 mod verdict;
+mod watch;
 
 pub use answers::Answers;
 pub use client::{Client, Queued};

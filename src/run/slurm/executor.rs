@@ -1,20 +1,20 @@
 //! Runs steps that compute as jobs of Slurm, and all others here.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Error, Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::answers::{Answers, Last};
-use super::client::{Away, Client, Ended, Queue, Queued};
+use super::client::{Away, Client, Ended, Queued};
+use super::ending::Ending;
 use super::lease::Lease;
-use super::script::script;
+use super::program::keep_program;
 use super::settings::Settings;
-use super::ticket::{Ticket, write_atomically};
+use super::submit::{Counter, Order, Setting};
+use super::ticket::Ticket;
 use super::verdict::{self, Next};
+use super::watch::{Seen, Watch};
 use crate::run::executor::{Executor, LocalProcesses, Stopped};
 use crate::run::task::{Finished, Task};
 use step::Progress;
@@ -24,15 +24,16 @@ use walkdir::WalkDir;
 /// Seconds between two looks at the queue where nobody says otherwise.
 const POLL_SECONDS: f64 = 5.0;
 
-/// How long steps that become ready together are waited for, to be submitted together.
-const GATHER: Duration = Duration::from_millis(200);
-
-/// Jobs in one submission: less than what Slurm allows unless it is told otherwise.
-const LARGEST: usize = 500;
-
 /// Looks at the queue without a job, one after the other, before it counts as gone: file systems and Slurm
 /// itself may be late.
 const LOOKS: u32 = 3;
+
+/// Looks at a folder without a ticket before its step counts as given up: another process may be about to
+/// add its result.
+const LOOKS_WITHOUT_TICKET: u32 = 15;
+
+/// How late a file system may show what a job has written.
+const LATEST: Duration = Duration::from_secs(60);
 
 /// Jobs of Slurm, and processes on this machine for what computes little.
 #[derive(Debug)]
@@ -45,47 +46,9 @@ pub struct Slurm {
     /// Whether nothing is waited for once it is submitted.
     detached: bool,
     lease: Lease,
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Whether nothing is waited for any more; jobs go on.
-    ending: bool,
-    /// Steps that are to be submitted, with their options.
-    orders: Vec<Order>,
-    /// Whether a thread submits.
-    submitting: bool,
-    /// What became of orders, by their folders.
-    answers: BTreeMap<PathBuf, Result<Ticket, String>>,
-    queue: Queue,
-    /// How often the queue was read, and when that began the last time.
-    looks: u64,
-    looked: Option<Instant>,
-    /// Whether a thread reads it.
-    looking: bool,
-    /// Why it could not be read the last time.
-    away: Option<String>,
-}
-
-/// A step to be submitted.
-#[derive(Clone, Debug)]
-struct Order {
-    step: String,
-    folder: PathBuf,
-    options: Vec<String>,
-    ticket: Ticket,
-}
-
-/// How late a file system may show what a job has written.
-const LATEST: Duration = Duration::from_secs(60);
-
-/// What a look at the queue shows of a job.
-enum Seen {
-    Queued(Queued),
-    /// It is not there, as it was not in so many looks before.
-    Missing(u32),
+    ending: Ending,
+    watch: Watch,
+    counter: Counter,
 }
 
 impl Slurm {
@@ -93,205 +56,26 @@ impl Slurm {
     /// run the program that submitted them also after another build. A `detached` run waits for no job.
     ///
     /// # Errors
-    /// If Slurm's commands are not there or refuse, or the program cannot be copied.
+    /// If Slurm's commands are not there or refuse, the program cannot be copied, or a process on another
+    /// machine submits jobs for the same folder.
     pub fn new(settings: Settings, root: &Path, detached: bool) -> Result<Slurm> {
         let client = Client;
         match client.queue() {
             Err(error) if !error.is::<Away>() => return Err(error.context("cannot use Slurm")),
             _ => {}
         }
+        let every = settings.poll_seconds.unwrap_or(POLL_SECONDS);
         Ok(Slurm {
             client,
             settings,
             local: LocalProcesses::new()?,
+            lease: Lease::take(root)?,
             program: keep_program(root)?,
             detached,
-            lease: Lease::take(root)?,
-            state: Mutex::default(),
-            changed: Condvar::new(),
+            ending: Ending::default(),
+            watch: Watch::new(Duration::from_secs_f64(every)),
+            counter: Counter::default(),
         })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Every change of it is made by one assignment; a panic in between leaves it whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn poll(&self) -> Duration {
-        Duration::from_secs_f64(self.settings.poll_seconds.unwrap_or(POLL_SECONDS))
-    }
-
-    /// Submits a step, together with others that are ready at the same time.
-    fn submit(&self, order: Order, report: &mut dyn FnMut(Progress)) -> Result<Ticket> {
-        let folder = order.folder.clone();
-        let mut state = self.state();
-        state.orders.push(order);
-        loop {
-            if let Some(answer) = state.answers.remove(&folder) {
-                return answer.map_err(Error::msg);
-            }
-            if state.ending {
-                state.orders.retain(|order| order.folder != folder);
-                if !state.submitting {
-                    return Err(Stopped::Left.into());
-                }
-            }
-            if state.submitting || state.orders.is_empty() {
-                state = self.wait(state, self.poll());
-                continue;
-            }
-            state.submitting = true;
-            state = self.wait(state, GATHER);
-            let orders = std::mem::take(&mut state.orders);
-            drop(state);
-            let answers = self.submit_all(orders, report);
-            state = self.state();
-            state.answers.extend(answers);
-            state.submitting = false;
-            self.changed.notify_all();
-        }
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
-        let waited = self.changed.wait_timeout(state, time);
-        waited.unwrap_or_else(PoisonError::into_inner).0
-    }
-
-    /// Submits orders: those with the same options together.
-    fn submit_all(
-        &self,
-        orders: Vec<Order>,
-        report: &mut dyn FnMut(Progress),
-    ) -> BTreeMap<PathBuf, Result<Ticket, String>> {
-        let mut alike: BTreeMap<Vec<String>, Vec<Order>> = BTreeMap::new();
-        for order in orders {
-            alike.entry(order.options.clone()).or_default().push(order);
-        }
-        let mut answers = BTreeMap::new();
-        for (options, orders) in alike {
-            for orders in orders.chunks(LARGEST) {
-                let submitted = self.submit_batch(&options, orders, report);
-                for (index, order) in orders.iter().enumerate() {
-                    let answer = match &submitted {
-                        Ok((batch, number)) => Ok(Ticket {
-                            batch: batch.clone(),
-                            index,
-                            number: *number,
-                            ..order.ticket.clone()
-                        }),
-                        Err(error) => Err(format!(
-                            "sbatch refused {}{}: {error:#}",
-                            order.step,
-                            match &*options {
-                                [] => String::new(),
-                                options => format!(" with {}", options.join(" ")),
-                            }
-                        )),
-                    };
-                    answers.insert(order.folder.clone(), answer);
-                }
-            }
-        }
-        answers
-    }
-
-    /// Submits steps with the same options; returns the submission's name and Slurm's number of it.
-    fn submit_batch(
-        &self,
-        options: &[String],
-        orders: &[Order],
-        report: &mut dyn FnMut(Progress),
-    ) -> Result<(String, Option<u64>)> {
-        let batch = name_of_batch(orders);
-        let ticket = |index: usize, number| Ticket {
-            batch: batch.clone(),
-            index,
-            number,
-            ..orders[index].ticket.clone()
-        };
-        for (index, order) in orders.iter().enumerate() {
-            Answers::begin(&order.folder)?;
-            ticket(index, None).write(&order.folder)?;
-        }
-        let folders: Vec<PathBuf> = orders.iter().map(|order| order.folder.clone()).collect();
-        let script = script(&batch, &self.program.0, &folders)?;
-        let mut pause = Duration::from_secs(1);
-        let number = loop {
-            match self.client.submit(&batch, orders.len(), options, &script) {
-                Ok(number) => break number,
-                Err(error) if error.is::<Away>() => {
-                    report(Progress::Note(format!("waiting for Slurm: {error:#}")));
-                }
-                Err(error) => {
-                    for order in orders {
-                        Ticket::withdraw(&order.folder)?;
-                    }
-                    return Err(error);
-                }
-            }
-            let state = self.wait(self.state(), pause);
-            if state.ending {
-                // It may have been submitted all the same; a later run will see.
-                return Ok((batch, None));
-            }
-            drop(state);
-            pause = (pause * 2).min(Duration::from_secs(60));
-            // The answer may be what was lost.
-            if let Ok(queue) = self.client.queue()
-                && let Some(queued) = queue.get(&(batch.clone(), 0))
-            {
-                break queued.number;
-            }
-        };
-        for (index, order) in orders.iter().enumerate() {
-            ticket(index, Some(number)).write(&order.folder)?;
-        }
-        Ok((batch, Some(number)))
-    }
-
-    /// Waits for the next look at the queue; returns what it shows of a job. One thread looks for all.
-    fn look(&self, ticket: &Ticket, missing: u32) -> Result<Seen> {
-        let mut state = self.state();
-        let before = state.looks;
-        loop {
-            if state.ending {
-                return Err(Stopped::Left.into());
-            }
-            if self.lease.is_lost() {
-                bail!("fig6 on another machine has taken over this folder of artifacts");
-            }
-            if state.looks > before {
-                let job = (ticket.batch.clone(), ticket.index);
-                return Ok(match state.queue.get(&job) {
-                    Some(queued) => Seen::Queued(queued.clone()),
-                    None => Seen::Missing(missing + 1),
-                });
-            }
-            let due = state.looked.map(|looked| looked + self.poll());
-            let now = Instant::now();
-            match due.filter(|due| *due > now) {
-                Some(due) => state = self.wait(state, due - now),
-                None if state.looking => state = self.wait(state, self.poll()),
-                None => {
-                    state.looking = true;
-                    state.looked = Some(now);
-                    drop(state);
-                    let queue = self.client.queue();
-                    state = self.state();
-                    state.looking = false;
-                    match queue {
-                        Ok(queue) => {
-                            state.queue = queue;
-                            state.looks += 1;
-                            state.away = None;
-                        }
-                        // The controller may be away for a while; jobs go on without it.
-                        Err(error) => state.away = Some(format!("{error:#}")),
-                    }
-                    self.changed.notify_all();
-                }
-            }
-        }
     }
 
     /// Follows a job to the end of its step.
@@ -305,6 +89,12 @@ impl Slurm {
         let mut answers = Answers::of(folder);
         let mut missing = 0;
         let mut said = String::new();
+        let mut say = |now: String, report: &mut dyn FnMut(Progress)| {
+            if now != said {
+                report(Progress::Note(now.clone()));
+                said = now;
+            }
+        };
         loop {
             answers.read(report)?;
             match answers.last.take() {
@@ -316,52 +106,56 @@ impl Slurm {
             if self.detached {
                 return Err(Stopped::Left.into());
             }
-            match self.look(&ticket, missing)? {
-                Seen::Queued(queued) => {
-                    missing = 0;
-                    if ticket.number.is_none() {
-                        ticket.number = Some(queued.number);
-                        ticket.write(folder)?;
-                    }
-                    let now = in_words(&ticket, &queued);
-                    if now != said {
-                        report(Progress::Note(now.clone()));
-                        said = now;
-                    }
-                    if is_stuck(&queued) {
-                        let job = format!("{}_{}", queued.number, ticket.index);
-                        self.client.cancel(&[job])?;
-                        let ended = Ended {
-                            state: "BOOT_FAIL".to_owned(),
-                            ..Ended::default()
-                        };
-                        ticket = self.after(&ended, task, folder, ticket, report)?;
-                    }
+            ensure!(
+                !self.lease.is_lost(),
+                "fig6 on another machine has taken over this folder of artifacts"
+            );
+            let queued = match self.watch.look(self.client, &self.ending, &ticket)? {
+                Seen::Queued(queued) => Some(queued),
+                Seen::Missing => None,
+                Seen::Away(why) => {
+                    say(format!("Slurm does not answer: {why}"), report);
+                    continue;
                 }
-                Seen::Missing(looks) if looks < LOOKS => missing = looks,
-                Seen::Missing(_) => {
-                    // Its last words may have come since.
-                    answers.read(report)?;
-                    if answers.has_ended() {
+            };
+            if let Some(queued) = queued {
+                missing = 0;
+                if ticket.number.is_none() {
+                    ticket.number = Some(queued.number);
+                    ticket.write(folder)?;
+                }
+                say(in_words(&ticket, &queued), report);
+                if is_stuck(&queued) {
+                    let job = format!("{}_{}", queued.number, ticket.index);
+                    self.client.cancel(&[job])?;
+                    let ended = Ended {
+                        state: "BOOT_FAIL".to_owned(),
+                        ..Ended::default()
+                    };
+                    ticket = self.after(&ended, task, folder, ticket, report)?;
+                }
+                continue;
+            }
+            missing += 1;
+            // Its last words may have come since.
+            answers.read(report)?;
+            if missing < LOOKS || answers.has_ended() {
+                continue;
+            }
+            ticket = match Ticket::read(folder)? {
+                Some(own) if own.word() == ticket.word() => {
+                    let ended = self.end_of(&ticket)?;
+                    if ended.has_answered() && self.hear(&mut answers, report)? {
                         continue;
                     }
-                    ticket = match Ticket::read(folder)? {
-                        Some(own) if own.word() == ticket.word() => {
-                            let ended = self.end_of(&ticket)?;
-                            if ended.has_answered() && self.hear(&mut answers, report)? {
-                                continue;
-                            }
-                            self.after(&ended, task, folder, ticket, report)?
-                        }
-                        // Another process, which did not see this one's, has submitted the step as well.
-                        Some(others) => others,
-                        None => {
-                            bail!("its job was cancelled, or another process has read its result")
-                        }
-                    };
-                    (answers, missing, said) = (Answers::of(folder), 0, String::new());
+                    self.after(&ended, task, folder, ticket, report)?
                 }
-            }
+                // Another process, which did not see this one's, has submitted the step as well.
+                Some(others) => others,
+                None if missing < LOOKS_WITHOUT_TICKET && Task::read(folder).is_ok() => continue,
+                None => bail!("its job was cancelled, or another process has read its result"),
+            };
+            (answers, missing) = (Answers::of(folder), 0);
         }
     }
 
@@ -372,12 +166,7 @@ impl Slurm {
         };
         loop {
             match self.client.ended(&job) {
-                Err(error) if error.is::<Away>() => {
-                    let state = self.wait(self.state(), self.poll());
-                    if state.ending {
-                        return Err(Stopped::Left.into());
-                    }
-                }
+                Err(error) if error.is::<Away>() => self.ending.wait(self.watch.every())?,
                 ended => return ended,
             }
         }
@@ -388,11 +177,7 @@ impl Slurm {
     fn hear(&self, answers: &mut Answers, report: &mut dyn FnMut(Progress)) -> Result<bool> {
         let until = Instant::now() + LATEST;
         while !answers.has_ended() && Instant::now() < until {
-            let state = self.wait(self.state(), self.poll());
-            if state.ending {
-                return Err(Stopped::Left.into());
-            }
-            drop(state);
+            self.ending.wait(self.watch.every())?;
             answers.read(report)?;
         }
         Ok(answers.has_ended())
@@ -446,7 +231,12 @@ impl Slurm {
                 ..ticket
             },
         };
-        self.submit(order, report)
+        let setting = Setting {
+            client: self.client,
+            program: &self.program.0,
+            ending: &self.ending,
+        };
+        self.counter.submit(order, setting, report)
     }
 }
 
@@ -494,8 +284,7 @@ impl Executor for Slurm {
 
     fn stop(&self) {
         self.local.stop();
-        self.state().ending = true;
-        self.changed.notify_all();
+        self.ending.set();
     }
 
     /// Jobs are left even so: [`cancel`] ends them.
@@ -554,33 +343,4 @@ pub fn in_words(ticket: &Ticket, queued: &Queued) -> String {
 /// Whether Slurm keeps a job back for good, because it could not be started.
 fn is_stuck(queued: &Queued) -> bool {
     queued.state == "PENDING" && queued.reason.contains("launch failed requeued held")
-}
-
-/// A name that no other submission has.
-fn name_of_batch(orders: &[Order]) -> String {
-    let mut text = format!("{} {:?}", std::process::id(), std::time::SystemTime::now());
-    for order in orders {
-        text += &order.folder.to_string_lossy();
-    }
-    Digest::of(text.as_bytes()).to_string()[..16].to_owned()
-}
-
-/// Copies this program to where the nodes see it, unless it is there; returns its path and digest.
-fn keep_program(root: &Path) -> Result<(PathBuf, Digest)> {
-    let program = Path::new("/proc/self/exe");
-    let program = match program.exists() {
-        true => program.to_owned(),
-        false => std::env::current_exe().context("cannot find out the path of fig6 itself")?,
-    };
-    let digest = Digest::of_file(&program).context("cannot read the program itself")?;
-    let folder = std::path::absolute(root.join("programs"))
-        .with_context(|| format!("cannot use the path {}", root.display()))?;
-    let kept = folder.join(format!("fig6-{}", digest.short()));
-    if Digest::of_file(&kept).ok() != Some(digest) {
-        let content = fs::read(&program).context("cannot read the program itself")?;
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-        write_atomically(&kept, 0o755, &content)?;
-    }
-    Ok((kept, digest))
 }
