@@ -9,6 +9,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use serde_json::Value;
+use store::key::Digest;
+use store::{Claimed, Manifest, Store};
 use tempfile::TempDir;
 
 /// A folder with a pipeline file, and what fig6 makes of it.
@@ -291,4 +293,34 @@ pub fn shared_data() -> Option<PathBuf> {
         "skipped: no images in ../shared/data (or name the folder above data/ by FIG6_SHARED)"
     );
     None
+}
+
+/// Gives the training's result the key that it would have had under other code, and keeps no other;
+/// `edit` changes it further.
+pub fn as_of_other_code(
+    project: &Project,
+    training: &str,
+    edit: impl FnOnce(&mut Manifest),
+) -> Digest {
+    let store = Store::at(&project.path("artifacts"), true);
+    let mut manifest = store.newest(training).unwrap().unwrap();
+    let before = manifest.key;
+    let mut basis = (*manifest.key_inputs.basis).clone();
+    basis
+        .code
+        .insert("nn".to_owned(), Digest::of(b"other code"));
+    manifest.key_inputs.basis = basis.into();
+    manifest.carried_over = None;
+    edit(&mut manifest);
+    manifest.key = manifest.key_inputs.key();
+    let Claimed::Ours(claim) = store.claim(&manifest.key).unwrap() else {
+        panic!("nobody else is here");
+    };
+    store.begin(&claim, training).unwrap();
+    let log = project.path(&format!("artifacts/logs/{before}.log"));
+    fs::copy(log, claim.log()).unwrap();
+    let entry = store.commit(&claim, &manifest).unwrap();
+    fs::remove_file(store.manifest_path(&before)).unwrap();
+    store.show(training, &entry).unwrap();
+    manifest.key
 }

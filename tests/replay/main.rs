@@ -32,30 +32,8 @@ fn newest(project: &Project) -> Manifest {
     store(project).newest(TRAINING).unwrap().unwrap()
 }
 
-/// Gives the training's result the key that it would have had under other code, and keeps no other;
-/// `edit` changes it further.
 fn as_of_other_code(project: &Project, edit: impl FnOnce(&mut Manifest)) -> Digest {
-    let store = store(project);
-    let mut manifest = store.newest(TRAINING).unwrap().unwrap();
-    let before = manifest.key;
-    let mut basis = (*manifest.key_inputs.basis).clone();
-    basis
-        .code
-        .insert("nn".to_owned(), Digest::of(b"other code"));
-    manifest.key_inputs.basis = basis.into();
-    manifest.carried_over = None;
-    edit(&mut manifest);
-    manifest.key = manifest.key_inputs.key();
-    let Claimed::Ours(claim) = store.claim(&manifest.key).unwrap() else {
-        panic!("nobody else is here");
-    };
-    store.begin(&claim, TRAINING).unwrap();
-    let log = project.path(&format!("artifacts/logs/{before}.log"));
-    fs::copy(log, claim.log()).unwrap();
-    let entry = store.commit(&claim, &manifest).unwrap();
-    fs::remove_file(manifest_path(project, &before)).unwrap();
-    store.show(TRAINING, &entry).unwrap();
-    manifest.key
+    common::as_of_other_code(project, TRAINING, edit)
 }
 
 fn manifest_path(project: &Project, key: &Digest) -> PathBuf {

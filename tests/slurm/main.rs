@@ -460,6 +460,24 @@ fn a_time_limit_is_a_pause_also_without_a_parent() {
 }
 
 #[test]
+fn trainings_of_other_code_are_replayed_in_jobs_and_carried_over() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let project = cluster.project(ONE);
+    assert_eq!(project.reproduce(&["--executor", "local"]).code, 0);
+    let before = project.results();
+    common::as_of_other_code(&project, "train/resnet8/seed0", |_| {});
+    let done = cluster.reproduce(&project, &["--replay", "train"]);
+    assert_eq!(
+        (done.code, &*done.carried_over),
+        (0, &["train/resnet8/seed0".to_owned()][..])
+    );
+    assert!(cluster.submitted() > 0);
+    assert_eq!(project.results(), before);
+}
+
+#[test]
 fn a_job_whose_program_was_replaced_meanwhile_computes_nothing() {
     let Some(cluster) = Cluster::new() else {
         return;

@@ -1,17 +1,22 @@
 //! The environment of a process that computes. Unaware of backends.
 
-/// Environment of a process that computes on the CPU with so many threads.
+/// Environment of a process that computes with so many threads.
+///
+/// NVIDIA's libraries compute in full single precision, not in TF32, which has 10 bits of mantissa, and cuBLAS
+/// sums in an order that does not depend on what else runs (PyTorch's notes on reproducibility).
 ///
 /// LibTorch takes the memory of every map from the C library. glibc's `malloc` gives what a step of
 /// training has freed back to the system, which zeroes it for the next step, unless it is told to keep
 /// it: pieces of up to 32 MiB, and 2 GiB together, the most that all its versions accept. Other C
 /// libraries do not know these names.
-pub fn environment(threads: usize) -> [(&'static str, String); 5] {
+pub fn environment(threads: usize) -> [(&'static str, String); 7] {
     let threads = threads.to_string();
     [
         ("RAYON_NUM_THREADS", threads.clone()),
         ("OMP_NUM_THREADS", threads.clone()),
         ("MKL_NUM_THREADS", threads),
+        ("NVIDIA_TF32_OVERRIDE", "0".to_owned()),
+        ("CUBLAS_WORKSPACE_CONFIG", ":4096:8".to_owned()),
         ("MALLOC_MMAP_THRESHOLD_", (32_u64 << 20).to_string()),
         ("MALLOC_TRIM_THRESHOLD_", i32::MAX.to_string()),
     ]
