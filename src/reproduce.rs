@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
@@ -15,6 +16,7 @@ use crate::project::Project;
 use crate::report;
 use crate::run::{End, Event, LocalProcesses, Options, Outcome, Run, Stop};
 use crate::steps::Environment;
+use remote_store::Remote;
 use store::Lock;
 
 /// What is asked for.
@@ -34,6 +36,8 @@ pub struct Request {
     pub mirrors: Vec<PathBuf>,
     /// Seconds between two checkpoints of a training.
     pub checkpoint_seconds: f64,
+    /// Where a result is looked for before it is computed.
+    pub remote: Option<Arc<Remote>>,
     /// The folder of reports.
     pub reports: PathBuf,
 }
@@ -172,6 +176,7 @@ fn options(project: &Project, request: &Request, idle: bool) -> Result<Options> 
         cores,
         keep_going: request.keep_going,
         replay: request.replay,
+        remote: request.remote.clone(),
         environment: Environment {
             mirrors: request.mirrors.iter().cloned().map(Into::into).collect(),
             sources: Vec::new(),

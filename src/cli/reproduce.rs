@@ -1,7 +1,10 @@
 //! `fig6 reproduce`: the main job.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -11,13 +14,16 @@ use serde_json::json;
 use super::left::TimeLeft;
 use super::out::Out;
 use super::signals::{self, INTERRUPTED};
+use super::transfer::{Elsewhere, Meter, is_stopped, open, show_pulled};
 use super::view::{View, forecast_in_words, shortened_list};
 use super::{Where, environment, inspect};
 use crate::error::Invalid;
 use crate::project::Project;
+use crate::remote::{Pull, Pulled, pull};
 use crate::report::carried_over::TABLE;
 use crate::reproduce::{Reproduced, Reproduction, Request};
 use crate::run::{End, Outcome, Stop};
+use remote_store::Remote;
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -45,6 +51,8 @@ pub struct Arguments {
     /// Look here first for archives: a folder, a URL, or the archive itself (may be repeated; also FIG6_MIRROR).
     #[arg(long, value_name = "DIR|URL")]
     mirror: Vec<PathBuf>,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
     /// Seconds of work between two checkpoints of a training [default: FIG6_CHECKPOINT_EVERY, or 300].
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = super::seconds)]
     checkpoint_every: Option<f64>,
@@ -59,6 +67,11 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let started = Instant::now();
     let project = arguments.place.open()?;
+    let stop = Stop::default();
+    let Fetching { remote, pulled } = match fetch(arguments, &project, &stop, out) {
+        Err(error) if is_stopped(&error) => return Ok(ExitCode::from(INTERRUPTED)),
+        fetched => fetched?,
+    };
     let request = Request {
         targets: arguments.targets.clone(),
         forced: arguments.force.clone(),
@@ -67,6 +80,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         replay: arguments.replay || project.experiment.replay || environment::replay()?,
         mirrors: environment::mirrors(&arguments.mirror),
         checkpoint_seconds: environment::checkpoint_seconds(arguments.checkpoint_every)?,
+        remote,
         reports: arguments.reports.clone(),
     };
     let reproduction = Reproduction::plan(&project, &request)?;
@@ -78,7 +92,6 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         inspect::show(&project, plan, true, arguments.json, out)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let stop = Stop::default();
     let mut left = TimeLeft::default();
     if !reproduction.is_idle() {
         if !arguments.json {
@@ -86,10 +99,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             out.remark(&forecast_in_words(&forecast));
             left = TimeLeft::of(&project.graph, plan, &forecast);
         }
-        let stop = stop.clone();
-        // The first one stops the run in good order, the second one ends its steps at once, the third
-        // one this process.
-        signals::listen(move |_| stop.request() < 3)?;
+        if request.remote.is_none() {
+            listen(&stop, &Arc::default())?;
+        }
     }
     let needed = reproduction.needed.clone();
     let mut view = View::new(out.is_quiet(), arguments.json, left);
@@ -108,6 +120,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             "same_bytes": outcome.same_bytes,
             "stay_valid": outcome.stay_valid,
             "interrupted": outcome.interrupted,
+            "fetched": pulled.brought,
             "seconds": seconds,
             "report": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         }));
@@ -121,6 +134,57 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         true => ExitCode::from(INTERRUPTED),
         false if outcome.is_complete() => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    })
+}
+
+/// What came from elsewhere, and where more may come from.
+#[derive(Default)]
+struct Fetching {
+    remote: Option<Arc<Remote>>,
+    pulled: Pulled,
+}
+
+/// Brings what is missing here and there elsewhere, before anything runs.
+fn fetch(arguments: &Arguments, project: &Project, stop: &Stop, out: &mut Out) -> Result<Fetching> {
+    let address = arguments.elsewhere.address()?;
+    let Some(address) = address.filter(|_| !arguments.dry_run) else {
+        return Ok(Fetching::default());
+    };
+    let graph = &project.graph;
+    let forced = BTreeSet::from_iter(graph.matching(&arguments.force)?);
+    let mut wanted = graph.wanted(&arguments.targets)?;
+    wanted.extend(&forced);
+    let mut fetching = Fetching::default();
+    let remote = &mut fetching.remote;
+    let meter = Meter::new("fetched", out.is_quiet() || arguments.json);
+    let request = Pull {
+        needed: &graph.needed(&wanted),
+        forced: &forced,
+        snapshots: false,
+        watch: &|bytes| meter.add(bytes),
+    };
+    let pulled = pull(project, &request, &mut || {
+        let asked = Arc::default();
+        listen(stop, &asked)?;
+        let opened = open(&address, &asked)?;
+        *remote = Some(opened.clone());
+        Ok(opened)
+    });
+    meter.close();
+    fetching.pulled = pulled?;
+    if !arguments.json {
+        show_pulled(&fetching.pulled, &address, out);
+    }
+    Ok(fetching)
+}
+
+/// From now on the first signal stops the run, and what is on its way from elsewhere, in good order, the
+/// second one ends its steps at once, the third one this process.
+fn listen(stop: &Stop, transfers: &Arc<AtomicBool>) -> Result<()> {
+    let (stop, transfers) = (stop.clone(), transfers.clone());
+    signals::listen(move |_| {
+        transfers.store(true, Ordering::SeqCst);
+        stop.request() < 3
     })
 }
 

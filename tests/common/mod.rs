@@ -172,6 +172,7 @@ impl Project {
             .env_remove("FIG6_MIRROR")
             .env_remove("FIG6_CHECKPOINT_EVERY")
             .env_remove("FIG6_REPLAY")
+            .env_remove("FIG6_REMOTE")
             .env("NO_COLOR", "1");
         command
     }
