@@ -230,7 +230,7 @@ fn whatever_byte_is_wrong_or_missing_there_nothing_of_the_result_counts() {
     for file in [&manifest, &object] {
         let whole = fs::read(file).unwrap();
         let step = if file == &manifest {
-            testing::amount(37, 5, 1)
+            testing::amount(97, 11, 1)
         } else {
             1
         };
@@ -248,7 +248,7 @@ fn whatever_byte_is_wrong_or_missing_there_nothing_of_the_result_counts() {
                 let theirs = store(other.path());
                 let fetched = remote(there.path()).fetch(&theirs, &wanted(key)).unwrap();
                 // A space elsewhere than in the checked text changes nothing.
-                if fetched == Fetched::Brought(5) {
+                if file == &manifest && fetched == Fetched::Brought(5) {
                     assert_eq!(theirs.manifest(&key).unwrap(), mine.manifest(&key).unwrap());
                     continue;
                 }
@@ -273,7 +273,7 @@ fn whatever_byte_is_wrong_or_missing_there_nothing_of_the_result_counts() {
         assert!(!matches!(fetched, Fetched::Brought(_)), "{fetched:?}");
         fs::write(file, &whole).unwrap();
     }
-    assert!(refused > 50, "{refused}");
+    assert!(refused > 30, "{refused}");
 }
 
 #[test]
