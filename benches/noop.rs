@@ -4,7 +4,8 @@
 //! `cargo bench --bench noop` measures 54 and 1,004 steps; `cargo bench --bench noop -- 54 1004
 //! 10000 100000` those numbers, the last of which takes minutes to set up and 2 GB of disk.
 
-use std::collections::BTreeMap;
+mod many;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -12,17 +13,12 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use fig6::pipeline::Pipeline;
-use fig6::plan::{Bases, Graph, Inputs, StepId};
-use nn::device::Request;
-use rayon::prelude::*;
-use store::{Claimed, Entry, Manifest, RunRecord, Store};
+use fig6::plan::{Graph, StepId};
+use many::{fill, pipeline};
 
 /// Steps that are there however many trainings there are: download, preprocess, aggregate, both figures.
 /// The table makes one more than the sizes say, on both sides.
 const OTHERS: usize = 5;
-
-/// The images that there would be.
-const DATASET: &str = r#"{"archive_sha256":"0","train":50,"validation":10,"test":20}"#;
 
 fn main() {
     let sizes: Vec<usize> = std::env::args()
@@ -96,81 +92,6 @@ fn measure(size: usize) {
         ours / theirs,
         peak(fig6())
     );
-}
-
-/// One model, trained with this many seeds.
-fn pipeline(seeds: usize) -> String {
-    let seeds: Vec<String> = (0..seeds).map(|seed| seed.to_string()).collect();
-    let tiny = include_str!("../tests/pipelines/tiny.ron");
-    tiny.replace("seeds: [0, 1]", &format!("seeds: [{}]", seeds.join(", ")))
-        .replace(
-            "models: [\"plain8\", \"resnet8\"])",
-            "models: [\"resnet8\"])",
-        )
-}
-
-/// Fills a store with made-up results of all steps, as if they had run.
-fn fill(graph: &Graph, folder: &Path) {
-    let backend = Request::Auto.resolve().expect("there is a device");
-    let bases = Bases::any(&backend);
-    let store = Store::at(folder, false);
-    store.prepare().expect("the folder can be written");
-    let mut made: BTreeMap<StepId, std::sync::Arc<Entry>> = BTreeMap::new();
-    for level in graph.levels() {
-        let entries: Vec<_> = level
-            .par_iter()
-            .map(|&id| {
-                let step = graph.step(id);
-                let inputs = Inputs::of(step, &|producer| Some(&*made[&producer])).owned();
-                let key_inputs = bases.key_inputs(&step.params, inputs, None);
-                let key = key_inputs.key();
-                let Ok(Claimed::Ours(claim)) = store.claim(&key) else {
-                    panic!("{} cannot be claimed", step.name);
-                };
-                store
-                    .begin(&claim, &step.name)
-                    .expect("the folder can be written");
-                for output in step.params.outputs() {
-                    let content = match *output {
-                        // The one output that is read for what a report rests on.
-                        "dataset.json" => DATASET.to_owned(),
-                        output => format!("{output} of {}", step.name),
-                    };
-                    fs::write(claim.output().join(output), content)
-                        .expect("outputs can be written");
-                }
-                let manifest = Manifest {
-                    step: step.name.clone(),
-                    key,
-                    key_inputs,
-                    outputs: claim
-                        .collect(step.params.outputs())
-                        .expect("the outputs are there"),
-                    evidence: Default::default(),
-                    summary: "made up".to_owned(),
-                    run: RunRecord {
-                        started: "2026-01-01T00:00:00Z".to_owned(),
-                        seconds: 1.0,
-                        work_seconds: 1.0,
-                        amount: 1.0,
-                        threads: 1,
-                        because: Vec::new(),
-                        host: "here".to_owned(),
-                        cpu: "any".to_owned(),
-                        fig6: "0".to_owned(),
-                        log: None,
-                    },
-                    carried_over: None,
-                };
-                let entry = store
-                    .commit(&claim, &manifest)
-                    .expect("results can be added");
-                store.show(&step.name, &entry).expect("links can be made");
-                (id, entry)
-            })
-            .collect();
-        made.extend(entries);
-    }
 }
 
 /// Writes a build file of the same shape and builds it once; returns the number of its files.

@@ -49,6 +49,7 @@
 //! | [`plan`] | the graph, what must run, why, and how long it takes | processes, how steps work |
 //! | [`fingerprint`] | what `build.rs` found: the code's part in keys | the graph, files |
 //! | [`project`] | an experiment with its graph, store and backend | how a user names them |
+//! | [`remote`] | a project's results to and from a store elsewhere, step by step | what lies where in it, the terminal |
 //! | [`reproduce`] | one request to reproduce: its passes, the report | the terminal, signals |
 //! | [`run`] | scheduler, executors, the step's process, events | what steps do, the terminal |
 //! | [`steps`] | the closed set of kinds of steps, and what each is told | how they work |
@@ -71,6 +72,7 @@
 //! | `summary` | runs over their seeds | how numbers come about and are shown |
 //! | `random`, `sha256`, `markdown` | draws addressed by what they are for; digests of archives; tables | everything else |
 //! | [`store`] | keys, objects, manifests, locks, durable writes; what is damaged or of no more use | the graph, what steps do |
+//! | [`remote_store`] | a store elsewhere: layout, transfers, checks, collections of garbage | the graph, what steps do |
 //! | [`statistics`] | evidence and verdicts: tests, margins, seeds that are missing | pipelines, results, files |
 //! | [`weight_files`] | weights in files of PyTorch and others: formats, names | networks that compute, data sets |
 //! | `testing` | what the tests of all crates share: folders, amounts, waiting | fig6 |
@@ -90,6 +92,8 @@
 //! | Where is a verdict decided? | `judge.rs`, then `crates/statistics/src/decide.rs` |
 //! | Which earlier training may be carried over? | `plan/carry.rs` (`carriable`), done in `run/job.rs` (`carry_over`) |
 //! | Where does a training that is computed again differ? | `run/replay.rs` (`Kept::difference`), by `crates/nn/src/trace.rs` |
+//! | Which results does a remote give, and when is it asked? | `remote.rs` (`pull`), during a run `run/scheduler.rs` (`ask_remote`) |
+//! | When does what a remote has count? | `crates/remote-store/src/fetch.rs` |
 //! | What does a live page show of a training under way? | `watch/observer.rs`, `watch/curves.rs` |
 //! | What may stand in `pipeline.ron`? | `pipeline/file.rs`; a recipe's limits are in `crates/nn/src/recipe.rs` |
 //!
@@ -123,6 +127,7 @@ pub mod page;
 pub mod pipeline;
 pub mod plan;
 pub mod project;
+pub mod remote;
 pub mod report;
 pub mod reproduce;
 pub mod run;

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
@@ -17,6 +18,7 @@ use crate::run::slurm::{Settings, Slurm};
 use crate::run::{End, Event, Executor, Gpus, LocalProcesses, Options, Outcome, Run, Stop};
 use crate::steps::Environment;
 use nn::device::{self, Backend};
+use remote_store::Remote;
 use store::Lock;
 
 /// Steps at once on a cluster where nobody says otherwise.
@@ -39,6 +41,8 @@ pub struct Request {
     pub mirrors: Vec<PathBuf>,
     /// Seconds between two checkpoints of a training.
     pub checkpoint_seconds: f64,
+    /// Where a result is looked for before it is computed.
+    pub remote: Option<Arc<Remote>>,
     /// The folder of reports.
     pub reports: PathBuf,
     pub executor: Place,
@@ -229,6 +233,7 @@ fn options(project: &Project, request: &Request, idle: bool) -> Result<Options> 
         cores,
         keep_going: request.keep_going,
         replay: request.replay,
+        remote: request.remote.clone(),
         environment: Environment {
             mirrors: request.mirrors.iter().cloned().map(Into::into).collect(),
             sources: Vec::new(),

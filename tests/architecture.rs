@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "pipeline",
             "plan",
             "project",
+            "remote",
             "report",
             "reproduce",
             "run",
@@ -34,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pipeline", &["error"]),
     ("plan", &["error", "fingerprint", "pipeline", "steps"]),
     ("project", &["pipeline", "plan"]),
+    ("remote", &["plan", "project", "report"]),
     ("report", &["judge", "page", "pipeline", "plan", "run"]),
     (
         "reproduce",
@@ -60,6 +62,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("console", &["cli/"]),
     ("quick_junit", &["cli/"]),
     ("httparse", &["watch/"]),
+    (
+        "remote_store",
+        &["cli/", "remote.rs", "reproduce.rs", "run/"],
+    ),
 ];
 
 /// Sources below `src/`; see [`sources_in`].

@@ -51,9 +51,16 @@ const OTHER_SYSTEMS: &[&str] = &[
     "windows-targets",
 ];
 
-/// Optional packages that no feature of ours asks for: a database of `cubecl-environment`, its clock
-/// for microcontrollers, and the matrices of `statrs`.
-const NOT_ASKED_FOR: &[&str] = &["embassy-time", "nalgebra", "turso"];
+/// Optional packages that no feature asks for which a step's code has: a database of
+/// `cubecl-environment`, its clock for microcontrollers, the matrices of `statrs`, and what the feature
+/// `remote` wants of `futures-util`.
+const NOT_ASKED_FOR: &[&str] = &[
+    "embassy-time",
+    "futures-macro",
+    "futures-sink",
+    "nalgebra",
+    "turso",
+];
 
 /// Packages that backends on GPUs share, and that burn computes nothing with by itself.
 const SHARED: &[&str] = &[

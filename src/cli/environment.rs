@@ -8,8 +8,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::Invalid;
+use remote_store::Address;
 
 const MIRROR: &str = "FIG6_MIRROR";
+const REMOTE: &str = "FIG6_REMOTE";
 const REPLAY: &str = "FIG6_REPLAY";
 const CHECKPOINT_EVERY: &str = "FIG6_CHECKPOINT_EVERY";
 
@@ -27,6 +29,21 @@ pub fn mirrors(given: &[PathBuf]) -> Vec<PathBuf> {
         [] => variable(MIRROR).map(PathBuf::from).into_iter().collect(),
         given => given.to_vec(),
     }
+}
+
+/// The store elsewhere that `--remote` names, or the environment.
+///
+/// # Errors
+/// If it is no address of one.
+pub fn remote(given: Option<&str>) -> Result<Option<Address>, Invalid> {
+    let (text, from) = match (given, variable(REMOTE)) {
+        (Some(given), _) => (given.to_owned(), "--remote"),
+        (None, Some(value)) => (value.to_string_lossy().into_owned(), REMOTE),
+        (None, None) => return Ok(None),
+    };
+    let address = Address::parse(&text);
+    let address = address.map_err(|error| Invalid::new(format!("{from}: {error:#}")))?;
+    Ok(Some(address))
 }
 
 /// What `--checkpoint-every` says, or the environment, in seconds.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use bytesize::ByteSize;
@@ -9,6 +10,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
+use super::gc_remote;
 use super::out::Out;
 use super::terminal::{Paint, paint};
 use super::view::duration;
@@ -25,16 +27,16 @@ use store::{Artifact, Fate, GcLimits, InterruptedWork, Needs, Store, Survey, Why
 pub struct Arguments {
     /// The pipeline file: what any of its profiles can use is kept.
     #[arg(long, value_name = "FILE", default_value = "pipeline.ron")]
-    pipeline: PathBuf,
+    pub pipeline: PathBuf,
     /// The folder of artifacts.
     #[arg(long, value_name = "DIR", default_value = "artifacts")]
-    artifacts: PathBuf,
+    pub artifacts: PathBuf,
     /// The folder of reports: what led to a file in it is kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
-    reports: PathBuf,
+    pub reports: PathBuf,
     /// Say what would go and what would stay, and remove nothing.
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Keep what this many of the last runs used.
     #[arg(
         long,
@@ -56,12 +58,33 @@ pub struct Arguments {
     /// Also remove snapshots of trainings whose results stay; they cannot be replayed then.
     #[arg(long)]
     snapshots: bool,
+    /// Remove from this store elsewhere instead: results that neither the pipeline nor a report here needs.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["keep_runs", "max_size", "interrupted", "set_aside", "snapshots"])]
+    pub remote: Option<String>,
+    /// With --remote: keep what was added within so many days.
+    #[arg(long, value_name = "DAYS", default_value = "30", requires = "remote", allow_negative_numbers = true, value_parser = days)]
+    pub older_than: f64,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
-pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
+/// A number of days in an option.
+fn days(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(days) if (0.0..=36500.0).contains(&days) => Ok(days),
+        _ => Err("expected days, from 0 to 36500".to_owned()),
+    }
+}
+
+pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
+    match &arguments.remote {
+        Some(remote) => gc_remote::run(arguments, remote, out),
+        None => collect(arguments, out).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn collect(arguments: &Arguments, out: &mut Out) -> Result<()> {
     let pipeline = Pipeline::load(&arguments.pipeline)?;
     let artifacts = &arguments.artifacts;
     let store = Store::at(artifacts, false);

@@ -1,6 +1,7 @@
 //! The command line: parses arguments, calls the library, prints. Nothing else prints or knows clap.
 
 mod bundle;
+mod cluster;
 mod devices;
 mod environment;
 mod evaluate;
@@ -9,6 +10,7 @@ mod export;
 mod file;
 mod fsck;
 mod gc;
+mod gc_remote;
 mod init;
 mod inspect;
 mod jobs;
@@ -17,10 +19,13 @@ mod line;
 mod machine;
 mod normalisation;
 mod out;
+mod pull;
+mod push;
 mod reproduce;
 mod signals;
 mod terminal;
 mod train;
+mod transfer;
 mod verify;
 mod view;
 mod watch;
@@ -86,6 +91,10 @@ enum Command {
     /// Pack a report with its evidence into one file. `fig6 verify` checks it on another machine. The
     /// images are left out.
     Bundle(bundle::Arguments),
+    /// Bring results from a store elsewhere (--remote): those of the profile's steps, or of its report.
+    Pull(pull::Arguments),
+    /// Add results to a store elsewhere (--remote): those of the profile's steps that are up to date.
+    Push(push::Arguments),
     /// Remove results that neither the pipeline nor a report nor one of the last runs needs. Look first
     /// with --dry-run.
     Gc(gc::Arguments),
@@ -284,12 +293,14 @@ fn run(command: Command, out: &mut Out) -> Result<ExitCode> {
         Command::Export(arguments) => return export::run(&arguments, out),
         Command::Bundle(arguments) => return bundle::run(&arguments, out),
         Command::Watch(arguments) => return watch::run(&arguments, out),
+        Command::Pull(arguments) => return pull::run(&arguments, out),
+        Command::Push(arguments) => return push::run(&arguments, out),
+        Command::Gc(arguments) => return gc::run(&arguments, out),
         Command::Init(arguments) => init::run(&arguments, out)?,
         Command::Status(arguments) => inspect::status(&arguments, out)?,
         Command::Explain(arguments) => explain::run(&arguments, out)?,
         Command::Graph(arguments) => inspect::graph(&arguments, out)?,
         Command::Log(arguments) => inspect::log(&arguments, out)?,
-        Command::Gc(arguments) => gc::run(&arguments, out)?,
         Command::Devices(arguments) => devices::run(&arguments, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,28 +1,30 @@
 //! `fig6 reproduce`: the main job.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::cluster::{Cluster, Interrupts};
 use super::left::TimeLeft;
-use super::machine::{Executor, Machine};
+use super::machine::Machine;
 use super::out::Out;
-use super::signals::{self, INTERRUPTED};
+use super::signals::INTERRUPTED;
+use super::transfer::{Elsewhere, Meter, is_stopped, open, show_pulled};
 use super::view::{View, forecast_in_words, shortened_list};
 use super::{Where, environment, inspect, jobs};
 use crate::error::Invalid;
 use crate::project::Project;
+use crate::remote::{Pull, Pulled, pull};
 use crate::report::carried_over::TABLE;
 use crate::reproduce::{Place, Reproduced, Reproduction, Request};
-use crate::run::slurm::{self, Settings};
-use crate::run::{End, Outcome, Stop};
+use crate::run::{End, Outcome, slurm};
+use remote_store::Remote;
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -53,22 +55,13 @@ pub struct Arguments {
     /// Look here first for archives: a folder, a URL, or the archive itself (may be repeated; also FIG6_MIRROR).
     #[arg(long, value_name = "DIR|URL")]
     mirror: Vec<PathBuf>,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
+    #[command(flatten)]
+    cluster: Cluster,
     /// Seconds of work between two checkpoints of a training [default: FIG6_CHECKPOINT_EVERY, or 300].
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = super::seconds)]
     checkpoint_every: Option<f64>,
-    /// Where steps that compute run [default: what fig6.toml says, or local].
-    #[arg(long, value_enum)]
-    executor: Option<Executor>,
-    /// Options of sbatch for all jobs, or for some (`train/resnet110: --time=8:00:00`); may be repeated, and
-    /// counts more than fig6.toml.
-    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
-    slurm: Vec<String>,
-    /// Submit what is ready, and do not wait for it; the same command goes on later.
-    #[arg(long)]
-    detach: bool,
-    /// Cancel the jobs that compute in this folder of artifacts, and run nothing.
-    #[arg(long, conflicts_with_all = ["detach", "dry_run"])]
-    cancel: bool,
     /// The folder of reports.
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
@@ -80,8 +73,19 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let started = Instant::now();
     let machine = Machine::read()?;
-    let executor = arguments.executor.unwrap_or(machine.executor);
+    let executor = arguments.cluster.executor(&machine);
     let project = arguments.place.open_for(executor)?;
+    let place = arguments.cluster.place(machine, &project)?;
+    if arguments.cluster.cancel {
+        let jobs = slurm::cancel(&project.store.root().join("work"))?;
+        out.remark(&format!("{jobs} jobs cancelled"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let interrupts = Interrupts::of(&place);
+    let Fetching { remote, pulled } = match fetch(arguments, &project, &interrupts, out) {
+        Err(error) if is_stopped(&error) => return Ok(ExitCode::from(INTERRUPTED)),
+        fetched => fetched?,
+    };
     let request = Request {
         targets: arguments.targets.clone(),
         forced: arguments.force.clone(),
@@ -90,16 +94,12 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         replay: arguments.replay || project.experiment.replay || environment::replay()?,
         mirrors: environment::mirrors(&arguments.mirror),
         checkpoint_seconds: environment::checkpoint_seconds(arguments.checkpoint_every)?,
+        remote,
         reports: arguments.reports.clone(),
+        executor: place,
         all_gpus: arguments.place.names_no_index(),
         steps_per_gpu: arguments.per_gpu,
-        executor: arguments.place_of_jobs(executor, machine.slurm, &project)?,
     };
-    if arguments.cancel {
-        let jobs = slurm::cancel(&project.store.root().join("work"))?;
-        out.remark(&format!("{jobs} jobs cancelled"));
-        return Ok(ExitCode::SUCCESS);
-    }
     let reproduction = Reproduction::plan(&project, &request)?;
     if arguments.replay {
         expect_training(&project, &reproduction.needed)?;
@@ -109,8 +109,6 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         inspect::show(&project, plan, true, arguments.json, out)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let stop = Stop::default();
-    let cancel = Arc::new(AtomicBool::new(false));
     let mut left = TimeLeft::default();
     if !reproduction.is_idle() {
         if !arguments.json {
@@ -118,33 +116,16 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             out.remark(&forecast_in_words(&forecast));
             left = TimeLeft::of(&project.graph, plan, &forecast);
         }
-        let stop = stop.clone();
-        match &request.executor {
-            // The first one stops the run in good order, the second one ends its steps at once, the third
-            // one this process.
-            Place::Here => signals::listen(move |_| stop.request() < 3)?,
-            // Jobs go on by themselves, unless the user says otherwise.
-            Place::Slurm { detached, .. } => {
-                let asks = !detached && io::stdin().is_terminal() && io::stderr().is_terminal();
-                let cancel = cancel.clone();
-                signals::listen(move |before| {
-                    if before == 0 {
-                        cancel.store(asks && wants_cancel(), Ordering::Relaxed);
-                        stop.request();
-                    }
-                    before == 0
-                })?;
-            }
+        if request.remote.is_none() {
+            interrupts.listen()?;
         }
     }
     let needed = reproduction.needed.clone();
     let mut view = View::new(out.is_quiet(), arguments.json, left);
-    let reproduced = reproduction.run(&stop, &mut |event| view.show(&event, out));
+    let reproduced = reproduction.run(&interrupts.stop, &mut |event| view.show(&event, out));
     view.close();
     let Reproduced { outcome, files } = reproduced?;
-    if cancel.load(Ordering::Relaxed) {
-        slurm::cancel(&project.store.root().join("work"))?;
-    }
+    interrupts.cancel_if_wanted(&project)?;
     let seconds = started.elapsed().as_secs_f64();
     if arguments.json {
         out.json_line(&json!({
@@ -157,6 +138,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             "same_bytes": outcome.same_bytes,
             "stay_valid": outcome.stay_valid,
             "interrupted": outcome.interrupted,
+            "fetched": pulled.brought,
             "seconds": seconds,
             "report": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         }));
@@ -176,7 +158,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             }
         }
     }
-    let waits = arguments.detach && outcome.those(End::Failed).is_empty();
+    let waits = arguments.cluster.detach && outcome.those(End::Failed).is_empty();
     Ok(match outcome.interrupted {
         true => ExitCode::from(INTERRUPTED),
         false if outcome.is_complete() || waits => ExitCode::SUCCESS,
@@ -184,57 +166,49 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     })
 }
 
-impl Arguments {
-    /// Where steps that compute are to run, by the options and the machine's file.
-    fn place_of_jobs(
-        &self,
-        executor: Executor,
-        mut settings: Settings,
-        project: &Project,
-    ) -> Result<Place> {
-        let invalid = |what: String| Err(Invalid::new(what).into());
-        if executor == Executor::Local {
-            let asked = [
-                (!self.slurm.is_empty(), "--slurm"),
-                (self.detach, "--detach"),
-                (self.cancel, "--cancel"),
-            ];
-            return match asked.iter().find(|(asked, _)| *asked) {
-                Some((_, option)) => invalid(format!("{option} is for --executor slurm")),
-                None => Ok(Place::Here),
-            };
-        }
-        for options in &self.slurm {
-            settings.add(options);
-        }
-        if let Err(error) = settings.check() {
-            return invalid(format!("{error:#}"));
-        }
-        let steps = project.graph.steps().iter();
-        let steps: Vec<&str> = steps.map(|step| &*step.name).collect();
-        // A file for several pipelines may name others' models.
-        let given = self.slurm.iter().filter_map(|text| text.split_once(':'));
-        if let Some(name) = settings.unknown(&steps)
-            && given
-                .map(|(steps, _)| steps.trim())
-                .any(|given| given == name)
-        {
-            return invalid(format!("--slurm: no step's name begins with {name:?}"));
-        }
-        Ok(Place::Slurm {
-            settings,
-            detached: self.detach,
-        })
-    }
+/// What came from elsewhere, and where more may come from.
+#[derive(Default)]
+struct Fetching {
+    remote: Option<Arc<Remote>>,
+    pulled: Pulled,
 }
 
-/// Asks whether jobs are to be cancelled.
-fn wants_cancel() -> bool {
-    let question = "\nThe jobs go on without this process. Cancel them? [y/N] ";
-    let _ = io::stderr().write_all(question.as_bytes());
-    let mut answer = String::new();
-    let read = io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+/// Brings what is missing here and there elsewhere, before anything runs.
+fn fetch(
+    arguments: &Arguments,
+    project: &Project,
+    interrupts: &Interrupts,
+    out: &mut Out,
+) -> Result<Fetching> {
+    let address = arguments.elsewhere.address()?;
+    let Some(address) = address.filter(|_| !arguments.dry_run) else {
+        return Ok(Fetching::default());
+    };
+    let graph = &project.graph;
+    let forced = BTreeSet::from_iter(graph.matching(&arguments.force)?);
+    let mut wanted = graph.wanted(&arguments.targets)?;
+    wanted.extend(&forced);
+    let mut fetching = Fetching::default();
+    let remote = &mut fetching.remote;
+    let meter = Meter::new("fetched", out.is_quiet() || arguments.json);
+    let request = Pull {
+        needed: &graph.needed(&wanted),
+        forced: &forced,
+        snapshots: false,
+        watch: &|bytes| meter.add(bytes),
+    };
+    let pulled = pull(project, &request, &mut || {
+        interrupts.listen()?;
+        let opened = open(&address, &interrupts.transfers)?;
+        *remote = Some(opened.clone());
+        Ok(opened)
+    });
+    meter.close();
+    fetching.pulled = pulled?;
+    if !arguments.json {
+        show_pulled(&fetching.pulled, &address, out);
+    }
+    Ok(fetching)
 }
 
 /// Refuses to replay where there is no training.

@@ -178,6 +178,24 @@ impl Planner<'_> {
         })
     }
 
+    /// The keys under which a result of a step counts, the one that it is added under first; none as long as
+    /// an input is open.
+    pub fn keys_of<'e>(
+        &self,
+        id: StepId,
+        made: &dyn Fn(StepId) -> Option<&'e Entry>,
+    ) -> Vec<Digest> {
+        let step = self.graph.step(id);
+        let inputs = Inputs::of(step, made);
+        if !inputs.open.is_empty() {
+            return Vec::new();
+        }
+        let settings = self.bases.settings(&step.params);
+        settings
+            .map(|settings| key::key(&settings, &inputs.known))
+            .collect()
+    }
+
     /// Whether the result of an earlier run may do again: there is one that agrees in everything that
     /// is known, and that had the inputs that are still to be made.
     fn may_do(&self, step: &Step, inputs: &Inputs) -> Result<bool> {

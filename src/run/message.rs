@@ -12,5 +12,7 @@ pub enum Message {
     Ended(Box<Job>, Result<Ended>),
     /// Another process that computed the step is done or dead.
     Released(StepId, Result<()>),
+    /// A store elsewhere was asked for the step's result: what is to be said about it.
+    Asked(StepId, Vec<String>),
     Stop,
 }

@@ -3,6 +3,7 @@
 //!
 //! Unaware of what steps do and of the terminal; it tells what happens as [`Event`]s.
 
+mod ask;
 mod child;
 mod event;
 mod executor;

@@ -10,6 +10,7 @@ use std::thread::{self, Scope};
 use anyhow::{Context as _, Error, Result, bail, ensure};
 use rayon::prelude::*;
 
+use super::ask::ask;
 use super::event::Event;
 use super::executor::{Executor, Stopped};
 use super::job::{Ended, Job};
@@ -20,6 +21,7 @@ use super::phase::{Done, Phase, Phases, Work};
 use super::stop::Stop;
 use crate::plan::{Assessment, Carriable, MANY, Plan, Planner, Reason, State, StepId};
 use crate::steps::Environment;
+use remote_store::AT_ONCE;
 use step::Progress;
 use store::key::Digest;
 use store::{self, Claimed, Entry, Lookup};
@@ -51,6 +53,7 @@ impl Run<'_> {
             phases: Phases::new(plan.len()),
             sender,
             listed: BTreeSet::new(),
+            asking: 0,
             failed: false,
             stopped: false,
             emit,
@@ -86,6 +89,8 @@ struct Scheduler<'a> {
     sender: Sender<Message>,
     /// Kinds whose listings the store has been given.
     listed: BTreeSet<&'static str>,
+    /// Number of steps whose results a store elsewhere is asked for.
+    asking: usize,
     failed: bool,
     stopped: bool,
     emit: &'a mut dyn FnMut(Event),
@@ -151,10 +156,16 @@ impl<'a> Scheduler<'a> {
         'a: 's,
     {
         loop {
-            while !self.ending() && self.phases.running() < self.run.options.jobs {
+            while !self.ending()
+                && self.phases.running() < self.run.options.jobs
+                && self.asking < AT_ONCE
+            {
                 let Some((id, work)) = self.phases.next_ready() else {
                     break;
                 };
+                if self.ask_remote(scope, id) {
+                    continue;
+                }
                 match self.start(id, work) {
                     Ok(Some(job)) => {
                         let (executor, sender) = (self.run.executor, self.sender.clone());
@@ -185,6 +196,15 @@ impl<'a> Scheduler<'a> {
                     let assessed = released.and_then(|()| self.assess(id));
                     self.settle(id, assessed);
                 }
+                Message::Asked(id, notes) => {
+                    self.asking -= 1;
+                    for note in notes {
+                        let (step, progress) = (self.name(id), Progress::Note(note));
+                        (self.emit)(Event::Progress { step, progress });
+                    }
+                    let assessed = self.assess(id);
+                    self.settle(id, assessed);
+                }
                 Message::Stop if self.stopped => self.run.executor.kill(),
                 Message::Stop => {
                     self.stopped = true;
@@ -192,8 +212,42 @@ impl<'a> Scheduler<'a> {
                 }
             }
         }
+        if let Some(remote) = self.run.options.remote.as_ref().filter(|_| self.ending()) {
+            // The scope waits for those who ask it.
+            remote.stop();
+        }
         self.skip_the_rest();
         Ok(())
+    }
+
+    /// Has a store elsewhere asked for a step's result, if there is one that was not asked yet; returns
+    /// whether it is asked now.
+    fn ask_remote<'s>(&mut self, scope: &'s Scope<'s, '_>, id: StepId) -> bool
+    where
+        'a: 's,
+    {
+        let Planner { graph, store, .. } = self.run.planner;
+        let Some(remote) = &self.run.options.remote else {
+            return false;
+        };
+        let made = |producer: StepId| self.phases.result(producer);
+        let mut keys = match self.run.forced.contains(&id) || remote.is_stopped() {
+            true => Vec::new(),
+            false => self.run.planner.keys_of(id, &made),
+        };
+        keys.retain(|key| remote.is_news(key));
+        if keys.is_empty() {
+            return false;
+        }
+        let (sender, remote) = (self.sender.clone(), remote.clone());
+        let outputs = graph.step(id).params.outputs();
+        scope.spawn(move || {
+            let notes = ask(&remote, store, &keys, outputs);
+            sender.send(Message::Asked(id, notes))
+        });
+        self.phases.set(id, Phase::Elsewhere);
+        self.asking += 1;
+        true
     }
 
     /// Whether nothing new may start.

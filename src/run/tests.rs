@@ -454,6 +454,7 @@ fn carry_out(
             jobs: 1,
             cores: 1,
             replay: false,
+            remote: None,
             keep_going: false,
             environment: Environment {
                 device: "flex".to_owned(),

@@ -176,6 +176,7 @@ impl Project {
             .env_remove("FIG6_REPLAY")
             // The user's own fig6.toml is not the test's.
             .env("XDG_CONFIG_HOME", self.folder.path())
+            .env_remove("FIG6_REMOTE")
             .env("NO_COLOR", "1");
         command
     }

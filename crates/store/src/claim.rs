@@ -74,6 +74,11 @@ impl Store {
 }
 
 impl Claim {
+    /// The key.
+    pub fn key(&self) -> Digest {
+        self.key
+    }
+
     /// Tells those who ask for the status that this process, on this host, computes the key; to be called
     /// after [`Store::begin`].
     pub fn announce(&self, host: &str) {

@@ -57,13 +57,7 @@ impl Store {
     /// If a content is in neither place, the manifest contradicts itself, or anything cannot be written; no
     /// result is added then.
     pub fn commit(&self, claim: &Claim, manifest: &Manifest) -> Result<Arc<Entry>> {
-        ensure!(
-            manifest.key == claim.key,
-            "a claim is good for its own key only"
-        );
-        if let Some(carried_over) = &manifest.carried_over {
-            carried_over.expect_to_fit(&manifest.key_inputs)?;
-        }
+        self.expect_to_fit(claim, manifest)?;
         for (name, output) in &manifest.outputs {
             self.add_content(&claim.output().join(name), output)?;
         }
@@ -71,6 +65,23 @@ impl Store {
             self.add_content(&claim.evidence().join(name), evidence)?;
         }
         self.add_log(claim, manifest)?;
+        self.add_manifest(claim, manifest)
+    }
+
+    /// Makes sure that a manifest is one of the claimed key.
+    pub(super) fn expect_to_fit(&self, claim: &Claim, manifest: &Manifest) -> Result<()> {
+        ensure!(
+            manifest.key == claim.key,
+            "a claim is good for its own key only"
+        );
+        match &manifest.carried_over {
+            Some(carried_over) => carried_over.expect_to_fit(&manifest.key_inputs),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the manifest of a result whose contents are there, and drops the working folder.
+    pub(super) fn add_manifest(&self, claim: &Claim, manifest: &Manifest) -> Result<Arc<Entry>> {
         let path = self.manifest_path(&claim.key);
         if !matches!(self.read_manifest(&claim.key)?, None | Some(Ok(_))) {
             self.set_aside(&path)?;
@@ -99,7 +110,7 @@ impl Store {
     }
 
     /// Moves a file into the store, unless its content is there and intact.
-    fn add_content(&self, written: &Path, output: &Output) -> Result<()> {
+    pub(super) fn add_content(&self, written: &Path, output: &Output) -> Result<()> {
         let object = self.object_path(&output.digest);
         if object.symlink_metadata().is_ok() {
             if self.check(output)?.is_none() {

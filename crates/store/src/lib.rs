@@ -10,6 +10,7 @@
 //!   by-step/<step>/…       links to the newest outputs, manifest and log of each step, for people
 //!   set-aside/             contents and manifests that were found damaged
 //!   runs/…                 which results each run uses, or used
+//!   remotes/…              which results were seen in stores elsewhere
 //!   lock                   keeps a collection of garbage and those who use results apart
 //!   index                  what was read of all these, and how the files looked then
 //! ```
@@ -22,6 +23,7 @@ mod carried_over;
 mod claim;
 mod commit;
 mod disk;
+mod fetched;
 mod fsck;
 mod gc;
 mod history;

@@ -141,7 +141,10 @@ impl Manifest {
     }
 
     /// Parses a manifest's file and holds it against its checksum, its own key and today's schema.
-    pub(super) fn parse(bytes: &[u8], key: &Digest) -> Result<Manifest> {
+    ///
+    /// # Errors
+    /// If it is no such manifest: what is wrong.
+    pub fn parse(bytes: &[u8], key: &Digest) -> Result<Manifest> {
         let sealed: Result<Sealed, _> = serde_json::from_slice(bytes);
         let found = match &sealed {
             Ok(sealed) => Some(sealed.manifest.key_inputs.basis.schema.into()),
@@ -172,7 +175,7 @@ impl Manifest {
     }
 
     /// The digests of all listings that it refers to.
-    pub(super) fn listings(&self) -> impl Iterator<Item = Digest> {
+    pub fn listings(&self) -> impl Iterator<Item = Digest> {
         let original = self.carried_over.as_ref().map(|it| &it.original_inputs);
         let inputs = [Some(&self.key_inputs), original].into_iter().flatten();
         inputs.flat_map(|inputs| inputs.basis.listings())

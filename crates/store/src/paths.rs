@@ -33,6 +33,11 @@ impl Store {
         self.root.join("logs").join(format!("{key}.log"))
     }
 
+    /// Where is noted what was seen of a store elsewhere.
+    pub fn seen_path(&self, remote: &Digest) -> PathBuf {
+        self.root.join("remotes").join(format!("{remote}.json"))
+    }
+
     /// Where an interrupted computation of a key has left what the next one can use.
     pub fn scratch_path(&self, key: &Digest) -> PathBuf {
         self.work_path(key).join("scratch")
