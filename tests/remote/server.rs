@@ -148,7 +148,7 @@ pub fn counting(
     let count = Arc::new(AtomicUsize::new(0));
     let asked = count.clone();
     let port = serve(Box::new(move |request| {
-        if (count.fetch_add(1, Ordering::SeqCst) + 1) % one_of != 0 {
+        if !(count.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(one_of) {
             return handler(request);
         }
         match fault {
