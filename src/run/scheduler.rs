@@ -2,15 +2,16 @@
 //!
 //! Unaware of how a step is computed and of how its result gets into the store.
 
+mod begin;
+mod elsewhere;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 
-use anyhow::{Context as _, Error, Result, bail, ensure};
-use rayon::prelude::*;
+use anyhow::{Context as _, Error, Result, bail};
 
-use super::ask::ask;
 use super::event::Event;
 use super::executor::{Executor, Stopped};
 use super::job::{Ended, Job};
@@ -19,7 +20,7 @@ use super::options::Options;
 use super::outcome::{End, Outcome};
 use super::phase::{Done, Phase, Phases, Work};
 use super::stop::Stop;
-use crate::plan::{Assessment, Carriable, MANY, Plan, Planner, Reason, State, StepId};
+use crate::plan::{Assessment, Carriable, Plan, Planner, Reason, State, StepId};
 use crate::steps::Environment;
 use remote_store::AT_ONCE;
 use step::Progress;
@@ -97,60 +98,6 @@ struct Scheduler<'a> {
 }
 
 impl<'a> Scheduler<'a> {
-    /// Takes over the plan; returns whether there is anything to run.
-    fn begin(&mut self, plan: Plan) -> Result<bool> {
-        let Planner { graph, store, .. } = self.run.planner;
-        self.show_all(&plan)?;
-        if store.is_paranoid() {
-            // Nothing is computed from them, so nobody else would see that they are gone.
-            for (step, assessment) in graph.steps().iter().zip(&plan) {
-                if assessment.is_some() {
-                    self.keep_listings(step.params.kind())?;
-                }
-            }
-        }
-        let mut any = false;
-        for (id, assessment) in graph.ids().zip(plan) {
-            let Some(Assessment {
-                state,
-                key,
-                carriable,
-            }) = assessment
-            else {
-                continue;
-            };
-            any |= !matches!(state, State::UpToDate(_));
-            match (state, key) {
-                (State::UpToDate(entry), _) => self.use_result(id, entry),
-                (State::MustRun(reasons) | State::MayRun(reasons), Some(key)) => {
-                    self.ready(id, key, reasons, carriable);
-                }
-                (_, None) => {
-                    let producers = graph.producers(id).into_iter();
-                    let left = producers.filter(|&id| self.phases.result(id).is_none());
-                    let left = left.count();
-                    self.phases.set(id, Phase::Waiting(left));
-                }
-            }
-        }
-        Ok(any)
-    }
-
-    /// Makes the readable views show all results that are used as they are.
-    fn show_all(&self, plan: &Plan) -> Result<()> {
-        let Planner { graph, store, .. } = self.run.planner;
-        let _lock = store.share()?;
-        let show = |(id, assessment): (StepId, &Option<Assessment>)| {
-            let entry = assessment.as_ref().and_then(Assessment::result);
-            entry.map_or(Ok(()), |entry| store.show(&graph.step(id).name, entry))
-        };
-        let steps: Vec<_> = graph.ids().zip(plan).collect();
-        match steps.len() {
-            MANY.. => steps.into_par_iter().try_for_each(show),
-            _ => steps.into_iter().try_for_each(show),
-        }
-    }
-
     fn drive<'s>(&mut self, scope: &'s Scope<'s, '_>, messages: &Receiver<Message>) -> Result<()>
     where
         'a: 's,
@@ -197,13 +144,7 @@ impl<'a> Scheduler<'a> {
                     self.settle(id, assessed);
                 }
                 Message::Asked(id, notes) => {
-                    self.asking -= 1;
-                    for note in notes {
-                        let (step, progress) = (self.name(id), Progress::Note(note));
-                        (self.emit)(Event::Progress { step, progress });
-                    }
-                    let assessed = self.assess(id);
-                    self.settle(id, assessed);
+                    self.was_asked(id, notes);
                 }
                 Message::Stop if self.stopped => self.run.executor.kill(),
                 Message::Stop => {
@@ -218,36 +159,6 @@ impl<'a> Scheduler<'a> {
         }
         self.skip_the_rest();
         Ok(())
-    }
-
-    /// Has a store elsewhere asked for a step's result, if there is one that was not asked yet; returns
-    /// whether it is asked now.
-    fn ask_remote<'s>(&mut self, scope: &'s Scope<'s, '_>, id: StepId) -> bool
-    where
-        'a: 's,
-    {
-        let Planner { graph, store, .. } = self.run.planner;
-        let Some(remote) = &self.run.options.remote else {
-            return false;
-        };
-        let made = |producer: StepId| self.phases.result(producer);
-        let mut keys = match self.run.forced.contains(&id) || remote.is_stopped() {
-            true => Vec::new(),
-            false => self.run.planner.keys_of(id, &made),
-        };
-        keys.retain(|key| remote.is_news(key));
-        if keys.is_empty() {
-            return false;
-        }
-        let (sender, remote) = (self.sender.clone(), remote.clone());
-        let outputs = graph.step(id).params.outputs();
-        scope.spawn(move || {
-            let notes = ask(&remote, store, &keys, outputs);
-            sender.send(Message::Asked(id, notes))
-        });
-        self.phases.set(id, Phase::Elsewhere);
-        self.asking += 1;
-        true
     }
 
     /// Whether nothing new may start.
@@ -413,22 +324,6 @@ impl<'a> Scheduler<'a> {
             intact.err().unwrap_or(error)
         });
         self.settle(id, added);
-    }
-
-    /// Uses the result of a step that another process has added, and whose working folder is therefore gone:
-    /// so it is where a file system has no locks that all machines see.
-    fn added_elsewhere(&mut self, job: &Job) -> Result<()> {
-        let Planner { graph, store, .. } = self.run.planner;
-        let step = graph.step(job.id);
-        ensure!(!job.has_folder(), "{} is still under way", step.name);
-        match store.lookup(&job.key())? {
-            Lookup::Found(entry) => {
-                self.show(job.id, &entry);
-                self.use_result(job.id, entry);
-                Ok(())
-            }
-            _ => bail!("{} has no result", step.name),
-        }
     }
 
     /// Notes that a step has failed, if it has, and draws the consequences of its end.

@@ -14,7 +14,7 @@ use super::{NONE, STEPS, TINY, copy, count, finished, is_whole, own, said};
 fn filled() -> tempfile::TempDir {
     let folder = testing::folder();
     let remote = folder.path().to_str().unwrap();
-    let pushed = said(finished(), &["push", "--remote", remote]);
+    let pushed = said(&finished(), &["push", "--remote", remote]);
     assert_eq!(
         (&pushed["results"], count(&pushed["skipped"])),
         (&STEPS.into(), 0)
@@ -44,7 +44,7 @@ fn reproduce(project: &Project, remote: &Path) -> (super::common::Done, Value, S
 fn what_one_machine_pushes_another_one_pulls_and_nothing_runs_there() {
     let remote = filled();
     let url = remote.path().to_str().unwrap();
-    let again = said(finished(), &["push", "--remote", url]);
+    let again = said(&finished(), &["push", "--remote", url]);
     assert_eq!(
         (&again["results"], &again["already"]),
         (&0.into(), &STEPS.into())
@@ -89,7 +89,7 @@ fn a_report_is_verified_with_what_it_rests_on_also_by_replays() {
     let remote = testing::folder();
     let url = remote.path().to_str().unwrap();
     said(
-        finished(),
+        &finished(),
         &["push", "--report", "--snapshots", "--remote", url],
     );
     let project = Project::new(TINY);
@@ -295,7 +295,7 @@ fn results_that_nobody_needs_go_from_a_remote_and_others_stay() {
         (&would["removed"], &2.into())
     );
     assert!(files() < before);
-    let pushed = said(finished(), &["push", "--remote", url]);
+    let pushed = said(&finished(), &["push", "--remote", url]);
     assert_eq!(
         (&pushed["results"], &pushed["already"]),
         (&(STEPS - 2).into(), &2.into())

@@ -12,9 +12,10 @@ mod s3;
 #[cfg(feature = "remote")]
 mod server;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use common::Project;
 use serde_json::Value;
@@ -23,15 +24,24 @@ const TINY: &str = include_str!("../pipelines/tiny.ron");
 const NONE: [&str; 0] = [];
 const STEPS: usize = 18;
 
-/// A project of which everything is done, not to be changed.
-fn finished() -> &'static Project {
-    static FINISHED: OnceLock<Project> = OnceLock::new();
-    FINISHED.get_or_init(|| {
-        let project = Project::new(TINY);
+thread_local! {
+    /// Keeps the shared project as long as the thread of a test that has looked at it.
+    static HELD: RefCell<Option<Arc<Project>>> = const { RefCell::new(None) };
+}
+
+/// A project of which everything is done, not to be changed. It goes with the last test that looks at it.
+fn finished() -> Arc<Project> {
+    static FINISHED: Mutex<Weak<Project>> = Mutex::new(Weak::new());
+    let mut shared = FINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    let project = shared.upgrade().unwrap_or_else(|| {
+        let project = Arc::new(Project::new(TINY));
         let done = project.reproduce(&[]);
         assert_eq!((done.code, done.ran.len()), (0, STEPS), "{done:?}");
         project
-    })
+    });
+    *shared = Arc::downgrade(&project);
+    HELD.with(|held| *held.borrow_mut() = Some(project.clone()));
+    project
 }
 
 /// Copies a folder with all that is in it.
