@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use common::Project;
 use serde_json::Value;
 use store::key::Digest;
-use store::{Claimed, Manifest, Store};
+use store::{Manifest, Store};
 use testing::amount;
 
 const PIPELINE: &str = include_str!("../pipelines/tiny.ron");
@@ -34,10 +34,6 @@ fn newest(project: &Project) -> Manifest {
 
 fn as_of_other_code(project: &Project, edit: impl FnOnce(&mut Manifest)) -> Digest {
     common::as_of_other_code(project, TRAINING, edit)
-}
-
-fn manifest_path(project: &Project, key: &Digest) -> PathBuf {
-    project.path(&format!("artifacts/manifests/{key}.json"))
 }
 
 /// Where a content lies.
