@@ -92,7 +92,7 @@
 //! | Where is a verdict decided? | `judge.rs`, then `crates/statistics/src/decide.rs` |
 //! | Which earlier training may be carried over? | `plan/carry.rs` (`carriable`), done in `run/job.rs` (`carry_over`) |
 //! | Where does a training that is computed again differ? | `run/replay.rs` (`Kept::difference`), by `crates/nn/src/trace.rs` |
-//! | Which results does a remote give, and when is it asked? | `remote.rs` (`pull`), during a run `run/scheduler.rs` (`ask_remote`) |
+//! | Which results does a remote give, and when is it asked? | `remote.rs` (`pull`), during a run `run/scheduler/elsewhere.rs` (`ask_remote`) |
 //! | When does what a remote has count? | `crates/remote-store/src/fetch.rs` |
 //! | What does a live page show of a training under way? | `watch/observer.rs`, `watch/curves.rs` |
 //! | What may stand in `pipeline.ron`? | `pipeline/file.rs`; a recipe's limits are in `crates/nn/src/recipe.rs` |
