@@ -26,13 +26,13 @@ mod ending;
 mod executor;
 mod job;
 mod lease;
+mod poll;
 mod program;
 mod script;
 mod settings;
 mod submit;
 mod ticket;
 mod verdict;
-mod watch;
 
 pub use answers::Answers;
 pub use client::{Client, Queued};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::run::task::{Answer, Began, Finished};
+use crate::run::task::{Answer, Finished};
 use step::Progress;
 
 /// The file's name in a working folder.
@@ -18,8 +18,6 @@ pub struct Answers {
     path: PathBuf,
     /// Bytes that were read, up to the end of a line.
     read: u64,
-    /// The job that began last.
-    pub began: Option<Began>,
     /// The last word of the job that began last.
     pub last: Option<Last>,
 }
@@ -39,7 +37,6 @@ impl Answers {
         Answers {
             path: folder.join(FILE),
             read: 0,
-            began: None,
             last: None,
         }
     }
@@ -101,8 +98,7 @@ impl Answers {
             match answer {
                 Answer::Progress(note @ Progress::Note(_)) => report(note),
                 Answer::Progress(progress) => newest = Some(progress),
-                Answer::Began(began) => {
-                    self.began = Some(began);
+                Answer::Began(_) => {
                     self.last = None;
                     newest = None;
                 }

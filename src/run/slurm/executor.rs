@@ -9,12 +9,12 @@ use super::answers::{Answers, Last};
 use super::client::{Away, Client, Ended, Queued};
 use super::ending::Ending;
 use super::lease::Lease;
+use super::poll::{QueuePoll, Seen};
 use super::program::keep_program;
 use super::settings::Settings;
-use super::submit::{Counter, Order, Setting};
+use super::submit::{Order, Setting, Submitter};
 use super::ticket::Ticket;
 use super::verdict::{self, Next};
-use super::watch::{Seen, Watch};
 use crate::run::executor::{Executor, LocalProcesses, Stopped};
 use crate::run::task::{Finished, Task};
 use step::Progress;
@@ -47,8 +47,8 @@ pub struct Slurm {
     detached: bool,
     lease: Lease,
     ending: Ending,
-    watch: Watch,
-    counter: Counter,
+    poll: QueuePoll,
+    submitter: Submitter,
 }
 
 impl Slurm {
@@ -73,8 +73,8 @@ impl Slurm {
             program: keep_program(root)?,
             detached,
             ending: Ending::default(),
-            watch: Watch::new(Duration::from_secs_f64(every)),
-            counter: Counter::default(),
+            poll: QueuePoll::new(Duration::from_secs_f64(every)),
+            submitter: Submitter::default(),
         })
     }
 
@@ -110,7 +110,7 @@ impl Slurm {
                 !self.lease.is_lost(),
                 "fig6 on another machine has taken over this folder of artifacts"
             );
-            let queued = match self.watch.look(self.client, &self.ending, &ticket)? {
+            let queued = match self.poll.look(self.client, &self.ending, &ticket)? {
                 Seen::Queued(queued) => Some(queued),
                 Seen::Missing => None,
                 Seen::Away(why) => {
@@ -166,7 +166,7 @@ impl Slurm {
         };
         loop {
             match self.client.ended(&job) {
-                Err(error) if error.is::<Away>() => self.ending.wait(self.watch.every())?,
+                Err(error) if error.is::<Away>() => self.ending.wait(self.poll.every())?,
                 ended => return ended,
             }
         }
@@ -177,7 +177,7 @@ impl Slurm {
     fn hear(&self, answers: &mut Answers, report: &mut dyn FnMut(Progress)) -> Result<bool> {
         let until = Instant::now() + LATEST;
         while !answers.has_ended() && Instant::now() < until {
-            self.ending.wait(self.watch.every())?;
+            self.ending.wait(self.poll.every())?;
             answers.read(report)?;
         }
         Ok(answers.has_ended())
@@ -236,7 +236,7 @@ impl Slurm {
             program: &self.program.0,
             ending: &self.ending,
         };
-        self.counter.submit(order, setting, report)
+        self.submitter.submit(order, setting, report)
     }
 }
 

@@ -15,13 +15,14 @@ pub const OTHER_ARCHITECTURE: i32 = 102;
 pub const NO_PROGRAM: i32 = 103;
 
 /// How often a job looks for its folder, a second apart.
-const TRIES: u32 = if cfg!(test) { 1 } else { 30 };
+pub const TRIES: u32 = 30;
 
-/// A script for one submission: the job with index i works in the i-th folder.
+/// A script for one submission: the job with index i works in the i-th folder, for which it looks so many
+/// times.
 ///
 /// # Errors
 /// If a path cannot be written into a script.
-pub fn script(batch: &str, program: &Path, folders: &[PathBuf]) -> Result<Vec<u8>> {
+pub fn script(batch: &str, program: &Path, folders: &[PathBuf], tries: u32) -> Result<Vec<u8>> {
     let mut script = Vec::new();
     let mut add = |text: &str| script.extend_from_slice(text.as_bytes());
     add("#!/bin/sh\n# Written by fig6: steps of a pipeline, one a job.\n");
@@ -40,7 +41,7 @@ pub fn script(batch: &str, program: &Path, folders: &[PathBuf]) -> Result<Vec<u8
          tries=0\n\
          until (: >> \"$folder/{}\") 2> /dev/null; do\n\
          tries=$((tries + 1))\n\
-         [ $tries -lt {TRIES} ] || exit {NO_FOLDER}\n\
+         [ $tries -lt {tries} ] || exit {NO_FOLDER}\n\
          sleep 1\n\
          done\n\
          [ \"$(uname -m)\" = {architecture} ] || exit {OTHER_ARCHITECTURE}\n\
@@ -88,7 +89,7 @@ mod tests {
         let mut permissions = program.metadata().unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
         std::fs::set_permissions(&program, permissions).unwrap();
-        let text = script("b1", &program, &folders).unwrap();
+        let text = script("b1", &program, &folders, 1).unwrap();
         let path = place.path().join("script");
         std::fs::write(&path, text).unwrap();
         let run = |index: usize| {
@@ -115,6 +116,6 @@ mod tests {
     #[test]
     fn a_path_that_no_script_can_hold_is_refused() {
         let folder = PathBuf::from(OsStr::from_bytes(b"a\0b"));
-        assert!(script("b", Path::new("p"), &[folder]).is_err());
+        assert!(script("b", Path::new("p"), &[folder], 1).is_err());
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Error, Result};
 use super::answers::Answers;
 use super::client::{Away, Client};
 use super::ending::Ending;
-use super::script::script;
+use super::script::{TRIES, script};
 use super::ticket::Ticket;
 use step::Progress;
 use store::key::Digest;
@@ -37,7 +37,7 @@ pub struct Order {
 
 /// Gathers orders from many threads.
 #[derive(Debug, Default)]
-pub struct Counter {
+pub struct Submitter {
     orders: Mutex<Orders>,
 }
 
@@ -58,7 +58,7 @@ pub struct Setting<'a> {
     pub ending: &'a Ending,
 }
 
-impl Counter {
+impl Submitter {
     /// Submits a step, and puts its ticket into its folder before.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ fn submit_batch(
     }
     write(&tickets(None))?;
     let folders: Vec<PathBuf> = orders.iter().map(|order| order.folder.clone()).collect();
-    let script = script(&batch, setting.program, &folders)?;
+    let script = script(&batch, setting.program, &folders, TRIES)?;
     let Setting { client, ending, .. } = setting;
     let mut pause = Duration::from_secs(1);
     let number = loop {

@@ -10,7 +10,7 @@ use crate::run::executor::Stopped;
 
 /// Looks at the queue every so often.
 #[derive(Debug)]
-pub struct Watch {
+pub struct QueuePoll {
     every: Duration,
     last: Mutex<Last>,
 }
@@ -36,9 +36,9 @@ pub enum Seen {
     Away(String),
 }
 
-impl Watch {
-    pub fn new(every: Duration) -> Watch {
-        Watch {
+impl QueuePoll {
+    pub fn new(every: Duration) -> QueuePoll {
+        QueuePoll {
             every,
             last: Mutex::default(),
         }
