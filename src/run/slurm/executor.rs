@@ -270,16 +270,29 @@ impl Executor for Slurm {
             // A place in the queue is no work.
             finished.seconds = Some(finished.work_seconds);
         }
-        match &followed {
-            Err(error) if error.is::<Stopped>() => {}
-            // With its ticket goes whatever might still run.
-            _ => Ticket::withdraw(folder)?,
+        if let Err(error) = &followed
+            && !error.is::<Stopped>()
+        {
+            // With its ticket goes whatever might still run. That of a finished job stays until its result is
+            // added: who comes after a kill between the two finds it.
+            Ticket::withdraw(folder)?;
         }
         followed
     }
 
     fn is_at_work(&self, folder: &Path) -> Result<bool> {
-        Ok(Ticket::read(folder)?.is_some())
+        if Ticket::read(folder)?.is_none() {
+            return Ok(false);
+        }
+        let mut answers = Answers::of(folder);
+        answers.read(&mut |_| {})?;
+        if !matches!(answers.last, Some(Last::Finished(_))) {
+            return Ok(true);
+        }
+        // What was taken away since is to be computed again.
+        let outputs = Task::read(folder)?.params.outputs();
+        let out = folder.join("out");
+        Ok(outputs.iter().all(|name| out.join(name).exists()))
     }
 
     fn stop(&self) {
