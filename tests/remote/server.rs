@@ -1,12 +1,13 @@
 //! Small HTTP servers: one for the files of a folder, and one between a client and another server that does
 //! harm on the way.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -130,7 +131,8 @@ pub fn forward(port: u16) -> impl Fn(&Request) -> Vec<u8> + Send + Sync {
     }
 }
 
-/// Does harm to one of so many answers.
+/// Does harm to the first of every so many answers to the same request. Whoever asks again is served, in
+/// whatever order the requests of several clients arrive.
 pub fn harmful(
     fault: Fault,
     one_of: usize,
@@ -147,8 +149,17 @@ pub fn counting(
 ) -> (u16, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let asked = count.clone();
+    let answers: Mutex<HashMap<(String, String), usize>> = Mutex::default();
     let port = serve(Box::new(move |request| {
-        if !(count.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(one_of) {
+        count.fetch_add(1, Ordering::SeqCst);
+        let same = (request.method.clone(), request.path.clone());
+        let earlier = {
+            let mut answers = answers.lock().unwrap();
+            let answers = answers.entry(same).or_default();
+            *answers += 1;
+            *answers - 1
+        };
+        if !earlier.is_multiple_of(one_of) {
             return handler(request);
         }
         match fault {
