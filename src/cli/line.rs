@@ -77,7 +77,10 @@ pub fn draw_words(
     };
     let style = ProgressStyle::with_template(template).expect("the template is fixed and right");
     bar.set_style(style.with_key("words", key));
-    bar.enable_steady_tick(Duration::from_millis(200));
+    // A thread for each bar, for nothing where nobody sees it.
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
 }
 
 /// What is behind a lock; a panic elsewhere leaves nothing behind that could not be shown.

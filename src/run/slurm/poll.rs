@@ -1,6 +1,6 @@
 //! The queue as it was seen last. One thread looks for all that wait.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Queue, Queued};
@@ -13,6 +13,7 @@ use crate::run::executor::Stopped;
 pub struct QueuePoll {
     every: Duration,
     last: Mutex<Last>,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -20,8 +21,12 @@ struct Last {
     /// How often it was looked, and when that began the last time.
     looks: u64,
     began: Option<Instant>,
-    /// Whether a thread looks now.
-    looking: bool,
+    /// Whether the queue is read now.
+    reading: bool,
+    /// Whether a thread waits to look or looks, and the others for it.
+    has_looker: bool,
+    /// Whether the run is to end.
+    ended: bool,
     queue: Queue,
     /// Why the queue could not be read.
     away: Option<String>,
@@ -41,6 +46,7 @@ impl QueuePoll {
         QueuePoll {
             every,
             last: Mutex::default(),
+            changed: Condvar::new(),
         }
     }
 
@@ -53,32 +59,37 @@ impl QueuePoll {
     /// # Errors
     /// [`Stopped::Left`] as soon as the run is to end.
     pub fn look(&self, client: Client, ending: &Ending, ticket: &Ticket) -> Result<Seen, Stopped> {
-        let before = {
-            let last = self.last();
-            // A look under way may have begun before the job was submitted.
-            last.looks + u64::from(last.looking)
-        };
-        loop {
-            let pause = {
-                let mut last = self.last();
-                if last.looks > before {
-                    return Ok(last.of(ticket));
+        let mut last = self.last();
+        // A look under way may have begun before the job was submitted.
+        let before = last.looks + u64::from(last.reading);
+        while last.looks <= before {
+            if last.ended {
+                return Err(Stopped::Left);
+            }
+            if last.has_looker {
+                let changed = self.changed.wait(last);
+                last = changed.unwrap_or_else(PoisonError::into_inner);
+            } else {
+                last.has_looker = true;
+                let due = last.began.map(|began| began + self.every);
+                drop(last);
+                let pause = due.map(|due| due.saturating_duration_since(Instant::now()));
+                let waited = ending.wait(pause.unwrap_or_default());
+                last = self.last();
+                match waited {
+                    Ok(()) => {
+                        (last.reading, last.began) = (true, Some(Instant::now()));
+                        drop(last);
+                        let queue = client.queue();
+                        last = self.last();
+                        last.note(queue);
+                    }
+                    Err(_) => last.ended = true,
                 }
-                let now = Instant::now();
-                let due = last.began.map_or(now, |began| began + self.every);
-                if due <= now && !last.looking {
-                    last.looking = true;
-                    last.began = Some(now);
-                    drop(last);
-                    let queue = client.queue();
-                    self.last().note(queue);
-                    continue;
-                }
-                // Whoever looks now is done soon.
-                due.saturating_duration_since(now).clamp(SHORT, self.every)
-            };
-            ending.wait(pause)?;
+                self.changed.notify_all();
+            }
         }
+        Ok(last.of(ticket))
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
@@ -86,12 +97,9 @@ impl QueuePoll {
     }
 }
 
-/// Between two questions whether another thread has looked.
-const SHORT: Duration = Duration::from_millis(20);
-
 impl Last {
     fn note(&mut self, queue: anyhow::Result<Queue>) {
-        self.looking = false;
+        (self.reading, self.has_looker) = (false, false);
         self.looks += 1;
         self.away = None;
         match queue {
