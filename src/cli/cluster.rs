@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use clap::Args;
+use indicatif::MultiProgress;
 
 use super::machine::{Executor, Machine};
 use super::signals;
@@ -85,6 +86,8 @@ pub struct Interrupts {
     /// Whether jobs are to be cancelled.
     cancel: Arc<AtomicBool>,
     jobs: Jobs,
+    /// The lines that give way to a question.
+    live: MultiProgress,
 }
 
 /// What becomes of jobs.
@@ -99,7 +102,8 @@ enum Jobs {
 }
 
 impl Interrupts {
-    pub fn of(place: &Place) -> Interrupts {
+    /// What they do to a run in this place, which is shown by these lines.
+    pub fn of(place: &Place, live: &MultiProgress) -> Interrupts {
         let terminal = || io::stdin().is_terminal() && io::stderr().is_terminal();
         Interrupts {
             stop: Stop::default(),
@@ -110,6 +114,7 @@ impl Interrupts {
                 Place::Slurm { detached, .. } if !detached && terminal() => Jobs::Asked,
                 Place::Slurm { .. } => Jobs::Left,
             },
+            live: live.clone(),
         }
     }
 
@@ -121,14 +126,15 @@ impl Interrupts {
     /// If signals cannot be listened for.
     pub fn listen(&self) -> Result<()> {
         let (stop, transfers) = (self.stop.clone(), self.transfers.clone());
-        let (cancel, jobs) = (self.cancel.clone(), self.jobs);
+        let (cancel, jobs, live) = (self.cancel.clone(), self.jobs, self.live.clone());
         signals::listen(move |before| {
             transfers.store(true, Ordering::SeqCst);
             if jobs == Jobs::None {
                 return stop.request() < 3;
             }
             if before == 0 {
-                cancel.store(jobs == Jobs::Asked && wants_cancel(), Ordering::SeqCst);
+                let wants_cancel = jobs == Jobs::Asked && live.suspend(wants_cancel);
+                cancel.store(wants_cancel, Ordering::SeqCst);
                 stop.request();
             }
             before == 0

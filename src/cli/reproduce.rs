@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use indicatif::MultiProgress;
 use serde_json::json;
 
 use super::cluster::{Cluster, Interrupts};
@@ -81,7 +82,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         out.remark(&format!("{jobs} jobs cancelled"));
         return Ok(ExitCode::SUCCESS);
     }
-    let interrupts = Interrupts::of(&place);
+    let live = MultiProgress::new();
+    let interrupts = Interrupts::of(&place, &live);
     let Fetching { remote, pulled } = match fetch(arguments, &project, &interrupts, out) {
         Err(error) if is_stopped(&error) => return Ok(ExitCode::from(INTERRUPTED)),
         fetched => fetched?,
@@ -121,7 +123,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         }
     }
     let needed = reproduction.needed.clone();
-    let mut view = View::new(out.is_quiet(), arguments.json, left);
+    let mut view = View::new(live, out.is_quiet(), arguments.json, left);
     let reproduced = reproduction.run(&interrupts.stop, &mut |event| view.show(&event, out));
     view.close();
     let Reproduced { outcome, files } = reproduced?;

@@ -34,10 +34,9 @@ pub struct View {
 }
 
 impl View {
-    /// Shows a run that has this before it.
-    pub fn new(quiet: bool, json: bool, left: TimeLeft) -> View {
+    /// Shows a run that has this before it, by these lines.
+    pub fn new(live: MultiProgress, quiet: bool, json: bool, left: TimeLeft) -> View {
         // Without a terminal on standard error, indicatif draws nothing by itself.
-        let live = MultiProgress::new();
         if quiet || json {
             live.set_draw_target(ProgressDrawTarget::hidden());
         }

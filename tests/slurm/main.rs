@@ -6,10 +6,12 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use common::{Done, Project, answer, done};
@@ -148,6 +150,26 @@ fn note_beginnings(project: &Project, beginnings: &mut Beginnings) {
             .or_default();
         all.extend(began.map(str::to_owned));
     }
+}
+
+/// A command whose terminal is typed to by its standard input.
+fn on_a_terminal(command: &Command) -> Command {
+    let words = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
+    let mut script = Command::new("script");
+    script
+        .args(["-qec", &words.join(" "), "/dev/null"])
+        .current_dir(command.get_current_dir().unwrap())
+        .stdin(Stdio::piped());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    script
 }
 
 /// A training of so many iterations, of which each takes a moment.
@@ -589,6 +611,42 @@ fn a_detached_job_is_shown_with_its_place_and_cancelled_on_demand() {
     assert!(said.contains("1 jobs cancelled"), "{said}");
     until("no job is left", || cluster.jobs().is_empty());
     assert_eq!(job(), Value::Null);
+}
+
+#[test]
+fn ctrl_c_on_a_terminal_asks_whether_jobs_are_to_be_cancelled() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let project = cluster.project(&long(100_000));
+    let shown = project.path("shown");
+    let state = || cluster.jobs().pop().map(|[_, state, _]| state);
+    // The second run finds the job of the first one.
+    for (answer, then) in [("\n", Some("RUNNING")), ("y\n", None)] {
+        let command = cluster.command(&project, &["reproduce"]);
+        let mut run = on_a_terminal(&command)
+            .stdout(fs::File::create(&shown).unwrap())
+            .spawn()
+            .unwrap();
+        let says = |what: &str| {
+            until(what, || fs::read_to_string(&shown).unwrap().contains(what));
+        };
+        says("runs on node");
+        let mut keys = run.stdin.take().unwrap();
+        keys.write_all(b"\x03").unwrap();
+        let question = "Cancel them? [y/N] ";
+        says(question);
+        // Lines that show what goes on would have been drawn anew several times.
+        thread::sleep(Duration::from_secs(1));
+        let text = fs::read_to_string(&shown).unwrap();
+        assert!(text.ends_with(question), "{text}");
+        assert_eq!(state().as_deref(), Some("RUNNING"));
+        keys.write_all(answer.as_bytes()).unwrap();
+        assert_eq!(run.wait().unwrap().code(), Some(130));
+        until("its job is as the user has answered", || {
+            state().as_deref() == then
+        });
+    }
 }
 
 #[test]

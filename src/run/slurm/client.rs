@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -204,6 +205,8 @@ fn call(command: &mut Command, input: Option<&[u8]>) -> Result<String> {
     }
     let stdin = input.map_or_else(Stdio::null, |_| Stdio::piped());
     let mut child = command
+        // Ctrl-C is for this process only: a submission is not broken off.
+        .process_group(0)
         .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
