@@ -1,9 +1,9 @@
 //! The forward pass that shows what each 3 × 3 layer responds, for Fig. 7.
 //!
-//! Slower than [`ResNet::forward`], because nothing that follows a layer is joined with it.
+//! Each layer is computed twice: alone, to be seen, and joined with what follows it, as [`ResNet::forward`]
+//! does. On a CPU that takes less time than addition and ReLU by themselves.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 
 use super::{Block, ResNet};
 use crate::architecture::Shortcut;
@@ -22,7 +22,7 @@ impl ResNet {
         images: Tensor<4>,
         mut see: impl FnMut(Tensor<4>) -> Result<(), E>,
     ) -> Result<Tensor<2>, E> {
-        let mut x = relu(respond(images, &self.conv1, &self.bn1, &mut see)?);
+        let mut x = respond(images, &self.conv1, &self.bn1, Epilogue::Relu, &mut see)?;
         for block in [&self.layer1, &self.layer2, &self.layer3]
             .into_iter()
             .flatten()
@@ -40,23 +40,23 @@ impl Block {
         x: Tensor<4>,
         see: &mut impl FnMut(Tensor<4>) -> Result<(), E>,
     ) -> Result<Tensor<4>, E> {
-        let y = relu(respond(x.clone(), &self.conv1, &self.bn1, see)?);
-        let y = respond(y, &self.conv2, &self.bn2, see)?;
-        Ok(match self.shortcut {
-            Shortcut::None => relu(y),
-            _ => relu(y + self.shortcut(x)),
-        })
+        let y = respond(x.clone(), &self.conv1, &self.bn1, Epilogue::Relu, see)?;
+        let epilogue = match self.shortcut {
+            Shortcut::None => Epilogue::Relu,
+            _ => Epilogue::AddRelu(self.shortcut(x)),
+        };
+        respond(y, &self.conv2, &self.bn2, epilogue, see)
     }
 }
 
-/// The layer's response, which `see` has seen.
+/// The layer with what follows it, after `see` has seen its response.
 fn respond<E>(
     x: Tensor<4>,
     conv: &Conv,
     bn: &BatchNorm,
+    epilogue: Epilogue,
     see: &mut impl FnMut(Tensor<4>) -> Result<(), E>,
 ) -> Result<Tensor<4>, E> {
-    let response = conv_bn(x, conv, bn, Epilogue::Identity);
-    see(response.clone())?;
-    Ok(response)
+    see(conv_bn(x.clone(), conv, bn, Epilogue::Identity))?;
+    Ok(conv_bn(x, conv, bn, epilogue))
 }
