@@ -152,15 +152,18 @@ fn note_beginnings(project: &Project, beginnings: &mut Beginnings) {
     }
 }
 
-/// A command whose terminal is typed to by its standard input.
+/// A command whose terminal is typed to by its standard input. It heeds Ctrl-C also where the tests do not,
+/// as in the background.
 fn on_a_terminal(command: &Command) -> Command {
     let words = [command.get_program()]
         .into_iter()
         .chain(command.get_args());
-    let words: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
+    let words = words.map(|word| word.to_str().unwrap());
+    let heeding = ["env", "--default-signal=INT"].into_iter();
+    let heeding: Vec<_> = heeding.chain(words).collect();
     let mut script = Command::new("script");
     script
-        .args(["-qec", &words.join(" "), "/dev/null"])
+        .args(["-qec", &heeding.join(" "), "/dev/null"])
         .current_dir(command.get_current_dir().unwrap())
         .stdin(Stdio::piped());
     for (name, value) in command.get_envs() {
