@@ -108,6 +108,16 @@ impl Params {
         }
     }
 
+    /// Which of several steps that are ready begins first: the one with the least, and of equals the first in
+    /// the graph. Trainings come last, since others take little, and the longest of them first, so that it is
+    /// not left over at the end.
+    pub fn turn(&self) -> u64 {
+        match self {
+            Params::Train(_) => u64::MAX - self.amount() as u64,
+            _ => 0,
+        }
+    }
+
     /// Whether the step looks at [`Context::stop`], to end in good order.
     pub fn heeds_stop(&self) -> bool {
         matches!(

@@ -329,3 +329,20 @@ fn a_circle_a_name_twice_and_an_output_of_nobody_are_refused_with_both_names() {
         "two steps write fig6.svg of the report: plot/fig6 and plot/other"
     );
 }
+
+#[test]
+fn of_trainings_the_longest_begins_first_and_what_takes_little_before_them() {
+    let text = include_str!("../../pipeline.ron");
+    let pipeline = Pipeline::parse(text, "pipeline.ron").unwrap();
+    let graph = Graph::of(pipeline.experiment(Some("core")).unwrap()).unwrap();
+    let mut ids: Vec<StepId> = graph.ids().collect();
+    ids.sort_by_key(|&id| graph.step(id).params.turn());
+    let names = ids.iter().map(|&id| &*graph.step(id).name);
+    let trainings: Vec<&str> = names
+        .skip_while(|name| !name.starts_with("train/"))
+        .collect();
+    assert_eq!(trainings.len(), 25, "{trainings:?}");
+    assert_eq!(trainings[0], "train/resnet110/seed0");
+    assert_eq!(trainings[5], "train/plain56/seed0");
+    assert_eq!(trainings[24], "train/resnet20/seed4");
+}

@@ -66,6 +66,7 @@ impl Job {
             key,
             reasons,
             replayed,
+            turn: _,
         } = work;
         let (step, store) = (planner.graph.step(id), planner.store);
         match executor.is_at_work(claim.folder())? {

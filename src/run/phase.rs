@@ -32,6 +32,8 @@ pub struct Work {
     pub reasons: Vec<Reason>,
     /// An earlier training that is to be replayed first.
     pub replayed: Option<Carriable>,
+    /// As [`Params::turn`](crate::steps::Params::turn).
+    pub turn: u64,
 }
 
 /// A step that has its result.
@@ -47,8 +49,8 @@ pub struct Done {
 #[derive(Debug)]
 pub struct Phases {
     phases: Vec<Phase>,
-    /// The steps that are [`Phase::Ready`].
-    ready: BTreeSet<StepId>,
+    /// The steps that are [`Phase::Ready`], by their turns.
+    ready: BTreeSet<(u64, StepId)>,
     /// Number of steps that are [`Phase::Running`].
     running: usize,
     /// Number of steps that are [`Phase::Elsewhere`].
@@ -69,13 +71,16 @@ impl Phases {
     /// Every change of a phase goes through here.
     pub fn set(&mut self, id: StepId, phase: Phase) {
         match self.of(id) {
-            Phase::Ready(_) => drop(self.ready.remove(&id)),
+            Phase::Ready(work) => {
+                let turn = work.turn;
+                self.ready.remove(&(turn, id));
+            }
             Phase::Running => self.running -= 1,
             Phase::Elsewhere => self.elsewhere -= 1,
             _ => {}
         }
-        match phase {
-            Phase::Ready(_) => drop(self.ready.insert(id)),
+        match &phase {
+            Phase::Ready(work) => drop(self.ready.insert((work.turn, id))),
             Phase::Running => self.running += 1,
             Phase::Elsewhere => self.elsewhere += 1,
             _ => {}
@@ -95,9 +100,9 @@ impl Phases {
         }
     }
 
-    /// The first step that must run.
+    /// The step whose turn it is, of those that must run.
     pub fn next_ready(&self) -> Option<(StepId, Work)> {
-        let &id = self.ready.first()?;
+        let &(_, id) = self.ready.first()?;
         match self.of(id) {
             Phase::Ready(work) => Some((id, work.clone())),
             _ => None,
@@ -117,5 +122,30 @@ impl Phases {
     /// Number of steps that other processes compute.
     pub fn elsewhere(&self) -> usize {
         self.elsewhere
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_ready_steps_the_one_with_the_least_turn_is_next_and_of_equals_the_first() {
+        let mut phases = Phases::new(3);
+        for (index, turn) in [(0, 2), (1, 1), (2, 1)] {
+            let work = Work {
+                key: Digest::of(b"key"),
+                reasons: Vec::new(),
+                replayed: None,
+                turn,
+            };
+            phases.set(StepId::new(index), Phase::Ready(work));
+        }
+        let mut order = Vec::new();
+        while let Some((id, _)) = phases.next_ready() {
+            order.push(id.index());
+            phases.set(id, Phase::Running);
+        }
+        assert_eq!((order, phases.ready()), (vec![1, 2, 0], 0));
     }
 }

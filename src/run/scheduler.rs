@@ -236,6 +236,7 @@ impl<'a> Scheduler<'a> {
             key,
             reasons,
             replayed,
+            turn: self.run.planner.graph.step(id).params.turn(),
         };
         self.phases.set(id, Phase::Ready(work));
     }
