@@ -6,8 +6,11 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
 
 use super::arguments::Arguments;
 use super::interrupt::Interrupt;
@@ -239,7 +242,7 @@ impl Scene {
         }
     }
 
-    /// Runs steps again, or parts of them, and compares.
+    /// Runs steps again, or parts of them, several at once, and compares.
     fn again(
         &self,
         level: Level,
@@ -254,22 +257,31 @@ impl Scene {
             return Ok(vec![Check::new(level, "steps", Status::Undecided, message)]);
         }
         let folder = tempfile::env::temp_dir();
-        let setting = self.setting(statement, &folder, arguments, executor);
+        let mut setting = self.setting(statement, &folder, arguments, executor);
+        // Those on a GPU would only wait for each other.
+        let at_once = match setting.backend.is_cpu() {
+            true => steps.len().min(setting.threads),
+            false => 1,
+        };
+        setting.threads /= at_once;
         let segments = arguments.segments.map(|count| Segments {
             count: count.get(),
             seed: self.seed(arguments),
         });
-        let mut checks = Vec::new();
-        for step in steps {
+        let out = Mutex::new(out);
+        let check = |step: &String| {
             if !arguments.json {
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
                 out.remark(&format!("  {} {step}", paint(Paint::Dim, "running")));
             }
-            checks.push(match level {
-                Level::Replay => replay(step, segments, &setting)?,
-                _ => again(level, step, &setting, &mut |_, _| {})?,
-            });
-        }
-        Ok(checks)
+            match level {
+                Level::Replay => replay(step, segments, &setting),
+                _ => again(level, step, &setting, &mut |_, _| {}),
+            }
+        };
+        let pool = ThreadPoolBuilder::new().num_threads(at_once).build();
+        let pool = pool.context("no threads to run steps at once")?;
+        pool.install(|| steps.par_iter().map(check).collect())
     }
 }
 
