@@ -6,9 +6,8 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
 use super::{Block, ResNet};
-use crate::architecture::Shortcut;
 use crate::kernels::{Epilogue, global_avg_pool};
-use crate::layers::{BatchNorm, Conv, conv_bn};
+use crate::layers::{Layer, conv_bn, skipped};
 
 impl ResNet {
     /// As [`ResNet::forward`], on a device without autodiff, and shows `see` the response of each 3 × 3
@@ -22,14 +21,14 @@ impl ResNet {
         images: Tensor<4>,
         mut see: impl FnMut(Tensor<4>) -> Result<(), E>,
     ) -> Result<Tensor<2>, E> {
-        let mut x = relu(respond(images, &self.conv1, &self.bn1, &mut see)?);
+        let mut x = relu(respond(images, (&self.conv1, &self.bn1), &mut see)?);
         for block in [&self.layer1, &self.layer2, &self.layer3]
             .into_iter()
             .flatten()
         {
             x = block.observe(x, &mut see)?;
         }
-        Ok(self.fc.forward(global_avg_pool(x)))
+        Ok(self.fc.forward(global_avg_pool(x.into())))
     }
 }
 
@@ -40,11 +39,13 @@ impl Block {
         x: Tensor<4>,
         see: &mut impl FnMut(Tensor<4>) -> Result<(), E>,
     ) -> Result<Tensor<4>, E> {
-        let y = relu(respond(x.clone(), &self.conv1, &self.bn1, see)?);
-        let y = respond(y, &self.conv2, &self.bn2, see)?;
-        Ok(match self.shortcut {
-            Shortcut::None => relu(y),
-            _ => relu(y + self.shortcut(x)),
+        let [_, channels, _, _] = x.dims();
+        let [first, second] = self.layers();
+        let y = relu(respond(x.clone(), first, see)?);
+        let y = respond(y, second, see)?;
+        Ok(match self.shortcut(channels) {
+            None => relu(y),
+            Some(shortcut) => relu(y + skipped(x, shortcut)),
         })
     }
 }
@@ -52,11 +53,10 @@ impl Block {
 /// The layer's response, which `see` has seen.
 fn respond<E>(
     x: Tensor<4>,
-    conv: &Conv,
-    bn: &BatchNorm,
+    layer: Layer,
     see: &mut impl FnMut(Tensor<4>) -> Result<(), E>,
 ) -> Result<Tensor<4>, E> {
-    let response = conv_bn(x, conv, bn, Epilogue::Identity);
+    let response = conv_bn(x, layer, Epilogue::Identity);
     see(response.clone())?;
     Ok(response)
 }
