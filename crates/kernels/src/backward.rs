@@ -1,27 +1,51 @@
-//! The backward pass through ReLU, skip, batch normalisation and convolution, over a batch. Unaware of
-//! graphs.
+//! The backward pass through convolution and batch normalisation, and on through the ReLU before them,
+//! over a batch. Unaware of graphs.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::buffers;
-use crate::geometry::Geometry;
+use crate::forward::Layer;
+use crate::geometry::{Frame, Geometry};
+use crate::input::Input;
 use crate::norm::Norm;
-use crate::norm_backward::{NormBackward, NormGradients, ReluBackward, norm_backward_row};
+use crate::norm_backward::{
+    NormBackward, NormGradients, ReluBackward, mask, norm_backward_row, sums,
+};
+use crate::pad::Pad;
 use crate::pass::Pass;
 use crate::tile::Convolve;
 use crate::weight_gradient::{GROUP, Plan};
 
-/// What the forward pass left; maps are `[images, height, width, channels]`.
+/// What the forward pass left.
 pub struct Saved<'a> {
-    pub x: &'a [f32],
-    /// `[filters, channels, size, size]`
-    pub weights: &'a [f32],
+    pub x: Input<'a>,
+    /// The convolution's output, `[images, height, width, filters]`.
+    pub map: &'a [f32],
+    pub norm: &'a Norm,
     /// Batch normalisation's weight.
     pub scale: &'a [f32],
+}
+
+/// Where the gradient of a layer's input goes.
+pub struct Onward<'a> {
+    /// The gradient of another way from the same input, to be added.
+    pub skip: Option<SkipGradient<'a>>,
+    /// Where the input comes from through a ReLU: the gradient found is the one before that.
+    pub source: Option<Source<'a>>,
+}
+
+/// The gradient of a [`crate::Skip`].
+pub struct SkipGradient<'a> {
+    pub gradient: &'a [f32],
+    pub pad: Option<Pad>,
+}
+
+/// The convolution before the layer.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// Its output.
     pub map: &'a [f32],
-    /// The output, where it went through a ReLU.
-    pub out: Option<&'a [f32]>,
     pub norm: &'a Norm,
 }
 
@@ -29,57 +53,88 @@ pub struct Saved<'a> {
 pub struct Gradients {
     /// `[images, height, width, channels]`, if it was asked for.
     pub x: Option<Vec<f32>>,
+    /// Sums of that, if the source was given.
+    pub source: Option<NormGradients>,
     /// `[filters, channels, size, size]`
     pub weights: Vec<f32>,
     /// Of batch normalisation's weight and bias.
     pub scale: [Vec<f32>; 2],
 }
 
-/// Gradients of what `train` was given. `gradient` is that of its output, and becomes that before
-/// the ReLU, which is the skip's.
-pub fn backward(
+/// Turns the gradient of `images` outputs into that of the normalised map, before the ReLU if there is
+/// an output `out` of one, and sums it up.
+pub fn relu_backward(
     arch: Arch,
-    geometry: &Geometry,
-    saved: &Saved,
+    images: usize,
+    source: &Source,
+    out: Option<Input>,
     gradient: &mut [f32],
-    with_x: bool,
-) -> Gradients {
-    let output = geometry.output();
-    let mut norm_gradients: Vec<Option<NormGradients>> = vec![None; geometry.images];
+) -> NormGradients {
+    let size = (gradient.len() / images.max(1)).max(1);
+    let mut found: Vec<Option<NormGradients>> = vec![None; images];
     gradient
-        .par_chunks_exact_mut(output)
-        .zip(saved.map.par_chunks_exact(output))
-        .zip(&mut norm_gradients)
+        .par_chunks_exact_mut(size)
+        .zip(source.map.par_chunks_exact(size))
+        .zip(&mut found)
         .enumerate()
-        .for_each(|(image, ((gradient, map), norm_gradients))| {
-            let out = saved.out.map(|out| &out[image * output..][..output]);
-            let norm = saved.norm;
-            *norm_gradients = Some(arch.dispatch(ReluBackward {
+        .for_each_init(Vec::new, |room, (image, ((gradient, map), found))| {
+            let norm = source.norm;
+            let out = out.map(|out| out.image(image, size).map(arch, room));
+            *found = Some(arch.dispatch(ReluBackward {
                 norm,
                 map,
                 out,
                 gradient,
             }));
         });
-    let norm_gradients: Vec<NormGradients> = norm_gradients.into_iter().flatten().collect();
-    let norm_gradients = NormGradients::sum(&norm_gradients);
+    let found: Vec<NormGradients> = found.into_iter().flatten().collect();
+    NormGradients::sum(&found)
+}
+
+/// Gradients of what `train` was given, of normalisation's parameters, and of the input if it is to go
+/// on. `gradient` is that of the normalised map, with its `sums`.
+pub fn backward(
+    layer: &Layer,
+    saved: &Saved,
+    gradient: &[f32],
+    sums: &NormGradients,
+    onward: Option<&Onward>,
+) -> Gradients {
+    let geometry = &layer.geometry;
     let count = geometry.images * geometry.out_pixels();
     let work = Work {
-        arch,
+        arch: layer.arch,
         geometry,
         plan: Plan::of(geometry),
-        passes: match with_x {
-            true => Pass::backward(geometry, saved.weights),
-            false => Vec::new(),
+        passes: match onward {
+            Some(_) => Pass::backward(geometry, layer.weights),
+            None => Vec::new(),
         },
-        norm_backward: NormBackward::of(saved.norm, saved.scale, &norm_gradients, count),
+        norm_backward: NormBackward::of(saved.norm, saved.scale, sums, count),
+        saved,
+        gradient,
+        onward,
     };
-    let (x, sums) = work.run(saved, gradient, with_x);
-    let narrow = |sums: Vec<f64>| sums.into_iter().map(|sum| sum as f32).collect();
+    let mut dx = onward.map(|_| buffers::take(geometry.images * geometry.input()));
+    let mut parts: Vec<Option<&mut [f32]>> = match &mut dx {
+        Some(dx) => dx.chunks_mut(GROUP * geometry.input()).map(Some).collect(),
+        None => (0..geometry.images.div_ceil(GROUP)).map(|_| None).collect(),
+    };
+    let groups = parts.par_iter_mut().enumerate();
+    let groups: Vec<Group> = groups
+        .map(|(index, dx)| work.run(index, dx.take()))
+        .collect();
+    let (weights, source): (Vec<_>, Vec<_>) = groups
+        .into_iter()
+        .map(|group| (group.weights, group.source))
+        .unzip();
+    let source = source.concat();
+    let narrow = |sums: &[f64]| sums.iter().map(|sum| *sum as f32).collect();
     Gradients {
-        x,
-        weights: work.plan.gather(&sums),
-        scale: [narrow(norm_gradients.weight), narrow(norm_gradients.bias)],
+        x: dx,
+        source: (!source.is_empty()).then(|| NormGradients::sum(&source)),
+        weights: work.plan.gather(&weights),
+        scale: [narrow(&sums.weight), narrow(&sums.bias)],
     }
 }
 
@@ -90,108 +145,93 @@ struct Work<'a> {
     plan: Plan,
     passes: Vec<Pass>,
     norm_backward: NormBackward,
+    saved: &'a Saved<'a>,
+    gradient: &'a [f32],
+    onward: Option<&'a Onward<'a>>,
+}
+
+/// What a group of images adds up to.
+struct Group {
+    weights: Vec<f32>,
+    /// By image.
+    source: Vec<NormGradients>,
 }
 
 impl Work<'_> {
-    /// The input's gradient, and the weights' by groups of images.
-    fn run(
-        &self,
-        saved: &Saved,
-        gradient: &[f32],
-        with_x: bool,
-    ) -> (Option<Vec<f32>>, Vec<Vec<f32>>) {
-        let (input, output) = (self.geometry.input(), self.geometry.output());
-        let groups = self.geometry.images.div_ceil(GROUP);
-        let mut sums = vec![Vec::new(); groups];
-        let mut dx = with_x.then(|| buffers::take(self.geometry.images * input));
-        let group = |index: usize, mut dx: Option<&mut [f32]>| {
-            let mut sums = self.plan.sums();
-            let mut frames = Frames::of(self.geometry);
-            let images = index * GROUP..self.geometry.images.min((index + 1) * GROUP);
-            for (place, image) in images.enumerate() {
-                let of_output = image * output..(image + 1) * output;
-                let x = &saved.x[image * input..][..input];
-                frames.fill(self, x, &gradient[of_output.clone()], &saved.map[of_output]);
-                self.plan
-                    .add(self.arch, frames.input(x), &frames.gradient, &mut sums);
-                if let Some(dx) = &mut dx {
-                    let out = &mut dx[place * input..][..input];
-                    self.input_gradient(&frames.gradient, out);
+    /// One group's part; its part of the input's gradient goes to `dx`.
+    fn run(&self, index: usize, mut dx: Option<&mut [f32]>) -> Group {
+        let (g, saved) = (self.geometry, self.saved);
+        let (input, output) = (g.input(), g.output());
+        let (input_frame, output_frame) = (g.input_frame(), g.output_frame());
+        let mut x = vec![0.0; input_frame.len()];
+        let mut gradient = vec![0.0; output_frame.len()];
+        let mut room = Vec::new();
+        let mut group = Group {
+            weights: self.plan.sums(),
+            source: Vec::new(),
+        };
+        let images = index * GROUP..g.images.min((index + 1) * GROUP);
+        for (place, image) in images.enumerate() {
+            saved
+                .x
+                .image(image, input)
+                .fill(self.arch, &input_frame, &mut x);
+            self.arch.dispatch(Fill {
+                norm_backward: &self.norm_backward,
+                gradient: &self.gradient[image * output..][..output],
+                map: &saved.map[image * output..][..output],
+                frame: &output_frame,
+                framed: &mut gradient,
+            });
+            self.plan.add(self.arch, &x, &gradient, &mut group.weights);
+            let (Some(dx), Some(onward)) = (&mut dx, self.onward) else {
+                continue;
+            };
+            let dx = &mut dx[place * input..][..input];
+            for pass in &self.passes {
+                let (framed, out) = (&gradient[..], &mut *dx);
+                self.arch.dispatch(Convolve { pass, framed, out });
+            }
+            if let Some(skip) = &onward.skip {
+                self.add(skip, image, dx, &mut room);
+            }
+            if let Some(source) = onward.source {
+                group.source.push(self.arch.dispatch(Through {
+                    frame: &input_frame,
+                    out: &x,
+                    map: &source.map[image * input..][..input],
+                    norm: source.norm,
+                    gradient: dx,
+                }));
+            }
+        }
+        group
+    }
+
+    /// Adds one image's gradient of the other way.
+    fn add(&self, skip: &SkipGradient, image: usize, dx: &mut [f32], room: &mut Vec<f32>) {
+        let size = skip.gradient.len() / self.geometry.images;
+        let gradient = &skip.gradient[image * size..][..size];
+        match skip.pad {
+            Some(pad) => {
+                let x = self.saved.x.image(image, self.geometry.input());
+                pad.add_gradient(gradient, x.map(self.arch, room), dx);
+            }
+            None => {
+                for (dx, gradient) in dx.iter_mut().zip(gradient) {
+                    *dx += gradient;
                 }
             }
-            sums
-        };
-        match &mut dx {
-            Some(dx) => dx
-                .par_chunks_mut(GROUP * input)
-                .zip(&mut sums)
-                .enumerate()
-                .for_each(|(index, (dx, sums))| *sums = group(index, Some(dx))),
-            None => sums
-                .par_iter_mut()
-                .enumerate()
-                .for_each(|(index, sums)| *sums = group(index, None)),
-        }
-        (dx, sums)
-    }
-
-    /// One image's input gradient from the output's framed one.
-    fn input_gradient(&self, framed: &[f32], out: &mut [f32]) {
-        for pass in &self.passes {
-            self.arch.dispatch(Convolve {
-                pass,
-                framed,
-                out: &mut *out,
-            });
-        }
-    }
-}
-
-/// One thread's frames: an image's input and its output's gradient.
-struct Frames {
-    input: Vec<f32>,
-    gradient: Vec<f32>,
-}
-
-impl Frames {
-    /// All zeros; none for an input that needs no border.
-    fn of(geometry: &Geometry) -> Frames {
-        let input = match geometry.border() {
-            0 => 0,
-            _ => geometry.input_frame().len(),
-        };
-        Frames {
-            input: vec![0.0; input],
-            gradient: vec![0.0; geometry.output_frame().len()],
-        }
-    }
-
-    fn fill(&mut self, work: &Work, x: &[f32], gradient: &[f32], map: &[f32]) {
-        if !self.input.is_empty() {
-            work.geometry.input_frame().fill(&mut self.input, x);
-        }
-        work.arch.dispatch(Fill {
-            work,
-            gradient,
-            map,
-            framed: &mut self.gradient,
-        });
-    }
-
-    fn input<'a>(&'a self, x: &'a [f32]) -> &'a [f32] {
-        if self.input.is_empty() {
-            x
-        } else {
-            &self.input
         }
     }
 }
 
 /// The gradient before normalisation, into its frame.
 struct Fill<'a> {
-    work: &'a Work<'a>,
+    norm_backward: &'a NormBackward,
     gradient: &'a [f32],
     map: &'a [f32],
+    frame: &'a Frame,
     framed: &'a mut [f32],
 }
 
@@ -200,14 +240,37 @@ impl WithSimd for Fill<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let frame = self.work.geometry.output_frame();
-        let row = frame.width * frame.channels;
+        let row = self.frame.width * self.frame.channels;
         let rows = self
             .gradient
             .chunks_exact(row)
             .zip(self.map.chunks_exact(row));
-        for (out, (gradient, map)) in frame.rows_mut(self.framed).zip(rows) {
-            norm_backward_row(&self.work.norm_backward, gradient, map, out);
+        for (out, (gradient, map)) in self.frame.rows_mut(self.framed).zip(rows) {
+            norm_backward_row(self.norm_backward, gradient, map, out);
         }
+    }
+}
+
+/// Through the ReLU that a layer's input went through, and the sums of what comes out.
+struct Through<'a> {
+    /// Of `out`, the ReLU's output.
+    frame: &'a Frame,
+    out: &'a [f32],
+    map: &'a [f32],
+    norm: &'a Norm,
+    gradient: &'a mut [f32],
+}
+
+impl WithSimd for Through<'_> {
+    type Output = NormGradients;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> NormGradients {
+        let row = self.frame.width * self.frame.channels;
+        let rows = self.gradient.chunks_exact_mut(row);
+        for (gradient, out) in rows.zip(self.frame.rows(self.out)) {
+            mask(gradient, out);
+        }
+        sums(self.norm, self.map, self.gradient)
     }
 }

@@ -6,126 +6,154 @@ use rayon::prelude::*;
 
 use crate::buffers;
 use crate::geometry::Geometry;
-use crate::norm::{Affine, Apply, ApplyInPlace, Measure, Moments, Norm};
+use crate::input::Input;
+use crate::norm::{Affine, Apply, Measure, Moments, Norm};
+use crate::pad::Pad;
 use crate::pass::Pass;
 use crate::tile::Convolve;
 
-/// What training keeps of the forward pass; maps are `[images, height, width, filters]`.
-pub struct Normalised {
-    /// Before normalisation.
-    pub map: Vec<f32>,
-    /// After normalisation, skip and ReLU.
-    pub out: Vec<f32>,
-    /// Of the batch.
-    pub norm: Norm,
-}
-
-/// A convolution and what follows its normalisation.
+/// A convolution.
 pub struct Layer<'a> {
     /// The instructions to compute with.
     pub arch: Arch,
     pub geometry: Geometry,
     /// `[filters, channels, size, size]`
     pub weights: &'a [f32],
-    /// Added after normalisation, of the output's shape.
-    pub skip: Option<&'a [f32]>,
-    /// Whether a ReLU ends it.
-    pub relu: bool,
 }
 
-impl Layer<'_> {
-    /// One image's part of the skip.
-    fn skip(&self, image: usize) -> Option<&[f32]> {
-        let output = self.geometry.output();
-        self.skip.map(|skip| &skip[image * output..][..output])
-    }
+/// What a convolution leaves in training.
+pub struct Convolved {
+    /// `[images, height, width, filters]`
+    pub map: Vec<f32>,
+    /// Of the batch.
+    pub norm: Norm,
 }
 
-/// `relu(weight · (conv(x) − mean) / √(variance + ε) + bias + skip)` with the batch's statistics;
-/// `weight` and `bias` are normalisation's.
-pub fn train(layer: &Layer, x: &[f32], [weight, bias]: [&[f32]; 2], epsilon: f64) -> Normalised {
+/// The convolution with the statistics of its output; ε is added to the variance.
+pub fn train(layer: &Layer, x: Input, epsilon: f64) -> Convolved {
     let (arch, geometry) = (layer.arch, &layer.geometry);
     let mut map = buffers::take(geometry.images * geometry.output());
     let mut moments: Vec<Option<Moments>> = vec![None; geometry.images];
-    let pass = Pass::forward(geometry, layer.weights);
+    let convolution = Convolution::of(layer);
     map.par_chunks_exact_mut(geometry.output())
-        .zip(x.par_chunks_exact(geometry.input()))
         .zip(&mut moments)
+        .enumerate()
         .for_each_init(
-            || framed(geometry),
-            |framed, ((map, x), moments)| {
-                convolve(arch, geometry, &pass, framed, x, map);
+            || convolution.frame(),
+            |framed, (image, (map, moments))| {
+                convolution.run(x.image(image, geometry.input()), framed, map);
                 let channels = geometry.filters;
                 *moments = Some(arch.dispatch(Measure { map, channels }));
             },
         );
     let moments: Vec<Moments> = moments.into_iter().flatten().collect();
     let norm = Norm::of(&moments, geometry.out_pixels(), epsilon);
-    let affine = &norm.affine(weight, bias);
-    let mut out = buffers::take(map.len());
-    out.par_chunks_exact_mut(geometry.output())
-        .zip(map.par_chunks_exact(geometry.output()))
-        .enumerate()
-        .for_each(|(image, (out, map))| {
-            let (skip, relu) = (layer.skip(image), layer.relu);
-            arch.dispatch(Apply {
-                affine,
-                map,
-                skip,
-                relu,
-                out,
-            });
-        });
-    Normalised { map, out, norm }
+    Convolved { map, norm }
 }
 
-/// `relu(scale · conv(x) + shift + skip)`: one pass, in which each image's map stays in the cache.
-pub fn infer(layer: &Layer, x: &[f32], affine: &Affine) -> Vec<f32> {
-    let (arch, geometry) = (layer.arch, &layer.geometry);
-    let mut out = buffers::take(geometry.images * geometry.output());
-    let pass = Pass::forward(geometry, layer.weights);
-    out.par_chunks_exact_mut(geometry.output())
-        .zip(x.par_chunks_exact(geometry.input()))
+/// What is added to a normalised map: an input of the block, or what `pad` makes of it.
+#[derive(Clone, Copy)]
+pub struct Skip<'a> {
+    pub x: Input<'a>,
+    pub pad: Option<Pad>,
+}
+
+/// `relu(scale · map + shift + skip)` of so many images.
+pub fn activate(
+    arch: Arch,
+    images: usize,
+    (map, affine): (&[f32], &Affine),
+    skip: Option<Skip>,
+) -> Vec<f32> {
+    let mut out = buffers::take(map.len());
+    let size = (map.len() / images.max(1)).max(1);
+    out.par_chunks_exact_mut(size)
+        .zip(map.par_chunks_exact(size))
         .enumerate()
         .for_each_init(
-            || framed(geometry),
-            |framed, (image, (map, x))| {
-                convolve(arch, geometry, &pass, framed, x, map);
-                let (skip, relu) = (layer.skip(image), layer.relu);
-                arch.dispatch(ApplyInPlace {
+            Default::default,
+            |room: &mut [Vec<f32>; 2], (image, (out, map))| {
+                let [whole, padded] = room;
+                let skip = skip.map(|Skip { x, pad }| match pad {
+                    None => x.image(image, size).map(arch, whole),
+                    Some(pad) => {
+                        padded.resize(size, 0.0);
+                        pad.run(x.image(image, pad.input()).map(arch, whole), padded);
+                        &padded[..]
+                    }
+                });
+                let relu = true;
+                arch.dispatch(Apply {
                     affine,
                     map,
                     skip,
                     relu,
+                    out,
                 });
             },
         );
     out
 }
 
-/// A frame for one image's input, all zeros; empty where a map needs none.
-fn framed(geometry: &Geometry) -> Vec<f32> {
-    match geometry.border() {
-        0 => Vec::new(),
-        _ => vec![0.0; geometry.input_frame().len()],
-    }
+/// What follows a convolution with given statistics.
+pub struct Epilogue<'a> {
+    pub affine: &'a Affine,
+    /// Added after normalisation, of the output's shape.
+    pub skip: Option<&'a [f32]>,
+    /// Whether a ReLU ends it.
+    pub relu: bool,
 }
 
-/// One image's convolution.
-fn convolve(
+/// `relu(scale · conv(x) + shift + skip)`: one pass, in which each image's map stays in the cache.
+pub fn infer(layer: &Layer, x: &[f32], epilogue: &Epilogue) -> Vec<f32> {
+    let (arch, geometry) = (layer.arch, &layer.geometry);
+    let mut out = buffers::take(geometry.images * geometry.output());
+    let convolution = Convolution::of(layer);
+    out.par_chunks_exact_mut(geometry.output())
+        .zip(x.par_chunks_exact(geometry.input()))
+        .enumerate()
+        .for_each_init(
+            || (convolution.frame(), vec![0.0; geometry.output()]),
+            |(framed, map), (image, (out, x))| {
+                convolution.run(Input::Plain(x), framed, map);
+                let output = geometry.output();
+                arch.dispatch(Apply {
+                    affine: epilogue.affine,
+                    map,
+                    skip: epilogue.skip.map(|skip| &skip[image * output..][..output]),
+                    relu: epilogue.relu,
+                    out,
+                });
+            },
+        );
+    out
+}
+
+/// What all threads read.
+struct Convolution<'a> {
     arch: Arch,
-    geometry: &Geometry,
-    pass: &Pass,
-    framed: &mut [f32],
-    x: &[f32],
-    out: &mut [f32],
-) {
-    let framed = match geometry.border() {
-        0 => x,
-        _ => {
-            geometry.input_frame().fill(framed, x);
-            framed
+    geometry: &'a Geometry,
+    pass: Pass,
+}
+
+impl Convolution<'_> {
+    fn of<'a>(layer: &'a Layer) -> Convolution<'a> {
+        Convolution {
+            arch: layer.arch,
+            geometry: &layer.geometry,
+            pass: Pass::forward(&layer.geometry, layer.weights),
         }
-    };
-    arch.dispatch(Convolve { pass, framed, out });
+    }
+
+    /// A frame for one image's input, all zeros.
+    fn frame(&self) -> Vec<f32> {
+        vec![0.0; self.geometry.input_frame().len()]
+    }
+
+    /// One image's convolution.
+    fn run(&self, x: Input, framed: &mut [f32], out: &mut [f32]) {
+        x.fill(self.arch, &self.geometry.input_frame(), framed);
+        let pass = &self.pass;
+        self.arch.dispatch(Convolve { pass, framed, out });
+    }
 }

@@ -116,6 +116,17 @@ impl Frame {
             .map(move |row| &mut row[inner.clone()])
     }
 
+    /// The same to be read.
+    pub fn rows<'a>(&self, framed: &'a [f32]) -> impl Iterator<Item = &'a [f32]> {
+        let edge = self.border * self.channels;
+        let inner = edge..edge + self.width * self.channels;
+        framed
+            .chunks_exact(self.row().max(1))
+            .skip(self.border)
+            .take(self.height)
+            .map(move |row| &row[inner.clone()])
+    }
+
     /// Copies a map into the frame, whose border is zeros already.
     pub fn fill(&self, framed: &mut [f32], map: &[f32]) {
         let rows = map.chunks_exact(self.width * self.channels);

@@ -20,6 +20,7 @@ mod backward;
 pub mod buffers;
 mod forward;
 mod geometry;
+mod input;
 mod norm;
 mod norm_backward;
 mod pad;
@@ -29,13 +30,15 @@ mod sgd;
 mod tile;
 mod weight_gradient;
 
-pub use backward::{Saved, backward};
-pub use forward::{Layer, infer, train};
+pub use backward::{Gradients, Onward, Saved, SkipGradient, Source, backward, relu_backward};
+pub use forward::{Convolved, Epilogue, Layer, Skip, activate, infer, train};
 pub use geometry::Geometry;
-pub use norm::Norm;
+pub use input::Input;
+pub use norm::{Affine, Norm};
+pub use norm_backward::NormGradients;
 pub use pad::Pad;
 pub use pass::BLOCK;
-pub use pool::{add, mean_pixels, spread_pixels, to_channels_last};
+pub use pool::{mean_pixels, spread_pixels, to_channels_last};
 pub use pulp::Arch; // callers choose the instructions without knowing pulp
 pub use sgd::sgd;
 

@@ -4,17 +4,18 @@
 //! Statistics are summed up per image in `f32` over few pixels and in `f64` over more, and over the
 //! images in their order. Unaware of convolutions and threads.
 //!
-//! Loops over channels go by index: zipped iterators are as quick only where the compiler inlines
-//! them, which it does not promise, and the rows are short.
+//! Channels are a multiple of [`BLOCK`], and a block's factors and sums stay in registers while its
+//! pixels go by. Loops go by index: iterators and closures are as quick only where the compiler inlines
+//! them, which it does not promise.
 
 #![allow(
     clippy::needless_range_loop,
     reason = "an index into several slices of one length, see above"
 )]
 
-use std::ops::Range;
-
 use pulp::{Simd, WithSimd};
+
+use crate::pass::BLOCK;
 
 /// Pixels whose values are summed up in `f32`.
 pub const CHUNK: usize = 32;
@@ -99,51 +100,54 @@ impl WithSimd for Measure<'_> {
     fn with_simd<S: Simd>(self, _simd: S) -> Moments {
         let Measure { map, channels } = self;
         let pixels = (map.len() / channels) as f64;
-        let mut sum = vec![0.0; channels];
-        let mut few = vec![0.0; channels];
-        for chunk in map.chunks(CHUNK * channels) {
-            few.fill(0.0);
-            let few = &mut few[..channels];
-            for_pixels(chunk.len(), channels, |pixel| {
-                let x = &chunk[pixel];
-                for i in 0..channels {
-                    few[i] += x[i];
+        let (mut sum, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
+        for first in (0..channels).step_by(BLOCK) {
+            let sum = &mut sum[first..][..BLOCK];
+            for chunk in map.chunks(CHUNK * channels) {
+                let mut few = [0.0; BLOCK];
+                let mut place = first;
+                while place < chunk.len() {
+                    let x = block(chunk, place);
+                    for i in 0..BLOCK {
+                        few[i] += x[i];
+                    }
+                    place += channels;
                 }
-            });
-            gather(&mut sum, few);
-        }
-        let mean: Vec<f32> = sum.iter().map(|sum| (sum / pixels) as f32).collect();
-        let mean = &mean[..channels];
-        let mut squares = vec![0.0; channels];
-        for chunk in map.chunks(CHUNK * channels) {
-            few.fill(0.0);
-            let few = &mut few[..channels];
-            for_pixels(chunk.len(), channels, |pixel| {
-                let x = &chunk[pixel];
-                for i in 0..channels {
-                    few[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
+                gather(sum, &few);
+            }
+            let mut mean = [0.0; BLOCK];
+            for i in 0..BLOCK {
+                mean[i] = (sum[i] / pixels) as f32;
+            }
+            let squares = &mut squares[first..][..BLOCK];
+            for chunk in map.chunks(CHUNK * channels) {
+                let mut few = [0.0; BLOCK];
+                let mut place = first;
+                while place < chunk.len() {
+                    let x = block(chunk, place);
+                    for i in 0..BLOCK {
+                        few[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
+                    }
+                    place += channels;
                 }
-            });
-            gather(&mut squares, few);
+                gather(squares, &few);
+            }
         }
         Moments { sum, squares }
     }
 }
 
-/// Calls `each` with the place of each pixel in `[pixels, channels]`, `numbers` in all.
+/// The block at a place.
 #[inline(always)]
-pub fn for_pixels(numbers: usize, channels: usize, mut each: impl FnMut(Range<usize>)) {
-    let mut start = 0;
-    while start + channels <= numbers {
-        each(start..start + channels);
-        start += channels;
-    }
+pub fn block(numbers: &[f32], place: usize) -> &[f32; BLOCK] {
+    let block = &numbers[place..][..BLOCK];
+    block.try_into().unwrap_or(&[0.0; BLOCK]) // Always: it has that length.
 }
 
 #[inline(always)]
-pub fn gather(sums: &mut [f64], few: &[f32]) {
-    let few = &few[..sums.len()];
-    for i in 0..sums.len() {
+pub fn gather(sums: &mut [f64], few: &[f32; BLOCK]) {
+    let sums = &mut sums[..BLOCK];
+    for i in 0..BLOCK {
         sums[i] += f64::from(few[i]);
     }
 }
@@ -163,69 +167,35 @@ impl WithSimd for Apply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let Apply {
-            affine,
-            map,
-            skip,
-            relu,
-            out,
-        } = self;
-        let least = if relu { 0.0 } else { f32::NEG_INFINITY };
-        let channels = affine.scale.len();
-        let (scale, shift) = (&affine.scale[..channels], &affine.shift[..channels]);
-        match skip {
-            None => for_pixels(out.len(), channels, |pixel| {
-                let (out, x) = (&mut out[pixel.clone()], &map[pixel]);
-                for i in 0..channels {
-                    out[i] = clip(x[i] * scale[i] + shift[i], least);
-                }
-            }),
-            Some(skip) => for_pixels(out.len(), channels, |pixel| {
-                let (out, x) = (&mut out[pixel.clone()], &map[pixel.clone()]);
-                let skip = &skip[pixel];
-                for i in 0..channels {
-                    out[i] = clip(x[i] * scale[i] + shift[i] + skip[i], least);
-                }
-            }),
-        }
+        apply(self.affine, self.map, self.skip, self.relu, self.out);
     }
 }
 
-/// The same on the spot: `map = relu(scale · map + shift + skip)`.
-pub struct ApplyInPlace<'a> {
-    pub affine: &'a Affine,
-    pub map: &'a mut [f32],
-    pub skip: Option<&'a [f32]>,
-    pub relu: bool,
-}
-
-impl WithSimd for ApplyInPlace<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        let ApplyInPlace {
-            affine,
-            map,
-            skip,
-            relu,
-        } = self;
-        let least = if relu { 0.0 } else { f32::NEG_INFINITY };
-        let channels = affine.scale.len();
-        let (scale, shift) = (&affine.scale[..channels], &affine.shift[..channels]);
-        match skip {
-            None => for_pixels(map.len(), channels, |pixel| {
-                let x = &mut map[pixel];
-                for i in 0..channels {
-                    x[i] = clip(x[i] * scale[i] + shift[i], least);
+/// See [`Apply`].
+#[inline(always)]
+pub fn apply(affine: &Affine, map: &[f32], skip: Option<&[f32]>, relu: bool, out: &mut [f32]) {
+    let least = if relu { 0.0 } else { f32::NEG_INFINITY };
+    let channels = affine.scale.len();
+    for first in (0..channels).step_by(BLOCK) {
+        let (scale, shift) = (*block(&affine.scale, first), *block(&affine.shift, first));
+        let mut place = first;
+        while place < out.len() {
+            let x = block(map, place);
+            let out = &mut out[place..][..BLOCK];
+            match skip {
+                None => {
+                    for i in 0..BLOCK {
+                        out[i] = clip(x[i] * scale[i] + shift[i], least);
+                    }
                 }
-            }),
-            Some(skip) => for_pixels(map.len(), channels, |pixel| {
-                let (x, skip) = (&mut map[pixel.clone()], &skip[pixel]);
-                for i in 0..channels {
-                    x[i] = clip(x[i] * scale[i] + shift[i] + skip[i], least);
+                Some(skip) => {
+                    let skip = block(skip, place);
+                    for i in 0..BLOCK {
+                        out[i] = clip(x[i] * scale[i] + shift[i] + skip[i], least);
+                    }
                 }
-            }),
+            }
+            place += channels;
         }
     }
 }

@@ -10,7 +10,61 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::norm::{CHUNK, Norm, for_pixels, gather};
+use crate::norm::{CHUNK, Norm, block, gather};
+use crate::pass::BLOCK;
+
+/// Sums of the gradient of one image's normalised map, per channel.
+#[derive(Clone, Debug)]
+pub struct NormGradients {
+    /// Of the gradient: the bias's gradient.
+    pub bias: Vec<f64>,
+    /// Of the gradient times the normalised value: the weight's.
+    pub weight: Vec<f64>,
+}
+
+/// Lets a gradient through where a ReLU's output is positive, and nowhere else.
+#[inline(always)]
+pub fn mask(gradient: &mut [f32], out: &[f32]) {
+    let out = &out[..gradient.len()];
+    for i in 0..gradient.len() {
+        // By bits: as a choice between two numbers it becomes a masked store, which is slow on some
+        // processors.
+        let kept = u32::from(out[i] > 0.0).wrapping_neg();
+        gradient[i] = f32::from_bits(gradient[i].to_bits() & kept);
+    }
+}
+
+/// The sums over one image; `gradient` is that of the normalised map, and `map` lies before
+/// normalisation, both `[pixels, channels]`.
+#[inline(always)]
+pub fn sums(norm: &Norm, map: &[f32], gradient: &[f32]) -> NormGradients {
+    let channels = norm.mean.len();
+    let (mut bias, mut weight) = (vec![0.0; channels], vec![0.0; channels]);
+    for first in (0..channels).step_by(BLOCK) {
+        let mean = *block(&norm.mean, first);
+        let chunks = map
+            .chunks(CHUNK * channels)
+            .zip(gradient.chunks(CHUNK * channels));
+        for (map, gradient) in chunks {
+            let (mut few, mut weighted) = ([0.0; BLOCK], [0.0; BLOCK]);
+            let mut place = first;
+            while place < map.len() {
+                let (x, gradient) = (block(map, place), block(gradient, place));
+                for i in 0..BLOCK {
+                    few[i] += gradient[i];
+                    weighted[i] += gradient[i] * (x[i] - mean[i]);
+                }
+                place += channels;
+            }
+            gather(&mut bias[first..], &few);
+            gather(&mut weight[first..], &weighted);
+        }
+    }
+    for (weight, reciprocal) in weight.iter_mut().zip(&norm.reciprocal) {
+        *weight *= f64::from(*reciprocal);
+    }
+    NormGradients { bias, weight }
+}
 
 /// The gradient before the ReLU, in place of the one after it, and its sums over one image.
 pub struct ReluBackward<'a> {
@@ -23,61 +77,15 @@ pub struct ReluBackward<'a> {
     pub gradient: &'a mut [f32],
 }
 
-/// Sums of the gradient of one image's normalised map, per channel.
-#[derive(Clone, Debug)]
-pub struct NormGradients {
-    /// Of the gradient: the bias's gradient.
-    pub bias: Vec<f64>,
-    /// Of the gradient times the normalised value: the weight's.
-    pub weight: Vec<f64>,
-}
-
 impl WithSimd for ReluBackward<'_> {
     type Output = NormGradients;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) -> NormGradients {
-        let ReluBackward {
-            norm,
-            map,
-            out,
-            gradient,
-        } = self;
-        let channels = norm.mean.len();
-        if let Some(out) = out {
-            let out = &out[..gradient.len()];
-            for i in 0..gradient.len() {
-                // By bits: as a choice between two numbers it becomes a masked store, which is
-                // slow on some processors.
-                let kept = u32::from(out[i] > 0.0).wrapping_neg();
-                gradient[i] = f32::from_bits(gradient[i].to_bits() & kept);
-            }
+        if let Some(out) = self.out {
+            mask(self.gradient, out);
         }
-        let zeros = || vec![0.0; channels];
-        let (mut bias, mut weight) = (zeros(), zeros());
-        let (mut few, mut few_weighted) = (vec![0.0; channels], vec![0.0; channels]);
-        let chunks = map
-            .chunks(CHUNK * channels)
-            .zip(gradient.chunks(CHUNK * channels));
-        for (map, gradient) in chunks {
-            few.fill(0.0);
-            few_weighted.fill(0.0);
-            let (few, weighted) = (&mut few[..channels], &mut few_weighted[..channels]);
-            let mean = &norm.mean[..channels];
-            for_pixels(map.len(), channels, |pixel| {
-                let (x, gradient) = (&map[pixel.clone()], &gradient[pixel]);
-                for i in 0..channels {
-                    few[i] += gradient[i];
-                    weighted[i] += gradient[i] * (x[i] - mean[i]);
-                }
-            });
-            gather(&mut bias, few);
-            gather(&mut weight, weighted);
-        }
-        for (weight, reciprocal) in weight.iter_mut().zip(&norm.reciprocal) {
-            *weight *= f64::from(*reciprocal);
-        }
-        NormGradients { bias, weight }
+        sums(self.norm, self.map, self.gradient)
     }
 }
 
@@ -136,13 +144,20 @@ impl NormBackward {
 #[inline(always)]
 pub fn norm_backward_row(factors: &NormBackward, gradient: &[f32], map: &[f32], out: &mut [f32]) {
     let channels = factors.gradient.len();
-    let (on_g, on_x) = (&factors.gradient[..channels], &factors.map[..channels]);
-    let constant = &factors.constant[..channels];
-    for_pixels(out.len(), channels, |pixel| {
-        let (g, x) = (&gradient[pixel.clone()], &map[pixel.clone()]);
-        let out = &mut out[pixel];
-        for i in 0..channels {
-            out[i] = g[i] * on_g[i] + (x[i] * on_x[i] + constant[i]);
+    for first in (0..channels).step_by(BLOCK) {
+        let (on_g, on_x) = (
+            *block(&factors.gradient, first),
+            *block(&factors.map, first),
+        );
+        let constant = *block(&factors.constant, first);
+        let mut place = first;
+        while place < out.len() {
+            let (g, x) = (block(gradient, place), block(map, place));
+            let out = &mut out[place..][..BLOCK];
+            for i in 0..BLOCK {
+                out[i] = g[i] * on_g[i] + (x[i] * on_x[i] + constant[i]);
+            }
+            place += channels;
         }
-    });
+    }
 }

@@ -29,63 +29,62 @@ impl Pad {
         [half(height), half(width), before + channels + after]
     }
 
+    /// Numbers of one image of the input.
+    pub fn input(&self) -> usize {
+        count(self.shape)
+    }
+
     /// `x` is `[images, height, width, channels]`; returns the same for [`Pad::out_shape`].
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
-        let [image, out_image] = [self.shape, self.out_shape()].map(count);
-        let channels = self.shape[2];
-        let mut out = buffers::take(x.len() / image * out_image);
+        let out_image = count(self.out_shape());
+        let mut out = buffers::take(x.len() / self.input() * out_image);
         out.par_chunks_exact_mut(out_image)
-            .zip(x.par_chunks_exact(image))
-            .for_each(|(out, x)| {
-                out.fill(0.0);
-                for (place, out) in out.chunks_exact_mut(self.out_shape()[2]).enumerate() {
-                    let out = &mut out[self.zeros[0]..][..channels];
-                    let [first, others @ ..] = self.pixels(place);
-                    out.copy_from_slice(&x[first..][..channels]);
-                    for other in others.into_iter().filter(|_| self.largest) {
-                        for (out, &x) in out.iter_mut().zip(&x[other..][..channels]) {
-                            if replaces(x, *out) {
-                                *out = x;
-                            }
-                        }
-                    }
-                }
-            });
+            .zip(x.par_chunks_exact(self.input()))
+            .for_each(|(out, x)| self.run(x, out));
         out
     }
 
-    /// The input's gradient, from the output's and the input: zero where a pixel was left out.
-    pub fn input_gradient(&self, gradient: &[f32], x: &[f32]) -> Vec<f32> {
-        let [image, out_image] = [self.shape, self.out_shape()].map(count);
+    /// One image's part of [`Pad::forward`].
+    pub fn run(&self, x: &[f32], out: &mut [f32]) {
         let channels = self.shape[2];
-        let mut input = buffers::take(x.len());
-        input
-            .par_chunks_exact_mut(image)
-            .zip(x.par_chunks_exact(image))
-            .zip(gradient.par_chunks_exact(out_image))
-            .for_each(|((input, x), gradient)| {
-                input.fill(0.0);
-                for (place, gradient) in gradient.chunks_exact(self.out_shape()[2]).enumerate() {
-                    let gradient = &gradient[self.zeros[0]..][..channels];
-                    let [first, others @ ..] = self.pixels(place);
-                    if !self.largest {
-                        input[first..][..channels].copy_from_slice(gradient);
-                        continue;
-                    }
-                    for (channel, gradient) in gradient.iter().enumerate() {
-                        let larger = |best: usize, other| match replaces(
-                            x[other + channel],
-                            x[best + channel],
-                        ) {
-                            true => other,
-                            false => best,
-                        };
-                        let largest = others.into_iter().fold(first, larger);
-                        input[largest + channel] = *gradient;
+        out.fill(0.0);
+        for (place, out) in out.chunks_exact_mut(self.out_shape()[2]).enumerate() {
+            let out = &mut out[self.zeros[0]..][..channels];
+            let [first, others @ ..] = self.pixels(place);
+            out.copy_from_slice(&x[first..][..channels]);
+            for other in others.into_iter().filter(|_| self.largest) {
+                for (out, &x) in out.iter_mut().zip(&x[other..][..channels]) {
+                    if replaces(x, *out) {
+                        *out = x;
                     }
                 }
-            });
-        input
+            }
+        }
+    }
+
+    /// Adds the gradient of one image `x` to `sum`, from the output's: pixels that were left out get
+    /// nothing.
+    pub fn add_gradient(&self, gradient: &[f32], x: &[f32], sum: &mut [f32]) {
+        let channels = self.shape[2];
+        for (place, gradient) in gradient.chunks_exact(self.out_shape()[2]).enumerate() {
+            let gradient = &gradient[self.zeros[0]..][..channels];
+            let [first, others @ ..] = self.pixels(place);
+            if !self.largest {
+                for (sum, gradient) in sum[first..].iter_mut().zip(gradient) {
+                    *sum += gradient;
+                }
+                continue;
+            }
+            for (channel, gradient) in gradient.iter().enumerate() {
+                let larger =
+                    |best: usize, other| match replaces(x[other + channel], x[best + channel]) {
+                        true => other,
+                        false => best,
+                    };
+                let largest = others.into_iter().fold(first, larger);
+                sum[largest + channel] += *gradient;
+            }
+        }
     }
 
     /// Where in an image the four pixels start that an output pixel is one of, row by row; where the

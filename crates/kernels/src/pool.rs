@@ -1,12 +1,9 @@
-//! Small passes over whole maps: the mean over all pixels, sums, and another order in memory. Unaware
+//! Small passes over whole maps: the mean over all pixels, and another order in memory. Unaware
 //! of what they are for.
 
 use rayon::prelude::*;
 
 use crate::buffers;
-
-/// Numbers that one thread adds at a time.
-const PIECE: usize = 1 << 16;
 
 /// `[images, pixels, channels]` to the means `[images, channels]`.
 pub fn mean_pixels(x: &[f32], pixels: usize, channels: usize) -> Vec<f32> {
@@ -41,16 +38,6 @@ pub fn spread_pixels(gradient: &[f32], pixels: usize, channels: usize) -> Vec<f3
             }
         });
     spread
-}
-
-/// `sum += term`, number by number.
-pub fn add(sum: &mut [f32], term: &[f32]) {
-    let pieces = sum.par_chunks_mut(PIECE).zip(term.par_chunks(PIECE));
-    pieces.for_each(|(sum, term)| {
-        for (sum, term) in sum.iter_mut().zip(term) {
-            *sum += term;
-        }
-    });
 }
 
 /// `[images, channels, pixels]` to `[images, pixels, channels]`.

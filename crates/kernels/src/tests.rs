@@ -6,6 +6,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::*;
 
+mod chains;
+mod pads;
+
 const EPSILON: f64 = 1e-5;
 
 /// Shapes of the networks' layers, smaller, and shapes that fill no tile and no block.
@@ -135,28 +138,53 @@ impl Case {
             arch,
             geometry: self.geometry,
             weights: &self.weights,
-            skip: self.skip.as_deref(),
-            relu: self.relu,
         }
     }
 
-    fn train(&self, arch: Arch) -> forward::Normalised {
-        train(&self.on(arch), &self.x, [&self.scale, &self.shift], EPSILON)
+    /// The convolution, and what follows it.
+    fn train(&self, arch: Arch) -> (Convolved, Vec<f32>) {
+        let done = train(&self.on(arch), Input::Plain(&self.x), EPSILON);
+        let affine = done.norm.affine(&self.scale, &self.shift);
+        let skip = self.skip.as_deref().map(|skip| Skip {
+            x: Input::Plain(skip),
+            pad: None,
+        });
+        let images = self.geometry.images;
+        let out = match self.relu {
+            true => activate(arch, images, (&done.map, &affine), skip),
+            false => {
+                let normalised = Input::Normalised {
+                    values: &done.map,
+                    affine: &affine,
+                    relu: false,
+                };
+                normalised.map(arch, &mut Vec::new()).to_vec()
+            }
+        };
+        (done, out)
     }
 
     /// Gradients of `Σ output · slope`, the skip's last.
     fn backward(&self, arch: Arch, slope: &[f32]) -> [Vec<f32>; 5] {
-        let done = self.train(arch);
+        let (done, out) = self.train(arch);
         let saved = Saved {
-            x: &self.x,
-            weights: &self.weights,
+            x: Input::Plain(&self.x),
             scale: &self.scale,
             map: &done.map,
-            out: self.relu.then_some(&done.out[..]),
+            norm: &done.norm,
+        };
+        let source = Source {
+            map: &done.map,
             norm: &done.norm,
         };
         let mut gradient = slope.to_vec();
-        let found = backward(arch, &self.geometry, &saved, &mut gradient, true);
+        let out = self.relu.then_some(Input::Plain(&out));
+        let sums = relu_backward(arch, self.geometry.images, &source, out, &mut gradient);
+        let onward = Onward {
+            skip: None,
+            source: None,
+        };
+        let found = backward(&self.on(arch), &saved, &gradient, &sums, Some(&onward));
         let [scale, shift] = found.scale;
         [found.x.unwrap(), found.weights, scale, shift, gradient]
     }
@@ -198,8 +226,8 @@ fn every_layer_computes_its_definition_with_any_instructions() {
         for arch in instructions() {
             let done = layer.train(arch);
             let what = format!("{:?} on {arch:?}", layer.geometry);
-            close(&done.map, &map, 1e-6, &what);
-            close(&done.out, &output, 2e-5, &what);
+            close(&done.0.map, &map, 1e-6, &what);
+            close(&done.1, &output, 2e-5, &what);
         }
     }
 }
@@ -207,10 +235,14 @@ fn every_layer_computes_its_definition_with_any_instructions() {
 #[test]
 fn inference_is_training_with_statistics_given() {
     for layer in layers() {
-        let done = layer.train(Arch::new());
-        let affine = done.norm.affine(&layer.scale, &layer.shift);
-        let out = infer(&layer.on(Arch::new()), &layer.x, &affine);
-        assert!(out == done.out, "{:?}", layer.geometry);
+        let (done, trained) = layer.train(Arch::new());
+        let epilogue = Epilogue {
+            affine: &done.norm.affine(&layer.scale, &layer.shift),
+            skip: layer.skip.as_deref(),
+            relu: layer.relu,
+        };
+        let out = infer(&layer.on(Arch::new()), &layer.x, &epilogue);
+        assert!(out == trained, "{:?}", layer.geometry);
     }
 }
 
@@ -277,7 +309,7 @@ fn the_width_of_the_registers_changes_no_bit() {
     };
     for layer in layers() {
         let slope = numbers(6, layer.geometry.images * layer.geometry.output());
-        let run = |arch| (layer.train(arch).out, layer.backward(arch, &slope));
+        let run = |arch| (layer.train(arch).1, layer.backward(arch, &slope));
         assert!(run(Arch::new()) == run(narrow), "{:?}", layer.geometry);
     }
 }
@@ -308,7 +340,7 @@ fn the_number_of_threads_changes_no_bit() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         let run = || {
             (
-                layer.train(Arch::new()).out,
+                layer.train(Arch::new()).1,
                 layer.backward(Arch::new(), &slope),
             )
         };
@@ -318,59 +350,4 @@ fn the_number_of_threads_changes_no_bit() {
     for threads in [2, 3, 7] {
         assert!(on(threads) == one, "{threads} threads");
     }
-}
-
-#[test]
-fn option_a_keeps_every_other_pixel_and_its_gradient_flows_back_to_them() {
-    let x = numbers(1, 2 * 4 * 6 * 3);
-    let pad = Pad {
-        shape: [4, 6, 3],
-        largest: false,
-        zeros: [1, 2],
-    };
-    let padded = pad.forward(&x);
-    assert_eq!(padded.len(), 2 * 2 * 3 * 6);
-    let back = pad.input_gradient(&padded, &x);
-    for (place, (x, back)) in x.iter().zip(&back).enumerate() {
-        let pixel = place / 3 % 24;
-        let kept = pixel / 6 % 2 == 0 && pixel % 6 % 2 == 0;
-        assert_eq!(*back, if kept { *x } else { 0.0 }, "{place}");
-    }
-    let channels = padded.chunks_exact(6);
-    assert!(
-        channels
-            .clone()
-            .all(|pixel| pixel[0] == 0.0 && pixel[4..] == [0.0, 0.0])
-    );
-    assert_eq!(channels.clone().count(), 12);
-}
-
-#[test]
-fn an_odd_last_row_or_column_has_every_other_pixel_and_no_largest_of_four() {
-    let x: Vec<f32> = (0..15).map(|number| number as f32).collect();
-    let pad = |largest| Pad {
-        shape: [3, 5, 1],
-        largest,
-        zeros: [0, 0],
-    };
-    assert_eq!(pad(false).forward(&x), [0.0, 2.0, 4.0, 10.0, 12.0, 14.0]);
-    assert_eq!(pad(true).forward(&x), [6.0, 8.0]);
-    let mut back = [0.0; 15];
-    (back[6], back[8]) = (1.0, 2.0);
-    assert_eq!(pad(true).input_gradient(&[1.0, 2.0], &x), back);
-}
-
-#[test]
-fn of_equal_pixels_the_first_is_the_largest_and_what_is_no_number_is_larger_than_any() {
-    let pad = Pad {
-        shape: [2, 4, 1],
-        largest: true,
-        zeros: [0, 1],
-    };
-    let x = [0.0, 0.0, 3.0, 9.0, 0.0, 0.0, f32::NAN, 4.0];
-    let out = pad.forward(&x);
-    assert_eq!((out[0], out[1], out[3]), (0.0, 0.0, 0.0));
-    assert!(out[2].is_nan());
-    let back = pad.input_gradient(&[5.0, 1.0, 6.0, 1.0], &x);
-    assert_eq!(back, [5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0, 0.0]);
 }

@@ -7,7 +7,7 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 
 use super::init::Init;
-use super::kernels::{self, ConvBn, Epilogue};
+use super::kernels::{self, BatchStats, ConvBn, Epilogue, Map, Skip, zero_pad};
 use super::mode::is_training;
 
 /// PyTorch's default, added to the variance.
@@ -64,30 +64,82 @@ impl BatchNorm {
     }
 }
 
-/// Convolution, batch normalisation and epilogue: `[N, channels, H, W]` to
-/// `[N, filters, H / stride, W / stride]`. Training normalises with the batch's statistics and updates
-/// the running ones; evaluation normalises with the running ones.
-pub fn conv_bn(x: Tensor<4>, conv: &Conv, bn: &BatchNorm, epilogue: Epilogue) -> Tensor<4> {
-    let layer = ConvBn {
-        weights: conv.weight.val(),
-        stride: conv.stride,
-        scale: bn.weight.val(),
-        shift: bn.bias.val(),
-        epsilon: EPSILON,
-    };
-    if !is_training(&x.device()) {
-        let (mean, variance) = (bn.running_mean.value(), bn.running_var.value());
-        return kernels::infer(x, layer, mean, variance, epilogue);
+impl BatchNorm {
+    /// The layer that it makes up with a convolution.
+    fn with(&self, conv: &Conv) -> ConvBn {
+        ConvBn {
+            weights: conv.weight.val(),
+            stride: conv.stride,
+            scale: self.weight.val(),
+            shift: self.bias.val(),
+            epsilon: EPSILON,
+        }
     }
-    let (output, batch) = kernels::train(x, layer, epilogue);
-    let [images, _, height, width] = output.dims();
-    let n = (images * height * width) as f64;
-    // A single value has no unbiased variance; PyTorch refuses such a batch, which cannot
-    // occur here, where every map has at least 64 pixels.
-    let unbiased = batch.variance.mul_scalar(n / (n - 1.0));
-    update(&bn.running_mean, batch.mean);
-    update(&bn.running_var, unbiased);
+
+    /// Moves the running statistics towards a batch's, whose output is `[images, _, height, width]`.
+    fn follow(&self, batch: BatchStats, [images, _, height, width]: [usize; 4]) {
+        let n = (images * height * width) as f64;
+        // A single value has no unbiased variance; PyTorch refuses such a batch, which cannot
+        // occur here, where every map has at least 64 pixels.
+        let unbiased = batch.variance.mul_scalar(n / (n - 1.0));
+        update(&self.running_mean, batch.mean);
+        update(&self.running_var, unbiased);
+    }
+}
+
+/// A convolution with its batch normalisation.
+pub type Layer<'a> = (&'a Conv, &'a BatchNorm);
+
+/// relu(bn(conv(x))): `[N, channels, H, W]` to `[N, filters, H / stride, W / stride]`. Training
+/// normalises with the batch's statistics and updates the running ones; evaluation normalises with the
+/// running ones.
+pub fn conv_bn_relu(x: Map, (conv, bn): Layer) -> Map {
+    if !is_training(&x.device()) {
+        return conv_bn(x.tensor(), (conv, bn), Epilogue::Relu).into();
+    }
+    let (output, batch) = kernels::train(x, bn.with(conv));
+    bn.follow(batch, output.dims());
     output
+}
+
+/// relu(F(x) + skip(x)), F being two layers with a ReLU between them; else as [`conv_bn_relu`].
+pub fn residual(x: Map, [first, second]: [Layer; 2], skip: Skip<Layer>) -> Map {
+    if !is_training(&x.device()) {
+        let x = x.tensor();
+        let y = conv_bn(x.clone(), first, Epilogue::Relu);
+        return conv_bn(y, second, Epilogue::AddRelu(skipped(x, skip))).into();
+    }
+    let mut norms = vec![first.1, second.1];
+    let layers = [first, second].map(|(conv, bn)| bn.with(conv));
+    let skip = match skip {
+        Skip::Identity => Skip::Identity,
+        Skip::Pad(downsample, zeros) => Skip::Pad(downsample, zeros),
+        Skip::Projection((conv, bn)) => {
+            norms.push(bn);
+            Skip::Projection(bn.with(conv))
+        }
+    };
+    let (output, batches) = kernels::train_block(x, layers, skip);
+    for (bn, batch) in norms.into_iter().zip(batches) {
+        // All of them have output maps of one size.
+        bn.follow(batch, output.dims());
+    }
+    output
+}
+
+/// The shortcut in evaluation.
+pub fn skipped(x: Tensor<4>, skip: Skip<Layer>) -> Tensor<4> {
+    match skip {
+        Skip::Identity => x,
+        Skip::Pad(downsample, zeros) => zero_pad(x, downsample, zeros),
+        Skip::Projection(layer) => conv_bn(x, layer, Epilogue::Identity),
+    }
+}
+
+/// Convolution, batch normalisation and epilogue in evaluation.
+pub fn conv_bn(x: Tensor<4>, (conv, bn): Layer, epilogue: Epilogue) -> Tensor<4> {
+    let (mean, variance) = (bn.running_mean.value(), bn.running_var.value());
+    kernels::infer(x, bn.with(conv), mean, variance, epilogue)
 }
 
 /// Moves a running statistic towards the newest batch's.
@@ -150,8 +202,8 @@ mod tests {
             let batch = TensorData::new(vec![1.0_f32, 2.0, 3.0, 6.0], [2, 1, 1, 2]);
             let (mut mean, mut variance) = (0.0, 1.0);
             for _ in 0..3 {
-                let x = Tensor::from_data(batch.clone(), &device);
-                conv_bn(x, &conv, &norm, Epilogue::Relu);
+                let x: Tensor<4> = Tensor::from_data(batch.clone(), &device);
+                conv_bn_relu(x.into(), (&conv, &norm));
                 mean = 0.9 * mean + 0.1 * 3.0;
                 variance = 0.9 * variance + 0.1 * 14.0 / 3.0;
                 let running = [&norm.running_mean, &norm.running_var];

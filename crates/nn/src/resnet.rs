@@ -16,8 +16,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::architecture::{Architecture, ConvLayer, FILTERS, LINEAR, NAMES, Shortcut};
 use super::init::Init;
-use super::kernels::{Downsample, Epilogue, fork, global_avg_pool, zero_pad};
-use super::layers::{BatchNorm, Conv, Linear, conv_bn};
+use super::kernels::{Downsample, Map, Skip, global_avg_pool};
+use super::layers::{BatchNorm, Conv, Layer, Linear, conv_bn_relu, residual};
 
 /// A plain or residual network. The fields bear PyTorch's names: they are those in the files.
 #[derive(Module, Debug)]
@@ -33,7 +33,7 @@ pub struct ResNet {
 impl ResNet {
     /// Normalised images `[N, 3, 32, 32]` to logits `[N, 10]`.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = conv_bn(images, &self.conv1, &self.bn1, Epilogue::Relu); // [N, 16, 32, 32]
+        let x = conv_bn_relu(images.into(), (&self.conv1, &self.bn1)); // [N, 16, 32, 32]
         let stages = [&self.layer1, &self.layer2, &self.layer3];
         let blocks = stages.into_iter().flatten();
         let x = blocks.fold(x, |x, block| block.forward(x)); // [N, 64, 8, 8]
@@ -64,31 +64,32 @@ struct Projection {
 
 impl Block {
     /// y = relu(F(x) + shortcut(x)); in a plain net y = relu(F(x)).
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        if self.shortcut == Shortcut::None {
-            let y = conv_bn(x, &self.conv1, &self.bn1, Epilogue::Relu);
-            return conv_bn(y, &self.conv2, &self.bn2, Epilogue::Relu);
+    fn forward(&self, x: Map) -> Map {
+        let [_, channels, _, _] = x.dims();
+        match self.shortcut(channels) {
+            Some(shortcut) => residual(x, self.layers(), shortcut),
+            None => self.layers().into_iter().fold(x, conv_bn_relu),
         }
-        let [x, skipped] = fork(x);
-        let y = conv_bn(x, &self.conv1, &self.bn1, Epilogue::Relu);
-        let shortcut = self.shortcut(skipped);
-        conv_bn(y, &self.conv2, &self.bn2, Epilogue::AddRelu(shortcut))
     }
 
-    /// The identity, or where the block halves the maps and doubles the channels
-    /// `[N, C, H, W]` → `[N, 2C, H / 2, W / 2]`.
-    fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
+    fn layers(&self) -> [Layer<'_>; 2] {
+        [(&self.conv1, &self.bn1), (&self.conv2, &self.bn2)]
+    }
+
+    /// None in a plain net; else the identity, or where the block halves the maps and doubles the
+    /// channels `[N, C, H, W]` → `[N, 2C, H / 2, W / 2]`.
+    fn shortcut(&self, channels: usize) -> Option<Skip<Layer<'_>>> {
         if let Some(Projection { conv, bn }) = &self.skip_connection {
-            return conv_bn(x, conv, bn, Epilogue::Identity);
+            return Some(Skip::Projection((conv, bn)));
         }
-        let [_, channels, _, _] = x.dims();
         let zeros = self.filters - channels;
-        match self.shortcut {
-            _ if zeros == 0 => x,
-            Shortcut::ZeropadBothSides => zero_pad(x, Downsample::EveryOther, [zeros / 2; 2]),
-            Shortcut::ZeropadMaxpool => zero_pad(x, Downsample::MaxPool, [0, zeros]),
-            _ => zero_pad(x, Downsample::EveryOther, [0, zeros]),
-        }
+        Some(match self.shortcut {
+            Shortcut::None => return None,
+            _ if zeros == 0 => Skip::Identity,
+            Shortcut::ZeropadBothSides => Skip::Pad(Downsample::EveryOther, [zeros / 2; 2]),
+            Shortcut::ZeropadMaxpool => Skip::Pad(Downsample::MaxPool, [0, zeros]),
+            _ => Skip::Pad(Downsample::EveryOther, [0, zeros]),
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use super::device::Backend;
 use super::architecture::{Architecture, Shortcut};
 use super::classification::argmax_rows;
 use super::init::Init;
-use super::kernels::{self, ConvBn, Epilogue};
+use super::kernels::{self, ConvBn};
 use super::mode::{for_evaluation, for_training};
 use super::predict::to_device;
 use super::recipe::Recipe;
@@ -180,7 +180,7 @@ impl LayerBenchmark {
                 shift: shift.clone(),
                 epsilon: 1e-5,
             };
-            let output = kernels::train(x.clone(), conv, Epilogue::Relu).0;
+            let output = kernels::train(x.clone().into(), conv).0;
             seconds[0] += start.elapsed().as_secs_f64();
             // By our own kernel: the backward pass of burn's mean over whole maps costs more than a layer.
             let loss = kernels::global_avg_pool(output).mean();

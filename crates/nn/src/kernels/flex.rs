@@ -7,77 +7,241 @@
 mod backward;
 mod memory;
 
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
-
+use burn::backend::autodiff::ops::NodeGuard;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Bytes, DType, Shape, Tensor};
-use kernels::{Arch, BLOCK, Geometry, Norm};
+use kernels::{Affine, Arch, BLOCK, Geometry, Input, Norm, Source};
 
-use self::backward::{ConvBnBackward, SavedTensors, UnaryBackward, record};
+use self::backward::{ChainBackward, PoolBackward, SavedChain, SavedSkip, Slot, record};
 use self::memory::{
     Traced, as_tensor, as_vector, channels_last, contiguous, give_back, into_values, traced,
     untraced, values,
 };
-use super::operands::{BatchStats, ConvBn, Downsample, Epilogue, SgdConfig, SgdStep};
+use super::Map;
+use super::operands::{BatchStats, ConvBn, Downsample, Epilogue, SgdConfig, SgdStep, Skip};
 
 /// Whether the kernels know the shape: whole blocks of filters.
 pub fn can(conv: &ConvBn) -> bool {
     conv.weights.dims()[0].is_multiple_of(BLOCK)
 }
 
+/// Where a map comes from: what the layer that reads it needs on the way back.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The convolution's output before normalisation.
+    map: FlexTensor,
+    norm: Norm,
+    /// Normalisation, if it and the ReLU are still to be done; the map's tensor is then this one.
+    affine: Option<Affine>,
+    /// Where sums of the map's gradient are left. Who leaves some has taken the gradient back through
+    /// the ReLU.
+    sums: Slot,
+}
+
+impl Origin {
+    fn source(&self) -> Source<'_> {
+        Source {
+            map: self.map.storage(),
+            norm: &self.norm,
+        }
+    }
+}
+
+/// A map that is read, channels last.
+#[derive(Clone, Debug)]
+struct SavedInput {
+    values: FlexTensor,
+    origin: Option<Origin>,
+}
+
+impl SavedInput {
+    fn of(x: Map) -> (SavedInput, NodeGuard) {
+        let tensor = traced(x.tensor);
+        let input = SavedInput {
+            values: channels_last(tensor.primitive().clone()),
+            origin: x.origin,
+        };
+        (input, tensor.node())
+    }
+
+    fn input(&self) -> Input<'_> {
+        let values = self.values.storage();
+        match self
+            .origin
+            .as_ref()
+            .and_then(|origin| origin.affine.as_ref())
+        {
+            None => Input::Plain(values),
+            Some(affine) => Input::Normalised {
+                values,
+                affine,
+                relu: true,
+            },
+        }
+    }
+}
+
+/// A convolution with its batch normalisation, computed.
+#[derive(Clone, Debug)]
+struct SavedLayer {
+    geometry: Geometry,
+    weights: FlexTensor,
+    scale: FlexTensor,
+    /// Before normalisation.
+    map: FlexTensor,
+    norm: Norm,
+    affine: Affine,
+}
+
+impl SavedLayer {
+    /// Of `x`, `[images, channels, height, width]`; also gives the parameters' nodes.
+    fn train(x: Input, shape: [usize; 4], conv: ConvBn) -> (SavedLayer, [NodeGuard; 3]) {
+        let geometry = geometry(shape, &conv);
+        let (weights, scale) = (traced(conv.weights), traced(conv.scale));
+        let shift = traced(conv.shift);
+        let nodes = [weights.node(), scale.node(), shift.node()];
+        let flat = |tensor: Traced| contiguous(tensor.primitive().clone());
+        let (weights, scale, shift) = (flat(weights), flat(scale), flat(shift));
+        let layer = kernels::Layer {
+            arch: Arch::new(),
+            geometry,
+            weights: weights.storage(),
+        };
+        let done = kernels::train(&layer, x, conv.epsilon);
+        let affine = done.norm.affine(scale.storage(), shift.storage());
+        let map = output(done.map, &geometry);
+        let norm = done.norm;
+        let layer = SavedLayer {
+            geometry,
+            weights,
+            scale,
+            map,
+            norm,
+            affine,
+        };
+        (layer, nodes)
+    }
+
+    /// The input of a layer that follows, `relu` or not.
+    fn output(&self, relu: bool) -> Input<'_> {
+        Input::Normalised {
+            values: self.map.storage(),
+            affine: &self.affine,
+            relu,
+        }
+    }
+
+    /// Images, channels, height and width of the output.
+    fn shape(&self) -> [usize; 4] {
+        let g = &self.geometry;
+        [g.images, g.filters, g.out_height(), g.out_width()]
+    }
+
+    fn batch(&self) -> BatchStats {
+        let statistic = |values: &[f32]| {
+            let tensor = as_vector(values.to_vec());
+            Tensor::from_primitive::<Autodiff<Flex>>(Traced::new(tensor))
+        };
+        BatchStats {
+            mean: statistic(&self.norm.mean),
+            variance: statistic(&self.norm.variance),
+        }
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            map: self.map.storage(),
+            norm: &self.norm,
+        }
+    }
+
+    /// Where the output comes from; `written` if it is in memory as it is.
+    fn origin(&self, written: bool, sums: &Slot) -> Origin {
+        Origin {
+            map: self.map.clone(),
+            norm: self.norm.clone(),
+            affine: (!written).then(|| self.affine.clone()),
+            sums: sums.clone(),
+        }
+    }
+}
+
 /// See [`super::train`].
-pub fn train(x: Tensor<4>, conv: ConvBn, epilogue: Epilogue) -> (Tensor<4>, BatchStats) {
-    let geometry = geometry(&x, &conv);
-    let (skip, relu) = epilogue.parts();
-    let (x, weights) = (traced(x), traced(conv.weights));
-    let (scale, shift) = (traced(conv.scale), traced(conv.shift));
-    let skip = skip.map(traced);
-    let x_last = channels_last(x.primitive().clone());
-    let weights_flat = contiguous(weights.primitive().clone());
-    let scale_flat = contiguous(scale.primitive().clone());
-    let skip_last = skip
-        .as_ref()
-        .map(|skip| channels_last(skip.primitive().clone()));
-    let shift_flat = contiguous(shift.primitive().clone());
-    let layer = kernels::Layer {
-        arch: Arch::new(),
-        geometry,
-        weights: weights_flat.storage(),
-        skip: skip_last.as_ref().map(FlexTensor::storage),
-        relu,
+pub fn train(x: Map, conv: ConvBn) -> (Map, BatchStats) {
+    let shape = x.dims();
+    let (x, node) = SavedInput::of(x);
+    let (layer, [weights, scale, shift]) = SavedLayer::train(x.input(), shape, conv);
+    let (batch, tensor) = (layer.batch(), layer.map.clone());
+    let sums = Slot::default();
+    let origin = layer.origin(false, &sums);
+    let saved = SavedChain {
+        x,
+        layers: vec![layer],
+        skip: None,
+        out: None,
+        sums,
     };
-    let scales = [scale_flat.storage(), shift_flat.storage()];
-    let done = kernels::train(&layer, x_last.storage(), scales, conv.epsilon);
-    let output = output(done.out, &geometry);
-    let statistic = |values: &[f32]| {
-        let tensor = as_vector(values.to_vec());
-        Tensor::from_primitive::<Autodiff<Flex>>(Traced::new(tensor))
-    };
-    let batch = BatchStats {
-        mean: statistic(&done.norm.mean),
-        variance: statistic(&done.norm.variance),
-    };
-    let saved = SavedTensors {
-        geometry,
-        x: x_last,
-        weights: weights_flat,
-        scale: scale_flat,
-        map: self::output(done.map, &geometry),
-        out: relu.then(|| output.clone()),
-        norm: done.norm,
-    };
-    let parents = [x.node(), weights.node(), scale.node(), shift.node()];
-    let output = match skip {
-        None => record(ConvBnBackward, parents, saved, output),
-        Some(skip) => {
-            let [x, weights, scale, shift] = parents;
-            let parents = [x, weights, scale, shift, skip.node()];
-            record(ConvBnBackward, parents, saved, output)
+    let tensor = record(ChainBackward, [node, weights, scale, shift], saved, tensor);
+    (map(tensor, Some(origin)), batch)
+}
+
+/// See [`super::train_block`].
+pub fn train_block(
+    x: Map,
+    [first, second]: [ConvBn; 2],
+    skip: Skip<ConvBn>,
+) -> (Map, Vec<BatchStats>) {
+    let shape = x.dims();
+    let (x, node) = SavedInput::of(x);
+    let (first, [w1, s1, b1]) = SavedLayer::train(x.input(), shape, first);
+    let (second, [w2, s2, b2]) = SavedLayer::train(first.output(true), first.shape(), second);
+    let (skip, nodes) = match skip {
+        Skip::Identity => (SavedSkip::Pad(None), None),
+        Skip::Pad(downsample, zeros) => {
+            let [_, channels, height, width] = shape;
+            let pad = pad([height, width, channels], downsample, zeros);
+            (SavedSkip::Pad(Some(pad)), None)
+        }
+        Skip::Projection(conv) => {
+            let (layer, nodes) = SavedLayer::train(x.input(), shape, conv);
+            (SavedSkip::Projection(layer), Some(nodes))
         }
     };
-    (Tensor::from_primitive::<Autodiff<Flex>>(output), batch)
+    let mut batches = vec![first.batch(), second.batch()];
+    let added = match &skip {
+        SavedSkip::Pad(pad) => kernels::Skip {
+            x: x.input(),
+            pad: *pad,
+        },
+        SavedSkip::Projection(layer) => {
+            batches.push(layer.batch());
+            kernels::Skip {
+                x: layer.output(false),
+                pad: None,
+            }
+        }
+    };
+    let normalised = (second.map.storage(), &second.affine);
+    let out = kernels::activate(Arch::new(), shape[0], normalised, Some(added));
+    let out = output(out, &second.geometry);
+    let sums = Slot::default();
+    let origin = second.origin(true, &sums);
+    let saved = SavedChain {
+        x,
+        layers: vec![first, second],
+        skip: Some(skip),
+        out: Some(out.clone()),
+        sums,
+    };
+    let tensor = match nodes {
+        None => record(ChainBackward, [node, w1, s1, b1, w2, s2, b2], saved, out),
+        Some([w3, s3, b3]) => {
+            let nodes = [node, w1, s1, b1, w2, s2, b2, w3, s3, b3];
+            record(ChainBackward, nodes, saved, out)
+        }
+    };
+    (map(tensor, Some(origin)), batches)
 }
 
 /// See [`super::infer`].
@@ -88,7 +252,7 @@ pub fn infer(
     variance: Tensor<1>,
     epilogue: Epilogue,
 ) -> Tensor<4> {
-    let geometry = geometry(&x, &conv);
+    let geometry = geometry(x.dims(), &conv);
     let (skip, relu) = epilogue.parts();
     let [scale, shift] = [conv.scale, conv.shift].map(values);
     let (mean, variance) = (values(mean), values(variance));
@@ -105,10 +269,13 @@ pub fn infer(
         arch: Arch::new(),
         geometry,
         weights: weights.storage(),
+    };
+    let epilogue = kernels::Epilogue {
+        affine: &norm.affine(&scale, &shift),
         skip: skip.as_ref().map(FlexTensor::storage),
         relu,
     };
-    let out = kernels::infer(&layer, x.storage(), &norm.affine(&scale, &shift));
+    let out = kernels::infer(&layer, x.storage(), &epilogue);
     give_back(x);
     if let Some(skip) = skip {
         give_back(skip);
@@ -119,104 +286,36 @@ pub fn infer(
 /// See [`super::zero_pad`].
 pub fn zero_pad(x: Tensor<4>, downsample: Downsample, zeros: [usize; 2]) -> Tensor<4> {
     let [images, channels, height, width] = x.dims();
-    let pad = kernels::Pad {
-        shape: [height, width, channels],
-        largest: downsample == Downsample::MaxPool,
-        zeros,
-    };
-    let forward = |x: &FlexTensor| {
-        let [height, width, channels] = pad.out_shape();
-        as_tensor(pad.forward(x.storage()), images, [channels, height, width])
-    };
-    unary(
-        x,
-        forward,
-        |x| (pad, x),
-        |gradient, (pad, x)| {
-            let gradient = channels_last(gradient);
-            let [images, channels, height, width] = x.layout().shape().dims();
-            let found = pad.input_gradient(gradient.storage(), x.storage());
-            give_back(gradient);
-            give_back(x);
-            Some(as_tensor(found, images, [channels, height, width]))
-        },
-    )
+    let pad = pad([height, width, channels], downsample, zeros);
+    let padded = pad.forward(channels_last(untraced(x)).storage());
+    let [height, width, channels] = pad.out_shape();
+    Tensor::from_primitive::<Flex>(as_tensor(padded, images, [channels, height, width]))
 }
 
 /// See [`super::global_avg_pool`].
-pub fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
+pub fn global_avg_pool(x: Map) -> Tensor<2> {
     let shape @ [images, channels, height, width] = x.dims();
-    let forward = |x: &FlexTensor| {
-        let means = kernels::mean_pixels(x.storage(), height * width, channels);
+    let means = |values: &[f32]| {
+        let means = kernels::mean_pixels(values, height * width, channels);
         let layout = Layout::contiguous(Shape::from([images, channels]));
         FlexTensor::new(Bytes::from_elems(means), layout, DType::F32)
     };
-    unary(
-        x,
-        forward,
-        |_| shape,
-        |gradient, [images, channels, height, width]| {
-            let gradient = contiguous(gradient);
-            let spread = kernels::spread_pixels(gradient.storage(), height * width, channels);
-            Some(as_tensor(spread, images, [channels, height, width]))
-        },
-    )
-}
-
-/// An operation on one map; on a device with autodiff it is recorded, with what `save` makes of the
-/// input.
-fn unary<const D: usize, S: Clone + Debug + Send + 'static>(
-    x: Tensor<4>,
-    forward: impl Fn(&FlexTensor) -> FlexTensor,
-    save: impl Fn(FlexTensor) -> S,
-    backward: fn(FlexTensor, S) -> Option<FlexTensor>,
-) -> Tensor<D> {
     if !x.device().is_autodiff() {
-        return Tensor::from_primitive::<Flex>(forward(&channels_last(untraced(x))));
+        let values = channels_last(untraced(x.tensor));
+        return Tensor::from_primitive::<Flex>(means(values.storage()));
     }
-    let x = traced(x);
-    let value = channels_last(x.primitive().clone());
-    let out = forward(&value);
-    let out = record(UnaryBackward(backward), [x.node()], save(value), out);
-    Tensor::from_primitive::<Autodiff<Flex>>(out)
-}
-
-/// A gradient on its way from one step to another.
-type Slot = Arc<Mutex<Option<FlexTensor>>>;
-
-/// See [`super::fork`].
-///
-/// The graph would add the two gradients by itself, in an order of memory that this backend is slow
-/// with: the second way leaves its gradient in a slot, and the first adds it on.
-pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
-    if !x.device().is_autodiff() {
-        return [x.clone(), x];
-    }
-    let slot = Slot::default();
-    let x = traced(x);
-    let value = channels_last(x.primitive().clone());
-    let first = record(UnaryBackward(join), [x.node()], slot.clone(), value.clone());
-    // A child of the first, so that it comes before it in the backward pass.
-    let second = record(UnaryBackward(leave), [first.node()], slot, value);
-    [first, second].map(Tensor::from_primitive::<Autodiff<Flex>>)
-}
-
-fn leave(gradient: FlexTensor, slot: Slot) -> Option<FlexTensor> {
-    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
-    None
-}
-
-fn join(gradient: FlexTensor, slot: Slot) -> Option<FlexTensor> {
-    let left = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(left) = left else {
-        return Some(gradient);
+    let (x, node) = SavedInput::of(x);
+    let means = match x.input() {
+        Input::Plain(values) => means(values),
+        Input::Normalised { values, affine, .. } => {
+            let written = kernels::activate(Arch::new(), images, (values, affine), None);
+            let found = means(&written);
+            kernels::buffers::give(written);
+            found
+        }
     };
-    let left = channels_last(left);
-    let [images, channels, height, width] = gradient.layout().shape().dims();
-    let mut sum = into_values(channels_last(gradient));
-    kernels::add(&mut sum, left.storage());
-    give_back(left);
-    Some(as_tensor(sum, images, [channels, height, width]))
+    let means = record(PoolBackward, [node], shape, means);
+    Tensor::from_primitive::<Autodiff<Flex>>(means)
 }
 
 /// See [`super::sgd`].
@@ -230,8 +329,7 @@ pub fn sgd(step: SgdStep, config: SgdConfig) -> [Tensor<1>; 2] {
         .map(|values| Tensor::from_primitive::<Flex>(as_vector(values)))
 }
 
-fn geometry(x: &Tensor<4>, conv: &ConvBn) -> Geometry {
-    let [images, channels, height, width] = x.dims();
+fn geometry([images, channels, height, width]: [usize; 4], conv: &ConvBn) -> Geometry {
     let [filters, _, size, _] = conv.weights.dims();
     Geometry {
         images,
@@ -244,7 +342,23 @@ fn geometry(x: &Tensor<4>, conv: &ConvBn) -> Geometry {
     }
 }
 
+/// `shape`: height, width, channels.
+fn pad(shape: [usize; 3], downsample: Downsample, zeros: [usize; 2]) -> kernels::Pad {
+    kernels::Pad {
+        shape,
+        largest: downsample == Downsample::MaxPool,
+        zeros,
+    }
+}
+
 /// A layer's output, channels last, as a tensor.
 fn output(values: Vec<f32>, g: &Geometry) -> FlexTensor {
     as_tensor(values, g.images, [g.filters, g.out_height(), g.out_width()])
+}
+
+fn map(tensor: Traced, origin: Option<Origin>) -> Map {
+    Map {
+        tensor: Tensor::from_primitive::<Autodiff<Flex>>(tensor),
+        origin,
+    }
 }

@@ -1,8 +1,8 @@
 //! The networks' layers as the backends compute them fastest: a convolution together with the batch
 //! normalisation, the sum and the ReLU that follow it, forward and backward.
 //!
-//! [`train`], [`infer`], [`zero_pad`], [`fork`], [`global_avg_pool`] and [`sgd`] say what is computed;
-//! who computes it depends on the device of the input:
+//! [`train`], [`train_block`], [`infer`], [`zero_pad`], [`global_avg_pool`] and [`sgd`] say what is
+//! computed; who computes it depends on the device of the input:
 //!
 //! - `flex`: our own kernels, which are the crate `kernels`, on channels-last memory.
 //! - `libtorch`: LibTorch's own operations with its own gradients.
@@ -21,7 +21,42 @@ mod portable;
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 
-pub use operands::{BatchStats, ConvBn, Downsample, Epilogue, SgdConfig, SgdStep};
+pub use operands::{BatchStats, ConvBn, Downsample, Epilogue, SgdConfig, SgdStep, Skip};
+
+/// A layer's output `[images, channels, height, width]` on its way to the one that reads it.
+pub struct Map {
+    tensor: Tensor<4>,
+    /// What the tensor is, where it is not simply that output.
+    #[cfg(feature = "flex")]
+    origin: Option<flex::Origin>,
+}
+
+impl Map {
+    /// Images, channels, height, width.
+    pub fn dims(&self) -> [usize; 4] {
+        self.tensor.dims()
+    }
+
+    /// The output itself, on a device without autodiff.
+    pub fn tensor(self) -> Tensor<4> {
+        self.tensor
+    }
+
+    /// The device that it is on.
+    pub fn device(&self) -> Device {
+        self.tensor.device()
+    }
+}
+
+impl From<Tensor<4>> for Map {
+    fn from(tensor: Tensor<4>) -> Map {
+        Map {
+            tensor,
+            #[cfg(feature = "flex")]
+            origin: None,
+        }
+    }
+}
 
 /// Who computes.
 enum Route {
@@ -52,20 +87,66 @@ impl Route {
     }
 }
 
-/// Convolution and normalisation with the batch's statistics, on a device with autodiff:
+/// A layer in training, `relu(bn(conv(x)))` with the batch's statistics, on a device with autodiff:
 /// `[images, channels, height, width]` to `[images, filters, ⌈height / stride⌉, ⌈width / stride⌉]`.
-pub fn train(x: Tensor<4>, conv: ConvBn, epilogue: Epilogue) -> (Tensor<4>, BatchStats) {
+pub fn train(x: Map, conv: ConvBn) -> (Map, BatchStats) {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
-        Route::Flex if flex::can(&conv) => flex::train(x, conv, epilogue),
+        Route::Flex if flex::can(&conv) => flex::train(x, conv),
         #[cfg(feature = "tch")]
-        Route::LibTorch => libtorch::train(x, conv, epilogue),
-        _ => portable::train(x, conv, epilogue),
+        Route::LibTorch => single(libtorch::train, x, conv),
+        _ => single(portable::train, x, conv),
     }
 }
 
-/// Convolution and normalisation with given statistics, on a device without autodiff; shapes as in
-/// [`train`].
+/// A block in training, `relu(bn(conv(relu(bn(conv(x))))) + skip(x))`, else as [`train`]. Gives the
+/// statistics of both layers, then the projection's if there is one.
+pub fn train_block(x: Map, layers: [ConvBn; 2], skip: Skip<ConvBn>) -> (Map, Vec<BatchStats>) {
+    match Route::of(&x.device()) {
+        #[cfg(feature = "flex")]
+        Route::Flex if layers.iter().all(flex::can) => flex::train_block(x, layers, skip),
+        #[cfg(feature = "tch")]
+        Route::LibTorch => composed(libtorch::train, libtorch::zero_pad, x, layers, skip),
+        _ => composed(portable::train, portable::zero_pad, x, layers, skip),
+    }
+}
+
+/// A backend's convolution, normalisation and epilogue.
+type Train = fn(Tensor<4>, ConvBn, Epilogue) -> (Tensor<4>, BatchStats);
+/// A backend's option A.
+type ZeroPad = fn(Tensor<4>, Downsample, [usize; 2]) -> Tensor<4>;
+
+/// [`train`] by a backend's operation.
+fn single(train: Train, x: Map, conv: ConvBn) -> (Map, BatchStats) {
+    let (out, batch) = train(x.tensor, conv, Epilogue::Relu);
+    (out.into(), batch)
+}
+
+/// [`train_block`] by a backend's operations, one after the other.
+fn composed(
+    train: Train,
+    zero_pad: ZeroPad,
+    x: Map,
+    [first, second]: [ConvBn; 2],
+    skip: Skip<ConvBn>,
+) -> (Map, Vec<BatchStats>) {
+    let x = x.tensor;
+    let (y, of_first) = train(x.clone(), first, Epilogue::Relu);
+    let (skip, of_skip) = match skip {
+        Skip::Identity => (x, None),
+        Skip::Pad(downsample, zeros) => (zero_pad(x, downsample, zeros), None),
+        Skip::Projection(conv) => {
+            let (skip, batch) = train(x, conv, Epilogue::Identity);
+            (skip, Some(batch))
+        }
+    };
+    let (y, of_second) = train(y, second, Epilogue::AddRelu(skip));
+    let batches = [of_first, of_second].into_iter().chain(of_skip);
+    (y.into(), batches.collect())
+}
+
+/// Convolution and normalisation with given statistics, and what follows, on a device without autodiff;
+/// shapes as in [`train`].
 pub fn infer(
     x: Tensor<4>,
     conv: ConvBn,
@@ -83,7 +164,7 @@ pub fn infer(
 }
 
 /// One of each 2 × 2 pixels of `[images, channels, height, width]`, with channels of zeros before
-/// and after (the paper's option A, and a variant of it).
+/// and after (the paper's option A, and a variant of it), on a device without autodiff.
 pub fn zero_pad(x: Tensor<4>, downsample: Downsample, zeros: [usize; 2]) -> Tensor<4> {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
@@ -94,24 +175,14 @@ pub fn zero_pad(x: Tensor<4>, downsample: Downsample, zeros: [usize; 2]) -> Tens
     }
 }
 
-/// The same tensor twice, for two ways that start at it; its gradient is the sum of theirs. The
-/// first way must lead to the loss.
-pub fn fork(x: Tensor<4>) -> [Tensor<4>; 2] {
-    match Route::of(&x.device()) {
-        #[cfg(feature = "flex")]
-        Route::Flex => flex::fork(x),
-        _ => [x.clone(), x],
-    }
-}
-
 /// The mean over all pixels: `[images, channels, height, width]` to `[images, channels]`.
-pub fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
+pub fn global_avg_pool(x: Map) -> Tensor<2> {
     match Route::of(&x.device()) {
         #[cfg(feature = "flex")]
         Route::Flex => flex::global_avg_pool(x),
         #[cfg(feature = "tch")]
-        Route::LibTorch => libtorch::global_avg_pool(x),
-        _ => portable::global_avg_pool(x),
+        Route::LibTorch => libtorch::global_avg_pool(x.tensor),
+        _ => portable::global_avg_pool(x.tensor),
     }
 }
 

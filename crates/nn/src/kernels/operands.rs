@@ -37,6 +37,15 @@ impl Epilogue {
     }
 }
 
+/// The shortcut past the two layers of a block; `P` is a projection: a convolution and its batch
+/// normalisation.
+pub enum Skip<P> {
+    Identity,
+    /// One of each 2 × 2 pixels, with channels of zeros before and after.
+    Pad(Downsample, [usize; 2]),
+    Projection(P),
+}
+
 /// Statistics of a batch, over images and pixels, before normalisation, `[filters]` each; no
 /// gradient flows through them.
 pub struct BatchStats {

@@ -10,27 +10,27 @@ use random::Draw;
 
 /// The operations under test, and those that they are held against.
 struct Operations {
-    train: fn(Tensor<4>, ConvBn, Epilogue) -> (Tensor<4>, BatchStats),
+    train: fn(Map, ConvBn) -> (Map, BatchStats),
+    train_block: fn(Map, [ConvBn; 2], Skip<ConvBn>) -> (Map, Vec<BatchStats>),
     infer: fn(Tensor<4>, ConvBn, Tensor<1>, Tensor<1>, Epilogue) -> Tensor<4>,
-    zero_pad: fn(Tensor<4>, Downsample, [usize; 2]) -> Tensor<4>,
-    fork: fn(Tensor<4>) -> [Tensor<4>; 2],
-    global_avg_pool: fn(Tensor<4>) -> Tensor<2>,
+    zero_pad: ZeroPad,
+    global_avg_pool: fn(Map) -> Tensor<2>,
 }
 
 const ROUTED: Operations = Operations {
     train,
+    train_block,
     infer,
     zero_pad,
-    fork,
     global_avg_pool,
 };
 
 const PORTABLE: Operations = Operations {
-    train: portable::train,
+    train: |x, conv| single(portable::train, x, conv),
+    train_block: |x, layers, skip| composed(portable::train, portable::zero_pad, x, layers, skip),
     infer: portable::infer,
     zero_pad: portable::zero_pad,
-    fork: |x| [x.clone(), x],
-    global_avg_pool: portable::global_avg_pool,
+    global_avg_pool: |x| portable::global_avg_pool(x.tensor),
 };
 
 fn backends() -> impl Iterator<Item = Backend> {
@@ -82,17 +82,18 @@ impl Parameters {
     }
 }
 
-/// What a small network says of an input, and every gradient: two layers and their skip, then two
-/// that halve the maps beside `downsample` or, without it, a learned projection.
+/// What a small network says of an input, and every gradient: a layer, a block on its output, and a
+/// block that halves the maps with `downsample` or, without it, a learned projection beside it; then
+/// one more layer if the net is to end with one.
 fn network(
     operations: &Operations,
     downsample: Option<Downsample>,
+    ends_plain: bool,
     device: &Device,
 ) -> Vec<(String, Vec<f32>)> {
     let Operations {
         train,
-        zero_pad,
-        fork,
+        train_block,
         global_avg_pool,
         ..
     } = operations;
@@ -101,34 +102,39 @@ fn network(
     let layers = [
         layer("a", [16, 16, 3, 3], 1),
         layer("b", [16, 16, 3, 3], 1),
-        layer("c", [32, 16, 3, 3], 2),
-        layer("d", [32, 32, 3, 3], 1),
-        layer("e", [32, 16, 1, 1], 2),
+        layer("c", [16, 16, 3, 3], 1),
+        layer("d", [32, 16, 3, 3], 2),
+        layer("e", [32, 32, 3, 3], 1),
+        layer("f", [32, 32, 3, 3], 1),
+        layer("g", [32, 16, 1, 1], 2),
     ];
-    let [a, b, c, d, e] = layers.each_ref().map(Parameters::conv);
-    let [main, skip] = fork(x.clone());
-    let (first, batch) = train(main, a, Epilogue::Relu);
-    let y = train(first, b, Epilogue::AddRelu(skip)).0;
-    let [main, skip] = fork(y);
-    let y = train(main, c, Epilogue::Relu).0;
+    let [a, b, c, d, e, f, g] = layers.each_ref().map(Parameters::conv);
+    let (y, batch) = train(x.clone().into(), a);
+    let y = train_block(y, [b, c], Skip::Identity).0;
     let skip = match downsample {
-        Some(downsample) => zero_pad(skip, downsample, [5, 11]),
-        None => train(skip, e, Epilogue::Identity).0,
+        Some(downsample) => Skip::Pad(downsample, [5, 11]),
+        None => Skip::Projection(g),
     };
-    let y = train(y, d, Epilogue::AddRelu(skip)).0;
+    let (mut y, batches) = train_block(y, [d, e], skip);
+    if ends_plain {
+        y = train(y, f).0;
+    }
     let means = global_avg_pool(y);
     let slope: Tensor<2> = Tensor::from_inner(tensor("slope", [3, 32], &device.clone().inner()));
     let gradients = (means.clone() * slope).sum().backward();
+    let last = batches.into_iter().last().unwrap();
     let mut found = vec![
+        ("last mean".to_owned(), read(last.mean.inner()).unwrap()),
         ("means".to_owned(), read(means.inner()).unwrap()),
         ("mean".to_owned(), read(batch.mean.inner()).unwrap()),
         ("variance".to_owned(), read(batch.variance.inner()).unwrap()),
         ("x".to_owned(), read(x.grad(&gradients).unwrap()).unwrap()),
     ];
+    let unused = |index| (index == 5 && !ends_plain) || (index == 6 && downsample.is_some());
     for (index, layer) in layers
         .iter()
         .enumerate()
-        .take(if downsample.is_some() { 4 } else { 5 })
+        .filter(|(index, _)| !unused(*index))
     {
         let vectors = [layer.scale.grad(&gradients), layer.shift.grad(&gradients)];
         let [scale, shift] = vectors.map(|gradient| read(gradient.unwrap()).unwrap());
@@ -155,19 +161,24 @@ fn close(found: &[f32], expected: &[f32], what: &str) {
 #[test]
 fn every_backend_trains_as_burns_own_operations_do() {
     let reference = Backend::Flex.open().unwrap().autodiff();
-    for downsample in [
+    let downsamples = [
         Some(Downsample::EveryOther),
         Some(Downsample::MaxPool),
         None,
-    ] {
-        let expected = network(&PORTABLE, downsample, &reference);
+    ];
+    for (downsample, ends_plain) in downsamples
+        .into_iter()
+        .flat_map(|d| [(d, false), (d, true)])
+    {
+        let expected = network(&PORTABLE, downsample, ends_plain, &reference);
         for backend in backends() {
-            let found = network(&ROUTED, downsample, &backend.open().unwrap().autodiff());
+            let device = backend.open().unwrap().autodiff();
+            let found = network(&ROUTED, downsample, ends_plain, &device);
             for ((name, found), (_, expected)) in found.iter().zip(&expected) {
                 close(
                     found,
                     expected,
-                    &format!("{name} on {backend}, {downsample:?}"),
+                    &format!("{name} on {backend}, {downsample:?}, {ends_plain}"),
                 );
             }
         }
@@ -201,7 +212,7 @@ fn every_backend_infers_as_burns_own_operations_do() {
         let padded = read(zero_pad(x.clone(), Downsample::EveryOther, [1, 2])).unwrap();
         layers
             .into_iter()
-            .chain([padded, read(global_avg_pool(x.clone())).unwrap()])
+            .chain([padded, read(global_avg_pool(x.clone().into())).unwrap()])
             .collect()
     };
     let expected = outputs(&PORTABLE, &Backend::Flex.open().unwrap());

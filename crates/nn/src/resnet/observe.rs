@@ -6,9 +6,8 @@
 use burn::tensor::Tensor;
 
 use super::{Block, ResNet};
-use crate::architecture::Shortcut;
 use crate::kernels::{Epilogue, global_avg_pool};
-use crate::layers::{BatchNorm, Conv, conv_bn};
+use crate::layers::{Layer, conv_bn, skipped};
 
 impl ResNet {
     /// As [`ResNet::forward`], on a device without autodiff, and shows `see` the response of each 3 × 3
@@ -22,14 +21,15 @@ impl ResNet {
         images: Tensor<4>,
         mut see: impl FnMut(Tensor<4>) -> Result<(), E>,
     ) -> Result<Tensor<2>, E> {
-        let mut x = respond(images, &self.conv1, &self.bn1, Epilogue::Relu, &mut see)?;
+        let first = (&self.conv1, &self.bn1);
+        let mut x = respond(images, first, Epilogue::Relu, &mut see)?;
         for block in [&self.layer1, &self.layer2, &self.layer3]
             .into_iter()
             .flatten()
         {
             x = block.observe(x, &mut see)?;
         }
-        Ok(self.fc.forward(global_avg_pool(x)))
+        Ok(self.fc.forward(global_avg_pool(x.into())))
     }
 }
 
@@ -40,23 +40,24 @@ impl Block {
         x: Tensor<4>,
         see: &mut impl FnMut(Tensor<4>) -> Result<(), E>,
     ) -> Result<Tensor<4>, E> {
-        let y = respond(x.clone(), &self.conv1, &self.bn1, Epilogue::Relu, see)?;
-        let epilogue = match self.shortcut {
-            Shortcut::None => Epilogue::Relu,
-            _ => Epilogue::AddRelu(self.shortcut(x)),
+        let [_, channels, _, _] = x.dims();
+        let [first, second] = self.layers();
+        let y = respond(x.clone(), first, Epilogue::Relu, see)?;
+        let epilogue = match self.shortcut(channels) {
+            None => Epilogue::Relu,
+            Some(shortcut) => Epilogue::AddRelu(skipped(x, shortcut)),
         };
-        respond(y, &self.conv2, &self.bn2, epilogue, see)
+        respond(y, second, epilogue, see)
     }
 }
 
 /// The layer with what follows it, after `see` has seen its response.
 fn respond<E>(
     x: Tensor<4>,
-    conv: &Conv,
-    bn: &BatchNorm,
+    layer: Layer,
     epilogue: Epilogue,
     see: &mut impl FnMut(Tensor<4>) -> Result<(), E>,
 ) -> Result<Tensor<4>, E> {
-    see(conv_bn(x.clone(), conv, bn, Epilogue::Identity))?;
-    Ok(conv_bn(x, conv, bn, epilogue))
+    see(conv_bn(x.clone(), layer, Epilogue::Identity))?;
+    Ok(conv_bn(x, layer, epilogue))
 }

@@ -78,7 +78,8 @@ fn skipped(shortcut: Shortcut) -> Vec<Vec<f32>> {
     let block = Block::new(&init, &net(1, shortcut), 1, 0);
     let values: Vec<f32> = (1..=16 * 16).map(|value| value as f32).collect();
     let data = burn::tensor::TensorData::new(values, [1, 16, 4, 4]);
-    let output = block.shortcut(Tensor::from_data(data, &device));
+    let x = Tensor::from_data(data, &device);
+    let output = crate::layers::skipped(x, block.shortcut(16).unwrap());
     assert_eq!(output.dims(), [1, 32, 2, 2]);
     let output = weights::read(output).unwrap();
     output.chunks_exact(4).map(<[f32]>::to_vec).collect()
