@@ -8,14 +8,14 @@ use crate::buffers;
 use crate::forward::Layer;
 use crate::geometry::{Frame, Geometry};
 use crate::input::Input;
+use crate::method::Method;
 use crate::norm::Norm;
 use crate::norm_backward::{
     NormBackward, NormGradients, ReluBackward, mask, norm_backward_row, sums,
 };
 use crate::pad::Pad;
-use crate::pass::Pass;
-use crate::tile::Convolve;
 use crate::weight_gradient::{GROUP, Plan};
+use crate::winograd::Room;
 
 /// What the forward pass left.
 pub struct Saved<'a> {
@@ -106,10 +106,7 @@ pub fn backward(
         arch: layer.arch,
         geometry,
         plan: Plan::of(geometry),
-        passes: match onward {
-            Some(_) => Pass::backward(geometry, layer.weights),
-            None => Vec::new(),
-        },
+        input_gradient: onward.map(|_| Method::backward(geometry, layer.weights)),
         norm_backward: NormBackward::of(saved.norm, saved.scale, sums, count),
         saved,
         gradient,
@@ -143,7 +140,7 @@ struct Work<'a> {
     arch: Arch,
     geometry: &'a Geometry,
     plan: Plan,
-    passes: Vec<Pass>,
+    input_gradient: Option<Method>,
     norm_backward: NormBackward,
     saved: &'a Saved<'a>,
     gradient: &'a [f32],
@@ -165,7 +162,7 @@ impl Work<'_> {
         let (input_frame, output_frame) = (g.input_frame(), g.output_frame());
         let mut x = vec![0.0; input_frame.len()];
         let mut gradient = vec![0.0; output_frame.len()];
-        let mut room = Vec::new();
+        let (mut room, mut map) = (Room::default(), Vec::new());
         let mut group = Group {
             weights: self.plan.sums(),
             source: Vec::new(),
@@ -183,17 +180,16 @@ impl Work<'_> {
                 frame: &output_frame,
                 framed: &mut gradient,
             });
-            self.plan.add(self.arch, &x, &gradient, &mut group.weights);
-            let (Some(dx), Some(onward)) = (&mut dx, self.onward) else {
+            self.plan
+                .add(self.arch, &x, &gradient, &mut room, &mut group.weights);
+            let found = (&mut dx, &self.input_gradient, self.onward);
+            let (Some(dx), Some(method), Some(onward)) = found else {
                 continue;
             };
             let dx = &mut dx[place * input..][..input];
-            for pass in &self.passes {
-                let (framed, out) = (&gradient[..], &mut *dx);
-                self.arch.dispatch(Convolve { pass, framed, out });
-            }
+            method.run(self.arch, &gradient, &mut room, dx);
             if let Some(skip) = &onward.skip {
-                self.add(skip, image, dx, &mut room);
+                self.add(skip, image, dx, &mut map);
             }
             if let Some(source) = onward.source {
                 group.source.push(self.arch.dispatch(Through {
