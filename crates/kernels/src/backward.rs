@@ -8,6 +8,7 @@ use crate::buffers;
 use crate::forward::Layer;
 use crate::geometry::{Frame, Geometry};
 use crate::input::Input;
+use crate::lanes::for_lanes;
 use crate::method::Method;
 use crate::norm::Norm;
 use crate::norm_backward::{
@@ -235,14 +236,21 @@ impl WithSimd for Fill<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
+        for_lanes!(self, simd, S)
+    }
+}
+
+impl Fill<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
         let row = self.frame.width * self.frame.channels;
         let rows = self
             .gradient
             .chunks_exact(row)
             .zip(self.map.chunks_exact(row));
         for (out, (gradient, map)) in self.frame.rows_mut(self.framed).zip(rows) {
-            norm_backward_row(self.norm_backward, gradient, map, out);
+            norm_backward_row::<S, V>(simd, self.norm_backward, [gradient, map], out);
         }
     }
 }
@@ -261,12 +269,19 @@ impl WithSimd for Through<'_> {
     type Output = NormGradients;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> NormGradients {
+    fn with_simd<S: Simd>(self, simd: S) -> NormGradients {
+        for_lanes!(self, simd, S)
+    }
+}
+
+impl Through<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) -> NormGradients {
         let row = self.frame.width * self.frame.channels;
         let rows = self.gradient.chunks_exact_mut(row);
         for (gradient, out) in rows.zip(self.frame.rows(self.out)) {
-            mask(gradient, out);
+            mask(simd, gradient, out);
         }
-        sums(self.norm, self.map, self.gradient)
+        sums::<S, V>(simd, self.norm, self.map, self.gradient)
     }
 }

@@ -21,6 +21,7 @@ pub mod buffers;
 mod forward;
 mod geometry;
 mod input;
+mod lanes;
 mod method;
 mod norm;
 mod norm_backward;
