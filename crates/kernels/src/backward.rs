@@ -8,14 +8,15 @@ use crate::buffers;
 use crate::forward::Layer;
 use crate::geometry::{Frame, Geometry};
 use crate::input::Input;
+use crate::lanes::for_lanes;
+use crate::method::Method;
 use crate::norm::Norm;
 use crate::norm_backward::{
     NormBackward, NormGradients, ReluBackward, mask, norm_backward_row, sums,
 };
 use crate::pad::Pad;
-use crate::pass::Pass;
-use crate::tile::Convolve;
 use crate::weight_gradient::{GROUP, Plan};
+use crate::winograd::Room;
 
 /// What the forward pass left.
 pub struct Saved<'a> {
@@ -106,10 +107,7 @@ pub fn backward(
         arch: layer.arch,
         geometry,
         plan: Plan::of(geometry),
-        passes: match onward {
-            Some(_) => Pass::backward(geometry, layer.weights),
-            None => Vec::new(),
-        },
+        input_gradient: onward.map(|_| Method::backward(geometry, layer.weights)),
         norm_backward: NormBackward::of(saved.norm, saved.scale, sums, count),
         saved,
         gradient,
@@ -143,7 +141,7 @@ struct Work<'a> {
     arch: Arch,
     geometry: &'a Geometry,
     plan: Plan,
-    passes: Vec<Pass>,
+    input_gradient: Option<Method>,
     norm_backward: NormBackward,
     saved: &'a Saved<'a>,
     gradient: &'a [f32],
@@ -165,7 +163,7 @@ impl Work<'_> {
         let (input_frame, output_frame) = (g.input_frame(), g.output_frame());
         let mut x = vec![0.0; input_frame.len()];
         let mut gradient = vec![0.0; output_frame.len()];
-        let mut room = Vec::new();
+        let (mut room, mut map) = (Room::default(), Vec::new());
         let mut group = Group {
             weights: self.plan.sums(),
             source: Vec::new(),
@@ -183,17 +181,16 @@ impl Work<'_> {
                 frame: &output_frame,
                 framed: &mut gradient,
             });
-            self.plan.add(self.arch, &x, &gradient, &mut group.weights);
-            let (Some(dx), Some(onward)) = (&mut dx, self.onward) else {
+            self.plan
+                .add(self.arch, &x, &gradient, &mut room, &mut group.weights);
+            let found = (&mut dx, &self.input_gradient, self.onward);
+            let (Some(dx), Some(method), Some(onward)) = found else {
                 continue;
             };
             let dx = &mut dx[place * input..][..input];
-            for pass in &self.passes {
-                let (framed, out) = (&gradient[..], &mut *dx);
-                self.arch.dispatch(Convolve { pass, framed, out });
-            }
+            method.run(self.arch, &gradient, &mut room, dx);
             if let Some(skip) = &onward.skip {
-                self.add(skip, image, dx, &mut room);
+                self.add(skip, image, dx, &mut map);
             }
             if let Some(source) = onward.source {
                 group.source.push(self.arch.dispatch(Through {
@@ -239,14 +236,21 @@ impl WithSimd for Fill<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
+        for_lanes!(self, simd, S)
+    }
+}
+
+impl Fill<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
         let row = self.frame.width * self.frame.channels;
         let rows = self
             .gradient
             .chunks_exact(row)
             .zip(self.map.chunks_exact(row));
         for (out, (gradient, map)) in self.frame.rows_mut(self.framed).zip(rows) {
-            norm_backward_row(self.norm_backward, gradient, map, out);
+            norm_backward_row::<S, V>(simd, self.norm_backward, [gradient, map], out);
         }
     }
 }
@@ -265,12 +269,19 @@ impl WithSimd for Through<'_> {
     type Output = NormGradients;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> NormGradients {
+    fn with_simd<S: Simd>(self, simd: S) -> NormGradients {
+        for_lanes!(self, simd, S)
+    }
+}
+
+impl Through<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) -> NormGradients {
         let row = self.frame.width * self.frame.channels;
         let rows = self.gradient.chunks_exact_mut(row);
         for (gradient, out) in rows.zip(self.frame.rows(self.out)) {
-            mask(gradient, out);
+            mask(simd, gradient, out);
         }
-        sums(self.norm, self.map, self.gradient)
+        sums::<S, V>(simd, self.norm, self.map, self.gradient)
     }
 }

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use crate::buffers;
 use crate::geometry::Geometry;
 use crate::input::Input;
+use crate::method::Method;
 use crate::norm::{Affine, Apply, Measure, Moments, Norm};
 use crate::pad::Pad;
-use crate::pass::Pass;
-use crate::tile::Convolve;
+use crate::winograd::Room;
 
 /// A convolution.
 pub struct Layer<'a> {
@@ -39,9 +39,9 @@ pub fn train(layer: &Layer, x: Input, epsilon: f64) -> Convolved {
         .zip(&mut moments)
         .enumerate()
         .for_each_init(
-            || convolution.frame(),
-            |framed, (image, (map, moments))| {
-                convolution.run(x.image(image, geometry.input()), framed, map);
+            || convolution.memory(),
+            |memory, (image, (map, moments))| {
+                convolution.run(x.image(image, geometry.input()), memory, map);
                 let channels = geometry.filters;
                 *moments = Some(arch.dispatch(Measure { map, channels }));
             },
@@ -113,9 +113,9 @@ pub fn infer(layer: &Layer, x: &[f32], epilogue: &Epilogue) -> Vec<f32> {
         .zip(x.par_chunks_exact(geometry.input()))
         .enumerate()
         .for_each_init(
-            || (convolution.frame(), vec![0.0; geometry.output()]),
-            |(framed, map), (image, (out, x))| {
-                convolution.run(Input::Plain(x), framed, map);
+            || (convolution.memory(), vec![0.0; geometry.output()]),
+            |(memory, map), (image, (out, x))| {
+                convolution.run(Input::Plain(x), memory, map);
                 let output = geometry.output();
                 arch.dispatch(Apply {
                     affine: epilogue.affine,
@@ -133,27 +133,30 @@ pub fn infer(layer: &Layer, x: &[f32], epilogue: &Epilogue) -> Vec<f32> {
 struct Convolution<'a> {
     arch: Arch,
     geometry: &'a Geometry,
-    pass: Pass,
+    method: Method,
 }
+
+/// One thread's memory: an image's frame, and what lies between it and the output.
+type Memory = (Vec<f32>, Room);
 
 impl Convolution<'_> {
     fn of<'a>(layer: &'a Layer) -> Convolution<'a> {
         Convolution {
             arch: layer.arch,
             geometry: &layer.geometry,
-            pass: Pass::forward(&layer.geometry, layer.weights),
+            method: Method::forward(&layer.geometry, layer.weights),
         }
     }
 
-    /// A frame for one image's input, all zeros.
-    fn frame(&self) -> Vec<f32> {
-        vec![0.0; self.geometry.input_frame().len()]
+    /// The frame is all zeros.
+    fn memory(&self) -> Memory {
+        let frame = vec![0.0; self.geometry.input_frame().len()];
+        (frame, Room::default())
     }
 
     /// One image's convolution.
-    fn run(&self, x: Input, framed: &mut [f32], out: &mut [f32]) {
+    fn run(&self, x: Input, (framed, room): &mut Memory, out: &mut [f32]) {
         x.fill(self.arch, &self.geometry.input_frame(), framed);
-        let pass = &self.pass;
-        self.arch.dispatch(Convolve { pass, framed, out });
+        self.method.run(self.arch, framed, room, out);
     }
 }

@@ -3,7 +3,8 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::geometry::Frame;
-use crate::norm::{Affine, Apply, apply};
+use crate::lanes::for_lanes;
+use crate::norm::{Affine, Apply};
 
 /// Maps `[images, height, width, channels]`, or one of them.
 ///
@@ -97,12 +98,26 @@ impl WithSimd for Fill<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
+        for_lanes!(self, simd, S)
+    }
+}
+
+impl Fill<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
         let rows = self
             .map
             .chunks_exact(self.frame.width * self.frame.channels);
         for (out, map) in self.frame.rows_mut(self.framed).zip(rows) {
-            apply(self.affine, map, None, self.relu, out);
+            let row = Apply {
+                affine: self.affine,
+                map,
+                skip: None,
+                relu: self.relu,
+                out,
+            };
+            row.run::<S, V>(simd);
         }
     }
 }

@@ -21,6 +21,8 @@ pub mod buffers;
 mod forward;
 mod geometry;
 mod input;
+mod lanes;
+mod method;
 mod norm;
 mod norm_backward;
 mod pad;
@@ -29,6 +31,7 @@ mod pool;
 mod sgd;
 mod tile;
 mod weight_gradient;
+mod winograd;
 
 pub use backward::{Gradients, Onward, Saved, SkipGradient, Source, backward, relu_backward};
 pub use forward::{Convolved, Epilogue, Layer, Skip, activate, infer, train};

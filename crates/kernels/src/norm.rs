@@ -15,6 +15,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::lanes::{blocks, blocks_mut, for_lanes, gather};
 use crate::pass::BLOCK;
 
 /// Pixels whose values are summed up in `f32`.
@@ -97,58 +98,53 @@ impl WithSimd for Measure<'_> {
     type Output = Moments;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> Moments {
+    fn with_simd<S: Simd>(self, simd: S) -> Moments {
+        for_lanes!(self, simd, S)
+    }
+}
+
+impl Measure<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) -> Moments {
         let Measure { map, channels } = self;
         let pixels = (map.len() / channels) as f64;
         let (mut sum, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
-        for first in (0..channels).step_by(BLOCK) {
-            let sum = &mut sum[first..][..BLOCK];
+        let of_pixel = channels / BLOCK;
+        for first in 0..of_pixel {
+            let sum = &mut sum[first * BLOCK..][..BLOCK];
             for chunk in map.chunks(CHUNK * channels) {
-                let mut few = [0.0; BLOCK];
+                let chunk = blocks::<S, V>(chunk);
+                let mut few = [simd.splat_f32s(0.0); V];
                 let mut place = first;
                 while place < chunk.len() {
-                    let x = block(chunk, place);
-                    for i in 0..BLOCK {
-                        few[i] += x[i];
+                    for v in 0..V {
+                        few[v] = simd.add_f32s(few[v], chunk[place][v]);
                     }
-                    place += channels;
+                    place += of_pixel;
                 }
-                gather(sum, &few);
+                gather::<S, V>(sum, &few);
             }
             let mut mean = [0.0; BLOCK];
             for i in 0..BLOCK {
                 mean[i] = (sum[i] / pixels) as f32;
             }
-            let squares = &mut squares[first..][..BLOCK];
+            let mean = blocks::<S, V>(&mean)[0];
+            let squares = &mut squares[first * BLOCK..][..BLOCK];
             for chunk in map.chunks(CHUNK * channels) {
-                let mut few = [0.0; BLOCK];
+                let chunk = blocks::<S, V>(chunk);
+                let mut few = [simd.splat_f32s(0.0); V];
                 let mut place = first;
                 while place < chunk.len() {
-                    let x = block(chunk, place);
-                    for i in 0..BLOCK {
-                        few[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
+                    for v in 0..V {
+                        let off = simd.sub_f32s(chunk[place][v], mean[v]);
+                        few[v] = simd.add_f32s(few[v], simd.mul_f32s(off, off));
                     }
-                    place += channels;
+                    place += of_pixel;
                 }
-                gather(squares, &few);
+                gather::<S, V>(squares, &few);
             }
         }
         Moments { sum, squares }
-    }
-}
-
-/// The block at a place.
-#[inline(always)]
-pub fn block(numbers: &[f32], place: usize) -> &[f32; BLOCK] {
-    let block = &numbers[place..][..BLOCK];
-    block.try_into().unwrap_or(&[0.0; BLOCK]) // Always: it has that length.
-}
-
-#[inline(always)]
-pub fn gather(sums: &mut [f64], few: &[f32; BLOCK]) {
-    let sums = &mut sums[..BLOCK];
-    for i in 0..BLOCK {
-        sums[i] += f64::from(few[i]);
     }
 }
 
@@ -166,42 +162,37 @@ impl WithSimd for Apply<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        apply(self.affine, self.map, self.skip, self.relu, self.out);
+    fn with_simd<S: Simd>(self, simd: S) {
+        for_lanes!(self, simd, S)
     }
 }
 
-/// See [`Apply`].
-#[inline(always)]
-pub fn apply(affine: &Affine, map: &[f32], skip: Option<&[f32]>, relu: bool, out: &mut [f32]) {
-    let least = if relu { 0.0 } else { f32::NEG_INFINITY };
-    let channels = affine.scale.len();
-    for first in (0..channels).step_by(BLOCK) {
-        let (scale, shift) = (*block(&affine.scale, first), *block(&affine.shift, first));
-        let mut place = first;
-        while place < out.len() {
-            let x = block(map, place);
-            let out = &mut out[place..][..BLOCK];
-            match skip {
-                None => {
-                    for i in 0..BLOCK {
-                        out[i] = clip(x[i] * scale[i] + shift[i], least);
+impl Apply<'_> {
+    #[inline(always)]
+    pub fn run<S: Simd, const V: usize>(self, simd: S) {
+        let least = if self.relu { 0.0 } else { f32::NEG_INFINITY };
+        let least = simd.splat_f32s(least);
+        let (map, out) = (blocks::<S, V>(self.map), blocks_mut::<S, V>(self.out));
+        let skip = self.skip.map(blocks::<S, V>);
+        let scale = blocks::<S, V>(&self.affine.scale);
+        let shift = blocks::<S, V>(&self.affine.shift);
+        let of_pixel = scale.len();
+        for first in 0..of_pixel {
+            let (scale, shift) = (scale[first], shift[first]);
+            let mut place = first;
+            while place < out.len() {
+                for v in 0..V {
+                    let mut x = simd.mul_f32s(map[place][v], scale[v]);
+                    x = simd.add_f32s(x, shift[v]);
+                    if let Some(skip) = skip {
+                        x = simd.add_f32s(x, skip[place][v]);
                     }
+                    // The larger one; what is no number stays none, as in PyTorch's ReLU.
+                    let less = simd.less_than_f32s(x, least);
+                    out[place][v] = simd.select_f32s(less, least, x);
                 }
-                Some(skip) => {
-                    let skip = block(skip, place);
-                    for i in 0..BLOCK {
-                        out[i] = clip(x[i] * scale[i] + shift[i] + skip[i], least);
-                    }
-                }
+                place += of_pixel;
             }
-            place += channels;
         }
     }
-}
-
-/// The larger one; what is no number stays none, as in PyTorch's ReLU.
-#[inline(always)]
-fn clip(x: f32, least: f32) -> f32 {
-    if x < least { least } else { x }
 }

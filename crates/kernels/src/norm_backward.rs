@@ -10,7 +10,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::norm::{CHUNK, Norm, block, gather};
+use crate::lanes::{blocks, blocks_mut, for_lanes, gather};
+use crate::norm::{CHUNK, Norm};
 use crate::pass::BLOCK;
 
 /// Sums of the gradient of one image's normalised map, per channel.
@@ -24,40 +25,48 @@ pub struct NormGradients {
 
 /// Lets a gradient through where a ReLU's output is positive, and nowhere else.
 #[inline(always)]
-pub fn mask(gradient: &mut [f32], out: &[f32]) {
-    let out = &out[..gradient.len()];
+pub fn mask<S: Simd>(simd: S, gradient: &mut [f32], out: &[f32]) {
+    let (gradient, out) = (S::as_mut_simd_f32s(gradient).0, S::as_simd_f32s(out).0);
+    let zero = simd.splat_f32s(0.0);
     for i in 0..gradient.len() {
-        // By bits: as a choice between two numbers it becomes a masked store, which is slow on some
-        // processors.
-        let kept = u32::from(out[i] > 0.0).wrapping_neg();
-        gradient[i] = f32::from_bits(gradient[i].to_bits() & kept);
+        let kept = simd.less_than_f32s(zero, out[i]);
+        gradient[i] = simd.select_f32s(kept, gradient[i], zero);
     }
 }
 
 /// The sums over one image; `gradient` is that of the normalised map, and `map` lies before
 /// normalisation, both `[pixels, channels]`.
 #[inline(always)]
-pub fn sums(norm: &Norm, map: &[f32], gradient: &[f32]) -> NormGradients {
+pub fn sums<S: Simd, const V: usize>(
+    simd: S,
+    norm: &Norm,
+    map: &[f32],
+    gradient: &[f32],
+) -> NormGradients {
     let channels = norm.mean.len();
     let (mut bias, mut weight) = (vec![0.0; channels], vec![0.0; channels]);
-    for first in (0..channels).step_by(BLOCK) {
-        let mean = *block(&norm.mean, first);
+    let mean = blocks::<S, V>(&norm.mean);
+    for first in 0..mean.len() {
+        let mean = mean[first];
         let chunks = map
             .chunks(CHUNK * channels)
             .zip(gradient.chunks(CHUNK * channels));
         for (map, gradient) in chunks {
-            let (mut few, mut weighted) = ([0.0; BLOCK], [0.0; BLOCK]);
+            let (map, gradient) = (blocks::<S, V>(map), blocks::<S, V>(gradient));
+            let mut few = [simd.splat_f32s(0.0); V];
+            let mut weighted = few;
             let mut place = first;
             while place < map.len() {
-                let (x, gradient) = (block(map, place), block(gradient, place));
-                for i in 0..BLOCK {
-                    few[i] += gradient[i];
-                    weighted[i] += gradient[i] * (x[i] - mean[i]);
+                for v in 0..V {
+                    let gradient = gradient[place][v];
+                    let off = simd.sub_f32s(map[place][v], mean[v]);
+                    few[v] = simd.add_f32s(few[v], gradient);
+                    weighted[v] = simd.add_f32s(weighted[v], simd.mul_f32s(gradient, off));
                 }
-                place += channels;
+                place += channels / BLOCK;
             }
-            gather(&mut bias[first..], &few);
-            gather(&mut weight[first..], &weighted);
+            gather::<S, V>(&mut bias[first * BLOCK..], &few);
+            gather::<S, V>(&mut weight[first * BLOCK..], &weighted);
         }
     }
     for (weight, reciprocal) in weight.iter_mut().zip(&norm.reciprocal) {
@@ -81,11 +90,18 @@ impl WithSimd for ReluBackward<'_> {
     type Output = NormGradients;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> NormGradients {
+    fn with_simd<S: Simd>(self, simd: S) -> NormGradients {
+        for_lanes!(self, simd, S)
+    }
+}
+
+impl ReluBackward<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) -> NormGradients {
         if let Some(out) = self.out {
-            mask(self.gradient, out);
+            mask(simd, self.gradient, out);
         }
-        sums(self.norm, self.map, self.gradient)
+        sums::<S, V>(simd, self.norm, self.map, self.gradient)
     }
 }
 
@@ -142,22 +158,30 @@ impl NormBackward {
 /// One row of the gradient of the map, from that of the normalised one; all are
 /// `[pixels, channels]`.
 #[inline(always)]
-pub fn norm_backward_row(factors: &NormBackward, gradient: &[f32], map: &[f32], out: &mut [f32]) {
-    let channels = factors.gradient.len();
-    for first in (0..channels).step_by(BLOCK) {
-        let (on_g, on_x) = (
-            *block(&factors.gradient, first),
-            *block(&factors.map, first),
-        );
-        let constant = *block(&factors.constant, first);
+pub fn norm_backward_row<S: Simd, const V: usize>(
+    simd: S,
+    factors: &NormBackward,
+    [gradient, map]: [&[f32]; 2],
+    out: &mut [f32],
+) {
+    let (gradient, map) = (blocks::<S, V>(gradient), blocks::<S, V>(map));
+    let out = blocks_mut::<S, V>(out);
+    let (on_g, on_x) = (
+        blocks::<S, V>(&factors.gradient),
+        blocks::<S, V>(&factors.map),
+    );
+    let constant = blocks::<S, V>(&factors.constant);
+    let of_pixel = constant.len();
+    for first in 0..of_pixel {
+        let (on_g, on_x, constant) = (on_g[first], on_x[first], constant[first]);
         let mut place = first;
         while place < out.len() {
-            let (g, x) = (block(gradient, place), block(map, place));
-            let out = &mut out[place..][..BLOCK];
-            for i in 0..BLOCK {
-                out[i] = g[i] * on_g[i] + (x[i] * on_x[i] + constant[i]);
+            for v in 0..V {
+                let of_map = simd.add_f32s(simd.mul_f32s(map[place][v], on_x[v]), constant[v]);
+                let of_gradient = simd.mul_f32s(gradient[place][v], on_g[v]);
+                out[place][v] = simd.add_f32s(of_gradient, of_map);
             }
-            place += channels;
+            place += of_pixel;
         }
     }
 }

@@ -12,12 +12,14 @@ mod pads;
 const EPSILON: f64 = 1e-5;
 
 /// Shapes of the networks' layers, smaller, and shapes that fill no tile and no block.
-const SHAPES: [Geometry; 9] = [
+const SHAPES: [Geometry; 11] = [
     shape([2, 3, 8, 8], 16, 3, 1),
     shape([3, 16, 8, 8], 16, 3, 1),
     shape([2, 16, 8, 8], 32, 3, 2),
     shape([2, 32, 4, 4], 64, 3, 2),
     shape([9, 16, 6, 5], 16, 3, 1),
+    shape([2, 32, 6, 8], 48, 3, 1),
+    shape([9, 64, 4, 4], 32, 3, 1),
     shape([2, 16, 7, 5], 32, 3, 2),
     shape([2, 16, 8, 6], 32, 1, 2),
     shape([2, 5, 3, 3], 16, 1, 1),

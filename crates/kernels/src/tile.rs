@@ -20,23 +20,12 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::lanes::for_lanes;
 use crate::pass::{BLOCK, Pass};
 
 /// Pixels whose products are added up before the next tile's turn: what they read stays in the
 /// first cache.
 const CHUNK: usize = 64;
-
-/// Runs `$run` with as many registers to a block as the processor needs.
-macro_rules! for_lanes {
-    ($self:ident, $simd:ident, $S:ident) => {
-        match $S::F32_LANES {
-            16 => $self.run::<$S, 1>($simd),
-            8 => $self.run::<$S, 2>($simd),
-            4 => $self.run::<$S, 4>($simd),
-            _ => $self.run::<$S, BLOCK>($simd),
-        }
-    };
-}
 
 /// One pass over one image: `out = Σ framed · weights`.
 pub struct Convolve<'a> {

@@ -4,13 +4,70 @@
 use crate::geometry::Geometry;
 use crate::pass::BLOCK;
 use crate::tile::Correlate;
+use crate::winograd::{Room, WeightGradient, suits};
 use pulp::Arch;
 
 /// Images that one sum runs over before it joins the others'.
 pub const GROUP: usize = 8;
 
-/// Where a convolution's input and the output's gradient meet.
-pub struct Plan {
+/// How a convolution's input and the output's gradient are summed up.
+pub enum Plan {
+    Direct(Direct),
+    Winograd(WeightGradient, Geometry),
+}
+
+impl Plan {
+    /// For gradients in the output's frame.
+    pub fn of(geometry: &Geometry) -> Plan {
+        match suits(geometry) {
+            true => Plan::Winograd(WeightGradient::of(geometry), *geometry),
+            false => Plan::Direct(Direct::of(geometry)),
+        }
+    }
+
+    /// Sums at their start.
+    pub fn sums(&self) -> Vec<f32> {
+        vec![
+            0.0;
+            match self {
+                Plan::Direct(direct) => direct.sums(),
+                Plan::Winograd(winograd, _) => winograd.sums(),
+            }
+        ]
+    }
+
+    /// Adds one image's part; both maps are framed.
+    pub fn add(
+        &self,
+        arch: Arch,
+        framed: &[f32],
+        gradient: &[f32],
+        room: &mut Room,
+        sums: &mut [f32],
+    ) {
+        match self {
+            Plan::Direct(direct) => direct.add(arch, framed, gradient, sums),
+            Plan::Winograd(winograd, _) => winograd.add(arch, framed, gradient, room, sums),
+        }
+    }
+
+    /// The gradient `[filters, channels, size, size]` from the groups' sums.
+    pub fn gather(&self, groups: &[Vec<f32>]) -> Vec<f32> {
+        let mut total = self.sums();
+        for sums in groups {
+            for (total, sum) in total.iter_mut().zip(sums) {
+                *total += sum;
+            }
+        }
+        match self {
+            Plan::Direct(direct) => direct.gather(&total),
+            Plan::Winograd(winograd, geometry) => winograd.gather(geometry, &total),
+        }
+    }
+}
+
+/// Where an input and an output's gradient meet.
+pub struct Direct {
     from: Vec<usize>,
     to: Vec<usize>,
     rows: Vec<usize>,
@@ -18,15 +75,14 @@ pub struct Plan {
     geometry: Geometry,
 }
 
-impl Plan {
-    /// For gradients in the output's frame.
-    pub fn of(geometry: &Geometry) -> Plan {
+impl Direct {
+    fn of(geometry: &Geometry) -> Direct {
         let (g, input, output) = (geometry, geometry.input_frame(), geometry.output_frame());
         let pixels = || {
             let width = g.out_width();
             (0..g.out_pixels()).map(move |pixel| (pixel / width, pixel % width))
         };
-        Plan {
+        Direct {
             from: pixels()
                 .map(|(y, x)| input.at(y * g.stride, x * g.stride))
                 .collect(),
@@ -39,13 +95,13 @@ impl Plan {
         }
     }
 
-    /// Sums at their start.
-    pub fn sums(&self) -> Vec<f32> {
-        vec![0.0; self.geometry.filters.next_multiple_of(BLOCK) * self.rows.len() * self.depth]
+    /// How many numbers are summed up.
+    fn sums(&self) -> usize {
+        self.geometry.filters.next_multiple_of(BLOCK) * self.rows.len() * self.depth
     }
 
     /// Adds one image's part; both maps are framed.
-    pub fn add(&self, arch: Arch, framed: &[f32], gradient: &[f32], sums: &mut [f32]) {
+    fn add(&self, arch: Arch, framed: &[f32], gradient: &[f32], sums: &mut [f32]) {
         arch.dispatch(Correlate {
             from: &self.from,
             to: &self.to,
@@ -57,15 +113,8 @@ impl Plan {
         });
     }
 
-    /// The gradient `[filters, channels, size, size]` from the groups' sums.
-    pub fn gather(&self, groups: &[Vec<f32>]) -> Vec<f32> {
+    fn gather(&self, total: &[f32]) -> Vec<f32> {
         let g = &self.geometry;
-        let mut total = self.sums();
-        for sums in groups {
-            for (total, sum) in total.iter_mut().zip(sums) {
-                *total += sum;
-            }
-        }
         let mut gradient = vec![0.0; g.weights()];
         for (index, row) in total.chunks_exact(BLOCK).enumerate() {
             let (i, rest) = (index % self.depth, index / self.depth);

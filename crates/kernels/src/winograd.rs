@@ -1,0 +1,446 @@
+//! Winograd's F(2 × 2, 3 × 3): four outputs of a 3 × 3 convolution from a tile of 4 × 4 inputs with 16
+//! multiplications in place of 36 (Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural
+//! Networks", section 4.1). With `⊙` number by number and sums over channels,
+//!
+//! ```text
+//! output = Aᵀ [(G kernel Gᵀ) ⊙ (Bᵀ tile B)] A
+//! ```
+//!
+//! so that one place of all tiles is a product of matrices, `tiles × channels` by `channels × filters`,
+//! and the weights' gradient another. `A` and `B` hold 0, 1 and −1 only: tiles are added and
+//! subtracted, in one order for all instructions. Kernels are taken there and back in `f64`.
+//!
+//! Unaware of images and threads.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops by index, as in crate::tile"
+)]
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::geometry::{Frame, Geometry};
+use crate::pass::{BLOCK, Pass};
+use crate::tile::{Convolve, Correlate};
+
+/// Places of a tile.
+const PLACES: usize = 16;
+/// Tiles that are computed together at most: what is between them stays in the second cache.
+const TOGETHER: usize = 64;
+
+/// Whether a convolution is computed this way, forward and backward; a function of nothing else, so that
+/// all machines compute the same.
+pub fn suits(g: &Geometry) -> bool {
+    let whole = |channels: usize| channels.is_multiple_of(BLOCK) && channels >= LEAST;
+    (g.size, g.stride) == (3, 1)
+        && g.height.is_multiple_of(2)
+        && g.width.is_multiple_of(2)
+        && whole(g.channels)
+        && whole(g.filters)
+}
+
+/// With fewer channels than these the sums around the products cost more than is saved.
+const LEAST: usize = 32;
+
+/// A framed map's tiles, some rows of them at a time.
+#[derive(Clone, Copy)]
+struct Tiles {
+    frame: Frame,
+    /// Rows of tiles together.
+    rows: usize,
+    /// Tiles of a row.
+    columns: usize,
+}
+
+impl Tiles {
+    fn of(frame: Frame) -> Tiles {
+        let (rows, columns) = (frame.height / 2, frame.width / 2);
+        let fit = |count: &usize| rows.is_multiple_of(*count) && count * columns <= TOGETHER;
+        Tiles {
+            frame,
+            rows: (1..=rows).rev().find(fit).unwrap_or(1),
+            columns,
+        }
+    }
+
+    fn together(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// The first row of each part.
+    fn parts(&self) -> impl Iterator<Item = usize> {
+        (0..self.frame.height / 2).step_by(self.rows)
+    }
+
+    /// Numbers from one place of a part's tiles to the next.
+    fn place(&self) -> usize {
+        place(self.together(), self.frame.channels)
+    }
+
+    /// Where each tile's channels start.
+    fn starts(&self) -> Vec<usize> {
+        (0..self.together())
+            .map(|tile| tile * self.frame.channels)
+            .collect()
+    }
+
+    /// A part's tiles to `[places, tiles, channels]`: `Bᵀ tile B`.
+    fn spread(&self, arch: Arch, framed: &[f32], first: usize, out: &mut Vec<f32>) {
+        out.resize(PLACES * self.place(), 0.0);
+        let (tiles, out) = (self, &mut out[..]);
+        arch.dispatch(Spread {
+            tiles,
+            framed,
+            first,
+            out,
+        });
+    }
+}
+
+/// A place's numbers, and a block that is not used: where all places lie a power of two apart, they
+/// drive each other out of the first cache.
+fn place(tiles: usize, channels: usize) -> usize {
+    tiles * channels + BLOCK
+}
+
+/// Memory that is used again from image to image.
+#[derive(Default)]
+pub struct Room {
+    input: Vec<f32>,
+    output: Vec<f32>,
+}
+
+/// A convolution of a framed map, or its input's gradient, which is one of the output's framed gradient.
+pub struct Winograd {
+    tiles: Tiles,
+    filters: usize,
+    /// One product for each place.
+    passes: Vec<Pass>,
+}
+
+impl Winograd {
+    /// The convolution itself; `weights` are `[filters, channels, 3, 3]`.
+    pub fn forward(g: &Geometry, weights: &[f32]) -> Winograd {
+        let weight = |y, x, channel, filter| weights[g.weight(filter, channel, y, x)];
+        Winograd::of(g.input_frame(), g.filters, weight)
+    }
+
+    /// The input's gradient: kernels are turned by half a turn.
+    pub fn backward(g: &Geometry, weights: &[f32]) -> Winograd {
+        let weight = |y, x, filter, channel| weights[g.weight(filter, channel, 2 - y, 2 - x)];
+        Winograd::of(g.output_frame(), g.channels, weight)
+    }
+
+    fn of(
+        frame: Frame,
+        filters: usize,
+        weight: impl Fn(usize, usize, usize, usize) -> f32,
+    ) -> Winograd {
+        let tiles = Tiles::of(frame);
+        let depth = frame.channels;
+        let mut weights = vec![vec![0.0; depth * filters]; PLACES];
+        for filter in 0..filters {
+            for channel in 0..depth {
+                let at = (filter / BLOCK * depth + channel) * BLOCK + filter % BLOCK;
+                let kernel = |y: usize, x: usize| f64::from(weight(y, x, channel, filter));
+                let kernel = [0, 1, 2].map(|y| [0, 1, 2].map(|x| kernel(y, x)));
+                for (place, value) in spread_kernel(kernel).into_iter().enumerate() {
+                    weights[place][at] = value;
+                }
+            }
+        }
+        let pass = |weights| Pass {
+            from: tiles.starts(),
+            to: (0..tiles.together()).map(|tile| tile * filters).collect(),
+            rows: vec![0],
+            depth,
+            columns: filters,
+            weights,
+        };
+        Winograd {
+            tiles,
+            filters,
+            passes: weights.into_iter().map(pass).collect(),
+        }
+    }
+
+    /// One image's, from its framed map to `out`, `[height, width, filters]`.
+    pub fn run(&self, arch: Arch, framed: &[f32], room: &mut Room, out: &mut [f32]) {
+        let (tiles, filters) = (&self.tiles, self.filters);
+        let of_output = place(tiles.together(), filters);
+        room.output.resize(PLACES * of_output, 0.0);
+        for first in tiles.parts() {
+            tiles.spread(arch, framed, first, &mut room.input);
+            let places = room.input.chunks_exact(tiles.place());
+            let products = room.output.chunks_exact_mut(of_output);
+            for ((pass, framed), out) in self.passes.iter().zip(places).zip(products) {
+                arch.dispatch(Convolve { pass, framed, out });
+            }
+            arch.dispatch(Collect {
+                tiles,
+                filters,
+                places: &room.output,
+                out: &mut out[first * 2 * tiles.frame.width * filters..],
+            });
+        }
+    }
+}
+
+/// The weights' gradient, `G ᵀ [Σ (Bᵀ tile B) ⊙ (A gradient Aᵀ)] G`.
+pub struct WeightGradient {
+    input: Tiles,
+    output: Tiles,
+    from: Vec<usize>,
+    to: Vec<usize>,
+}
+
+impl WeightGradient {
+    pub fn of(g: &Geometry) -> WeightGradient {
+        let (input, output) = (Tiles::of(g.input_frame()), Tiles::of(g.output_frame()));
+        WeightGradient {
+            from: input.starts(),
+            to: output.starts(),
+            input,
+            output,
+        }
+    }
+
+    /// How many numbers are summed up.
+    pub fn sums(&self) -> usize {
+        PLACES * self.input.frame.channels * self.output.frame.channels
+    }
+
+    /// Adds one image's part; both maps are framed.
+    pub fn add(
+        &self,
+        arch: Arch,
+        framed: &[f32],
+        gradient: &[f32],
+        room: &mut Room,
+        sums: &mut [f32],
+    ) {
+        let (input, output) = (&self.input, &self.output);
+        let depth = input.frame.channels;
+        room.output.resize(PLACES * output.place(), 0.0);
+        for first in input.parts() {
+            input.spread(arch, framed, first, &mut room.input);
+            arch.dispatch(Expand {
+                tiles: output,
+                framed: gradient,
+                first,
+                out: &mut room.output,
+            });
+            let framed = room.input.chunks_exact(input.place());
+            let gradient = room.output.chunks_exact(output.place());
+            let sums = sums.chunks_exact_mut(depth * output.frame.channels);
+            for ((framed, gradient), sums) in framed.zip(gradient).zip(sums) {
+                arch.dispatch(Correlate {
+                    from: &self.from,
+                    to: &self.to,
+                    rows: &[0],
+                    depth,
+                    framed,
+                    gradient,
+                    sums,
+                });
+            }
+        }
+    }
+
+    /// The gradient `[filters, channels, 3, 3]` from all sums.
+    pub fn gather(&self, g: &Geometry, total: &[f32]) -> Vec<f32> {
+        let of_place = g.channels * g.filters;
+        let mut gradient = vec![0.0; g.weights()];
+        for filter in 0..g.filters {
+            for channel in 0..g.channels {
+                let at = (filter / BLOCK * g.channels + channel) * BLOCK + filter % BLOCK;
+                let sum = |place: usize| f64::from(total[place * of_place + at]);
+                let sums = [0, 1, 2, 3].map(|y| [0, 1, 2, 3].map(|x| sum(4 * y + x)));
+                let first = g.weight(filter, channel, 0, 0);
+                gradient[first..][..9].copy_from_slice(&collect_kernel(sums));
+            }
+        }
+        gradient
+    }
+}
+
+/// `G kernel Gᵀ`, row by row.
+fn spread_kernel(kernel: [[f64; 3]; 3]) -> [f32; PLACES] {
+    let spread = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
+    let rows = kernel.map(spread);
+    let mut places = [0.0; PLACES];
+    for x in 0..4 {
+        let column = spread([rows[0][x], rows[1][x], rows[2][x]]);
+        for y in 0..4 {
+            places[4 * y + x] = column[y] as f32;
+        }
+    }
+    places
+}
+
+/// `Gᵀ sums G`, row by row.
+fn collect_kernel(sums: [[f64; 4]; 4]) -> [f32; 9] {
+    let collect = |[a, b, c, d]: [f64; 4]| [a + (b + c) / 2.0, (b - c) / 2.0, (b + c) / 2.0 + d];
+    let rows = sums.map(collect);
+    let mut kernel = [0.0; 9];
+    for x in 0..3 {
+        let column = collect([rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
+        for y in 0..3 {
+            kernel[3 * y + x] = column[y] as f32;
+        }
+    }
+    kernel
+}
+
+struct Spread<'a> {
+    tiles: &'a Tiles,
+    framed: &'a [f32],
+    /// Row of tiles.
+    first: usize,
+    /// `[places, tiles, channels]`
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Spread<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Tiles {
+            frame,
+            rows,
+            columns,
+        } = *self.tiles;
+        let lanes = frame.channels / S::F32_LANES;
+        let (framed, _) = S::as_simd_f32s(self.framed);
+        let (out, _) = S::as_mut_simd_f32s(self.out);
+        let (row, place) = (
+            frame.row() / S::F32_LANES,
+            self.tiles.place() / S::F32_LANES,
+        );
+        for tile in 0..rows * columns {
+            let (y, x) = (self.first + tile / columns, tile % columns);
+            let framed = &framed[2 * (y * row + x * lanes)..];
+            let out = &mut out[tile * lanes..];
+            for lane in 0..lanes {
+                let mut t = [[simd.splat_f32s(0.0); 4]; 4];
+                for y in 0..4 {
+                    let at = y * row + lane;
+                    let (a, b) = (framed[at], framed[at + lanes]);
+                    let (c, d) = (framed[at + 2 * lanes], framed[at + 3 * lanes]);
+                    t[y] = [
+                        simd.sub_f32s(a, c),
+                        simd.add_f32s(b, c),
+                        simd.sub_f32s(c, b),
+                        simd.sub_f32s(b, d),
+                    ];
+                }
+                for x in 0..4 {
+                    let at = x * place + lane;
+                    out[at] = simd.sub_f32s(t[0][x], t[2][x]);
+                    out[at + 4 * place] = simd.add_f32s(t[1][x], t[2][x]);
+                    out[at + 8 * place] = simd.sub_f32s(t[2][x], t[1][x]);
+                    out[at + 12 * place] = simd.sub_f32s(t[1][x], t[3][x]);
+                }
+            }
+        }
+    }
+}
+
+/// `Aᵀ places A` of each tile.
+struct Collect<'a> {
+    tiles: &'a Tiles,
+    filters: usize,
+    /// `[places, tiles, filters]`
+    places: &'a [f32],
+    /// `[height, width, filters]` from the first tile on.
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Collect<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Tiles { rows, columns, .. } = *self.tiles;
+        let lanes = self.filters / S::F32_LANES;
+        let (places, _) = S::as_simd_f32s(self.places);
+        let (out, _) = S::as_mut_simd_f32s(self.out);
+        let place = place(rows * columns, self.filters) / S::F32_LANES;
+        let row = 2 * columns * lanes;
+        for tile in 0..rows * columns {
+            let places = &places[tile * lanes..];
+            let out = &mut out[2 * (tile / columns * row + tile % columns * lanes)..];
+            for lane in 0..lanes {
+                let mut t = [[simd.splat_f32s(0.0); 4]; 2];
+                for x in 0..4 {
+                    let at = x * place + lane;
+                    let (a, b) = (places[at], places[at + 4 * place]);
+                    let (c, d) = (places[at + 8 * place], places[at + 12 * place]);
+                    t[0][x] = simd.add_f32s(simd.add_f32s(a, b), c);
+                    t[1][x] = simd.sub_f32s(simd.sub_f32s(b, c), d);
+                }
+                for y in 0..2 {
+                    let [a, b, c, d] = t[y];
+                    let at = y * row + lane;
+                    out[at] = simd.add_f32s(simd.add_f32s(a, b), c);
+                    out[at + lanes] = simd.sub_f32s(simd.sub_f32s(b, c), d);
+                }
+            }
+        }
+    }
+}
+
+/// `A gradient Aᵀ` of each tile of 2 × 2 outputs.
+struct Expand<'a> {
+    tiles: &'a Tiles,
+    framed: &'a [f32],
+    /// Row of tiles.
+    first: usize,
+    /// `[places, tiles, filters]`
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Expand<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Tiles {
+            frame,
+            rows,
+            columns,
+        } = *self.tiles;
+        let lanes = frame.channels / S::F32_LANES;
+        let (framed, _) = S::as_simd_f32s(self.framed);
+        let (out, _) = S::as_mut_simd_f32s(self.out);
+        let (row, place) = (
+            frame.row() / S::F32_LANES,
+            self.tiles.place() / S::F32_LANES,
+        );
+        for tile in 0..rows * columns {
+            let (y, x) = (self.first + tile / columns, tile % columns);
+            let framed = &framed[(2 * y + 1) * row + (2 * x + 1) * lanes..];
+            let out = &mut out[tile * lanes..];
+            for lane in 0..lanes {
+                let mut t = [[simd.splat_f32s(0.0); 4]; 2];
+                for y in 0..2 {
+                    let (a, b) = (framed[y * row + lane], framed[y * row + lanes + lane]);
+                    t[y] = [
+                        a,
+                        simd.add_f32s(a, b),
+                        simd.sub_f32s(a, b),
+                        simd.neg_f32s(b),
+                    ];
+                }
+                for x in 0..4 {
+                    let (a, b, at) = (t[0][x], t[1][x], x * place + lane);
+                    out[at] = a;
+                    out[at + 4 * place] = simd.add_f32s(a, b);
+                    out[at + 8 * place] = simd.sub_f32s(a, b);
+                    out[at + 12 * place] = simd.neg_f32s(b);
+                }
+            }
+        }
+    }
+}
