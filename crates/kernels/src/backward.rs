@@ -118,9 +118,13 @@ pub fn backward(
         Some(dx) => dx.chunks_mut(GROUP * geometry.input()).map(Some).collect(),
         None => (0..geometry.images.div_ceil(GROUP)).map(|_| None).collect(),
     };
-    let groups = parts.par_iter_mut().enumerate();
-    let groups: Vec<Group> = groups
-        .map(|(index, dx)| work.run(index, dx.take()))
+    let groups: Vec<Group> = parts
+        .par_iter_mut()
+        .enumerate()
+        .map_init(
+            || Memory::of(geometry),
+            |memory, (index, dx)| work.run(index, dx.take(), memory),
+        )
         .collect();
     let (weights, source): (Vec<_>, Vec<_>) = groups
         .into_iter()
@@ -131,7 +135,7 @@ pub fn backward(
     Gradients {
         x: dx,
         source: (!source.is_empty()).then(|| NormGradients::sum(&source)),
-        weights: work.plan.gather(&weights),
+        weights: work.plan.gather(weights),
         scale: [narrow(&sums.weight), narrow(&sums.bias)],
     }
 }
@@ -148,6 +152,27 @@ struct Work<'a> {
     onward: Option<&'a Onward<'a>>,
 }
 
+/// One thread's memory.
+struct Memory {
+    /// An image's input and its output's gradient, in frames of zeros.
+    x: Vec<f32>,
+    gradient: Vec<f32>,
+    room: Room,
+    /// An image's input without a frame.
+    map: Vec<f32>,
+}
+
+impl Memory {
+    fn of(geometry: &Geometry) -> Memory {
+        Memory {
+            x: vec![0.0; geometry.input_frame().len()],
+            gradient: vec![0.0; geometry.output_frame().len()],
+            room: Room::default(),
+            map: Vec::new(),
+        }
+    }
+}
+
 /// What a group of images adds up to.
 struct Group {
     weights: Vec<f32>,
@@ -157,45 +182,45 @@ struct Group {
 
 impl Work<'_> {
     /// One group's part; its part of the input's gradient goes to `dx`.
-    fn run(&self, index: usize, mut dx: Option<&mut [f32]>) -> Group {
+    fn run(&self, index: usize, mut dx: Option<&mut [f32]>, memory: &mut Memory) -> Group {
         let (g, saved) = (self.geometry, self.saved);
         let (input, output) = (g.input(), g.output());
         let (input_frame, output_frame) = (g.input_frame(), g.output_frame());
-        let mut x = vec![0.0; input_frame.len()];
-        let mut gradient = vec![0.0; output_frame.len()];
-        let (mut room, mut map) = (Room::default(), Vec::new());
+        let Memory {
+            x,
+            gradient,
+            room,
+            map,
+        } = memory;
         let mut group = Group {
             weights: self.plan.sums(),
             source: Vec::new(),
         };
         let images = index * GROUP..g.images.min((index + 1) * GROUP);
         for (place, image) in images.enumerate() {
-            saved
-                .x
-                .image(image, input)
-                .fill(self.arch, &input_frame, &mut x);
+            saved.x.image(image, input).fill(self.arch, &input_frame, x);
             self.arch.dispatch(Fill {
                 norm_backward: &self.norm_backward,
                 gradient: &self.gradient[image * output..][..output],
                 map: &saved.map[image * output..][..output],
                 frame: &output_frame,
-                framed: &mut gradient,
+                framed: gradient,
             });
             self.plan
-                .add(self.arch, &x, &gradient, &mut room, &mut group.weights);
+                .add(self.arch, x, gradient, room, &mut group.weights);
             let found = (&mut dx, &self.input_gradient, self.onward);
             let (Some(dx), Some(method), Some(onward)) = found else {
                 continue;
             };
             let dx = &mut dx[place * input..][..input];
-            method.run(self.arch, &gradient, &mut room, dx);
+            method.run(self.arch, gradient, room, dx);
             if let Some(skip) = &onward.skip {
-                self.add(skip, image, dx, &mut map);
+                self.add(skip, image, dx, map);
             }
             if let Some(source) = onward.source {
                 group.source.push(self.arch.dispatch(Through {
                     frame: &input_frame,
-                    out: &x,
+                    out: x,
                     map: &source.map[image * input..][..input],
                     norm: source.norm,
                     gradient: dx,

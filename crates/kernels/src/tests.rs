@@ -336,20 +336,25 @@ fn plain_instructions_give_the_same_gradients_within_rounding() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let layer = Case::new(shape([19, 16, 8, 8], 32, 3, 2), true, true);
-    let slope = numbers(6, layer.geometry.images * layer.geometry.output());
-    let on = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        let run = || {
-            (
-                layer.train(Arch::new()).1,
-                layer.backward(Arch::new(), &slope),
-            )
+    for geometry in [
+        shape([19, 16, 8, 8], 32, 3, 2),
+        shape([19, 32, 8, 8], 32, 3, 1),
+    ] {
+        let layer = Case::new(geometry, true, true);
+        let slope = numbers(6, geometry.images * geometry.output());
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let run = || {
+                (
+                    layer.train(Arch::new()).1,
+                    layer.backward(Arch::new(), &slope),
+                )
+            };
+            pool.build().unwrap().install(run)
         };
-        pool.build().unwrap().install(run)
-    };
-    let one = on(1);
-    for threads in [2, 3, 7] {
-        assert!(on(threads) == one, "{threads} threads");
+        let one = on(1);
+        for threads in [2, 3, 7] {
+            assert!(on(threads) == one, "{threads} threads, {geometry:?}");
+        }
     }
 }

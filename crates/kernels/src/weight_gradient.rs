@@ -1,6 +1,7 @@
 //! The weights' gradient, summed up over images: threads add up groups of images, whose number does
 //! not depend on theirs, and the groups are added in their order. Unaware of normalisation.
 
+use crate::buffers;
 use crate::geometry::Geometry;
 use crate::pass::BLOCK;
 use crate::tile::Correlate;
@@ -27,13 +28,12 @@ impl Plan {
 
     /// Sums at their start.
     pub fn sums(&self) -> Vec<f32> {
-        vec![
-            0.0;
-            match self {
-                Plan::Direct(direct) => direct.sums(),
-                Plan::Winograd(winograd, _) => winograd.sums(),
-            }
-        ]
+        let mut sums = buffers::take(match self {
+            Plan::Direct(direct) => direct.sums(),
+            Plan::Winograd(winograd, _) => winograd.sums(),
+        });
+        sums.fill(0.0);
+        sums
     }
 
     /// Adds one image's part; both maps are framed.
@@ -52,17 +52,20 @@ impl Plan {
     }
 
     /// The gradient `[filters, channels, size, size]` from the groups' sums.
-    pub fn gather(&self, groups: &[Vec<f32>]) -> Vec<f32> {
+    pub fn gather(&self, groups: Vec<Vec<f32>>) -> Vec<f32> {
         let mut total = self.sums();
         for sums in groups {
-            for (total, sum) in total.iter_mut().zip(sums) {
+            for (total, sum) in total.iter_mut().zip(&sums) {
                 *total += sum;
             }
+            buffers::give(sums);
         }
-        match self {
+        let gradient = match self {
             Plan::Direct(direct) => direct.gather(&total),
             Plan::Winograd(winograd, geometry) => winograd.gather(geometry, &total),
-        }
+        };
+        buffers::give(total);
+        gradient
     }
 }
 

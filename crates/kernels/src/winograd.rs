@@ -12,13 +12,12 @@
 //!
 //! Unaware of images and threads.
 
-#![allow(
-    clippy::needless_range_loop,
-    reason = "loops by index, as in crate::tile"
-)]
+mod transform;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Arch;
 
+use self::transform::{Collect, Expand, Spread, collect_kernel, spread_kernel};
+use crate::buffers;
 use crate::geometry::{Frame, Geometry};
 use crate::pass::{BLOCK, Pass};
 use crate::tile::{Convolve, Correlate};
@@ -86,7 +85,7 @@ impl Tiles {
 
     /// A part's tiles to `[places, tiles, channels]`: `Bᵀ tile B`.
     fn spread(&self, arch: Arch, framed: &[f32], first: usize, out: &mut Vec<f32>) {
-        out.resize(PLACES * self.place(), 0.0);
+        fit(out, PLACES * self.place());
         let (tiles, out) = (self, &mut out[..]);
         arch.dispatch(Spread {
             tiles,
@@ -103,11 +102,27 @@ fn place(tiles: usize, channels: usize) -> usize {
     tiles * channels + BLOCK
 }
 
-/// Memory that is used again from image to image.
+/// Memory between an image's maps, used again from image to image and from layer to layer.
 #[derive(Default)]
 pub struct Room {
     input: Vec<f32>,
     output: Vec<f32>,
+}
+
+/// Makes one of a room's buffers as large as is needed, with any content.
+fn fit(buffer: &mut Vec<f32>, len: usize) {
+    if buffer.len() != len {
+        buffers::give(std::mem::take(buffer));
+        *buffer = buffers::take(len);
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            buffers::give(std::mem::take(buffer));
+        }
+    }
 }
 
 /// A convolution of a framed map, or its input's gradient, which is one of the output's framed gradient.
@@ -168,7 +183,7 @@ impl Winograd {
     pub fn run(&self, arch: Arch, framed: &[f32], room: &mut Room, out: &mut [f32]) {
         let (tiles, filters) = (&self.tiles, self.filters);
         let of_output = place(tiles.together(), filters);
-        room.output.resize(PLACES * of_output, 0.0);
+        fit(&mut room.output, PLACES * of_output);
         for first in tiles.parts() {
             tiles.spread(arch, framed, first, &mut room.input);
             let places = room.input.chunks_exact(tiles.place());
@@ -221,7 +236,7 @@ impl WeightGradient {
     ) {
         let (input, output) = (&self.input, &self.output);
         let depth = input.frame.channels;
-        room.output.resize(PLACES * output.place(), 0.0);
+        fit(&mut room.output, PLACES * output.place());
         for first in input.parts() {
             input.spread(arch, framed, first, &mut room.input);
             arch.dispatch(Expand {
@@ -261,186 +276,5 @@ impl WeightGradient {
             }
         }
         gradient
-    }
-}
-
-/// `G kernel Gᵀ`, row by row.
-fn spread_kernel(kernel: [[f64; 3]; 3]) -> [f32; PLACES] {
-    let spread = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
-    let rows = kernel.map(spread);
-    let mut places = [0.0; PLACES];
-    for x in 0..4 {
-        let column = spread([rows[0][x], rows[1][x], rows[2][x]]);
-        for y in 0..4 {
-            places[4 * y + x] = column[y] as f32;
-        }
-    }
-    places
-}
-
-/// `Gᵀ sums G`, row by row.
-fn collect_kernel(sums: [[f64; 4]; 4]) -> [f32; 9] {
-    let collect = |[a, b, c, d]: [f64; 4]| [a + (b + c) / 2.0, (b - c) / 2.0, (b + c) / 2.0 + d];
-    let rows = sums.map(collect);
-    let mut kernel = [0.0; 9];
-    for x in 0..3 {
-        let column = collect([rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
-        for y in 0..3 {
-            kernel[3 * y + x] = column[y] as f32;
-        }
-    }
-    kernel
-}
-
-struct Spread<'a> {
-    tiles: &'a Tiles,
-    framed: &'a [f32],
-    /// Row of tiles.
-    first: usize,
-    /// `[places, tiles, channels]`
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Spread<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Tiles {
-            frame,
-            rows,
-            columns,
-        } = *self.tiles;
-        let lanes = frame.channels / S::F32_LANES;
-        let (framed, _) = S::as_simd_f32s(self.framed);
-        let (out, _) = S::as_mut_simd_f32s(self.out);
-        let (row, place) = (
-            frame.row() / S::F32_LANES,
-            self.tiles.place() / S::F32_LANES,
-        );
-        for tile in 0..rows * columns {
-            let (y, x) = (self.first + tile / columns, tile % columns);
-            let framed = &framed[2 * (y * row + x * lanes)..];
-            let out = &mut out[tile * lanes..];
-            for lane in 0..lanes {
-                let mut t = [[simd.splat_f32s(0.0); 4]; 4];
-                for y in 0..4 {
-                    let at = y * row + lane;
-                    let (a, b) = (framed[at], framed[at + lanes]);
-                    let (c, d) = (framed[at + 2 * lanes], framed[at + 3 * lanes]);
-                    t[y] = [
-                        simd.sub_f32s(a, c),
-                        simd.add_f32s(b, c),
-                        simd.sub_f32s(c, b),
-                        simd.sub_f32s(b, d),
-                    ];
-                }
-                for x in 0..4 {
-                    let at = x * place + lane;
-                    out[at] = simd.sub_f32s(t[0][x], t[2][x]);
-                    out[at + 4 * place] = simd.add_f32s(t[1][x], t[2][x]);
-                    out[at + 8 * place] = simd.sub_f32s(t[2][x], t[1][x]);
-                    out[at + 12 * place] = simd.sub_f32s(t[1][x], t[3][x]);
-                }
-            }
-        }
-    }
-}
-
-/// `Aᵀ places A` of each tile.
-struct Collect<'a> {
-    tiles: &'a Tiles,
-    filters: usize,
-    /// `[places, tiles, filters]`
-    places: &'a [f32],
-    /// `[height, width, filters]` from the first tile on.
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Collect<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Tiles { rows, columns, .. } = *self.tiles;
-        let lanes = self.filters / S::F32_LANES;
-        let (places, _) = S::as_simd_f32s(self.places);
-        let (out, _) = S::as_mut_simd_f32s(self.out);
-        let place = place(rows * columns, self.filters) / S::F32_LANES;
-        let row = 2 * columns * lanes;
-        for tile in 0..rows * columns {
-            let places = &places[tile * lanes..];
-            let out = &mut out[2 * (tile / columns * row + tile % columns * lanes)..];
-            for lane in 0..lanes {
-                let mut t = [[simd.splat_f32s(0.0); 4]; 2];
-                for x in 0..4 {
-                    let at = x * place + lane;
-                    let (a, b) = (places[at], places[at + 4 * place]);
-                    let (c, d) = (places[at + 8 * place], places[at + 12 * place]);
-                    t[0][x] = simd.add_f32s(simd.add_f32s(a, b), c);
-                    t[1][x] = simd.sub_f32s(simd.sub_f32s(b, c), d);
-                }
-                for y in 0..2 {
-                    let [a, b, c, d] = t[y];
-                    let at = y * row + lane;
-                    out[at] = simd.add_f32s(simd.add_f32s(a, b), c);
-                    out[at + lanes] = simd.sub_f32s(simd.sub_f32s(b, c), d);
-                }
-            }
-        }
-    }
-}
-
-/// `A gradient Aᵀ` of each tile of 2 × 2 outputs.
-struct Expand<'a> {
-    tiles: &'a Tiles,
-    framed: &'a [f32],
-    /// Row of tiles.
-    first: usize,
-    /// `[places, tiles, filters]`
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Expand<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Tiles {
-            frame,
-            rows,
-            columns,
-        } = *self.tiles;
-        let lanes = frame.channels / S::F32_LANES;
-        let (framed, _) = S::as_simd_f32s(self.framed);
-        let (out, _) = S::as_mut_simd_f32s(self.out);
-        let (row, place) = (
-            frame.row() / S::F32_LANES,
-            self.tiles.place() / S::F32_LANES,
-        );
-        for tile in 0..rows * columns {
-            let (y, x) = (self.first + tile / columns, tile % columns);
-            let framed = &framed[(2 * y + 1) * row + (2 * x + 1) * lanes..];
-            let out = &mut out[tile * lanes..];
-            for lane in 0..lanes {
-                let mut t = [[simd.splat_f32s(0.0); 4]; 2];
-                for y in 0..2 {
-                    let (a, b) = (framed[y * row + lane], framed[y * row + lanes + lane]);
-                    t[y] = [
-                        a,
-                        simd.add_f32s(a, b),
-                        simd.sub_f32s(a, b),
-                        simd.neg_f32s(b),
-                    ];
-                }
-                for x in 0..4 {
-                    let (a, b, at) = (t[0][x], t[1][x], x * place + lane);
-                    out[at] = a;
-                    out[at + 4 * place] = simd.add_f32s(a, b);
-                    out[at + 8 * place] = simd.sub_f32s(a, b);
-                    out[at + 12 * place] = simd.neg_f32s(b);
-                }
-            }
-        }
     }
 }

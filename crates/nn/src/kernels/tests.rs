@@ -8,10 +8,12 @@ use crate::device::Backend;
 use crate::weights::read;
 use random::Draw;
 
+type TrainBlock = fn(Map, [ConvBn; 2], Skip<ConvBn>) -> (Map, Vec<BatchStats>);
+
 /// The operations under test, and those that they are held against.
 struct Operations {
     train: fn(Map, ConvBn) -> (Map, BatchStats),
-    train_block: fn(Map, [ConvBn; 2], Skip<ConvBn>) -> (Map, Vec<BatchStats>),
+    train_block: TrainBlock,
     infer: fn(Tensor<4>, ConvBn, Tensor<1>, Tensor<1>, Epilogue) -> Tensor<4>,
     zero_pad: ZeroPad,
     global_avg_pool: fn(Map) -> Tensor<2>,

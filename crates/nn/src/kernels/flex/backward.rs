@@ -79,6 +79,7 @@ pub struct SavedChain {
 
 /// What is added before the last ReLU.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum SavedSkip {
     /// The input itself, or what the padding makes of it.
     Pad(Option<Pad>),
