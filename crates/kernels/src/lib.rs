@@ -6,7 +6,8 @@
 //! convolution is then a sum of products of such stretches with packed weights, without an
 //! intermediate matrix (implicit GEMM; Chetlur et al. 2014, "cuDNN: Efficient Primitives for Deep
 //! Learning", section 3; Zhang, Franchetti and Low 2018, "High Performance Zero-Memory Overhead
-//! Direct Convolutions").
+//! Direct Convolutions"). Where the shape suits it, Winograd's algorithm takes their place; a layer's
+//! normalisation is done by whoever reads it.
 //!
 //! Work is shared among threads by images, and every sum over images is made in an order that does
 //! not depend on the number of threads. Instructions are chosen at run time (pulp). Unaware of burn,
