@@ -126,13 +126,12 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::*;
-    use crate::device::Backend;
-    use crate::weights::read;
+    use crate::device::tested;
+    use crate::transfers::read;
 
     #[test]
     fn running_statistics_take_a_tenth_of_each_batch_with_its_unbiased_variance() {
-        let backends = [Backend::Flex, Backend::TchCpu];
-        for backend in backends.into_iter().filter(|b| b.compiled_in()) {
+        for backend in tested() {
             let device = backend.open().unwrap().autodiff();
             let init = Init {
                 seed: 0,
