@@ -35,3 +35,34 @@ pub fn count<T>(work: impl FnOnce() -> T) -> (T, Launches) {
     }
     (done, launches)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architecture::{Architecture, Shortcut};
+    use crate::device::tested;
+    use crate::recipe::Recipe;
+    use crate::speed::TrainBenchmark;
+
+    /// What a step of ResNet-8 launches on llvmpipe (docs/gpu.md), and a tenth more for other GPUs.
+    const MOST: u64 = 286;
+
+    #[test]
+    fn a_step_of_eight_layers_launches_no_more_than_was_counted() {
+        for backend in tested().into_iter().filter(|it| !it.is_cpu()) {
+            let architecture = Architecture {
+                n: 1,
+                shortcut: Shortcut::Zeropad,
+            };
+            let mut recipe = Recipe::paper(architecture.layers(), 64_000, 0.1);
+            recipe.batch_size = 2;
+            let mut training = TrainBenchmark::new(backend, &architecture, &recipe).unwrap();
+            training.steps(2).unwrap();
+            let (done, launches) = count(|| training.steps(1));
+            done.unwrap();
+            let total: u64 = launches.values().sum();
+            eprintln!("{total} launches on {backend}: {launches:?}");
+            assert!(0 < total && total <= MOST, "{total} on {backend}");
+        }
+    }
+}

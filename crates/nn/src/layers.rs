@@ -117,7 +117,7 @@ impl Linear {
 
     /// `[N, inputs]` to `[N, outputs]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+        kernels::linear(x, self.weight.val()) + self.bias.val().unsqueeze()
     }
 }
 

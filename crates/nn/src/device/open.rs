@@ -53,11 +53,7 @@ impl Backend {
             _ => 0,
         };
         let count = self.gpus();
-        let software = match self {
-            #[cfg(feature = "wgpu")]
-            Backend::Wgpu if count == 0 => software_gpu(),
-            _ => false,
-        };
+        let software = self == Backend::Wgpu && count == 0 && software_gpu();
         ensure!(
             !software || std::env::var_os(SOFTWARE_GPU).is_some(),
             "device {self} is not there: what Vulkan finds is a program on the CPU and no GPU \
@@ -158,9 +154,11 @@ fn adapters() -> Vec<WgpuDeviceKind> {
 }
 
 /// Whether there is a program that stands in for a GPU.
-#[cfg(feature = "wgpu")]
 fn software_gpu() -> bool {
-    adapters().contains(&WgpuDeviceKind::Cpu)
+    #[cfg(feature = "wgpu")]
+    return adapters().contains(&WgpuDeviceKind::Cpu);
+    #[cfg(not(feature = "wgpu"))]
+    false
 }
 
 /// Starts what burn would start at the first tensor, where it could not say what is wrong.

@@ -115,6 +115,18 @@ pub fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
     }
 }
 
+/// `[images, inputs]` times weights `[outputs, inputs]`: `[images, outputs]`.
+pub fn linear(x: Tensor<2>, weights: Tensor<2>) -> Tensor<2> {
+    match Route::of(&x.device()) {
+        Route::Portable => portable::linear(x, weights),
+        #[allow(
+            unreachable_patterns,
+            reason = "reached where there are other backends"
+        )]
+        _ => x.matmul(weights.transpose()),
+    }
+}
+
 /// `v ← μ v + (g + λ w)` and `w ← w − η v`, in this order, for all parameters on a device; `v` starts as the
 /// first gradient. Returns weights and momentum buffers.
 pub fn sgd(steps: Vec<SgdStep>, config: SgdConfig) -> Vec<[Tensor<1>; 2]> {

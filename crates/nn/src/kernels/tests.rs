@@ -170,6 +170,19 @@ fn every_backend_trains_as_burns_own_operations_do() {
 }
 
 #[test]
+fn the_product_without_a_matrix_multiplication_is_the_same() {
+    for backend in tested() {
+        let device = backend.open().unwrap();
+        let x = || tensor("x", [5, 64], &device);
+        let weights = || tensor("weights", [10, 64], &device);
+        let expected = read(x().matmul(weights().transpose())).unwrap();
+        for found in [linear(x(), weights()), portable::linear(x(), weights())] {
+            close(&read(found).unwrap(), &expected, &format!("on {backend}"));
+        }
+    }
+}
+
+#[test]
 fn every_backend_infers_as_burns_own_operations_do() {
     let outputs = |operations: &Operations, device: &Device| -> Vec<Vec<f32>> {
         let Operations {
