@@ -2,7 +2,7 @@
 
 What `cargo bench --bench train` runs beside fig6, once a round:
 
-    speed.py --n 3 --batch 128 --steps 16 --threads 2 --layout nchw|channels-last|compiled
+    speed.py --n 3 --batch 128 --steps 16 --threads 2 --layout nchw|channels-last|compiled [--device cuda]
 
 A step is forward, cross-entropy, backward and SGD with momentum and weight decay, on images that
 are in memory already. Prints one line of JSON: images/s of both, the largest resident size.
@@ -25,16 +25,18 @@ def main():
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--layout", choices=["nchw", "channels-last", "compiled"], default="nchw")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    device = torch.device(options.device)
 
     layout = torch.contiguous_format if options.layout == "nchw" else torch.channels_last
-    net = ResNet(options.n, "zeropad").to(memory_format=layout)
+    net = ResNet(options.n, "zeropad").to(device, memory_format=layout)
     run = torch.compile(net) if options.layout == "compiled" else net
     sgd = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
-    images = torch.randn(options.batch, 3, 32, 32).contiguous(memory_format=layout)
-    labels = torch.randint(10, (options.batch,))
+    images = torch.randn(options.batch, 3, 32, 32, device=device).contiguous(memory_format=layout)
+    labels = torch.randint(10, (options.batch,), device=device)
 
     def train(count):
         for _ in range(count):
@@ -56,6 +58,7 @@ def main():
         start = time.perf_counter()
         for _ in range(options.steps):
             classes = run(images).argmax(1)
+        classes[0].item()  # waits for a GPU
         evaluated = time.perf_counter() - start
     count = options.batch * options.steps
     line = {

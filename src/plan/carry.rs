@@ -80,10 +80,9 @@ impl Planner<'_> {
             }
             let is_usable = unusable.is_none();
             let snapshots = &params.recipe.snapshots;
-            let (windows, iterations) = (
-                manifest.evidence.len() as u64 + 1,
-                params.recipe.schedule.iterations,
-            );
+            let evidence = manifest.evidence.keys();
+            let kept = evidence.filter(|name| *name != train::TWO_RUNS).count();
+            let (windows, iterations) = (kept as u64 + 1, params.recipe.schedule.iterations);
             found = Some(Carriable {
                 manifest: Arc::new(manifest),
                 changes,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::check::{Check, Level, Status};
+use super::two_runs;
 use crate::plan::{Bases, Graph, Step};
 use crate::report::provenance::{Statement, StepRecord};
 use crate::run::{self, Computed, Executor, Stopped, Task};
@@ -212,12 +213,16 @@ fn other_circumstances(
         };
         return Some(format!("{} instead of {}", name(now), name(then)));
     }
-    if !setting.backend.is_cpu() {
-        return Some(format!("{} is not deterministic", setting.backend));
-    }
     let manifests = setting.stores.iter();
     let mut manifests = manifests.filter_map(|store| store.manifest(&record.key).ok()?);
-    let cpu = manifests.next()?.run.cpu;
+    let manifest = manifests.next();
+    if !setting.backend.is_cpu() {
+        let here = setting.backend.identity();
+        let here = here.unwrap_or_else(|_| setting.backend.to_string());
+        let recorded = manifest.map(|manifest| two_runs::recorded(&manifest, &setting.stores));
+        return two_runs::excuse(&recorded.unwrap_or_default(), &here);
+    }
+    let cpu = manifest?.run.cpu;
     (cpu != setting.cpu).then(|| format!("{} instead of {cpu}", setting.cpu))
 }
 

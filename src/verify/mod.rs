@@ -20,6 +20,7 @@ pub mod lock;
 pub mod prose;
 pub mod quote;
 pub mod replay;
+mod two_runs;
 mod unusable;
 
 pub use check::{Check, Level, Place, Status, by_level, overall};

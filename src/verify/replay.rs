@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::again::{Setting, find, task};
 use super::check::{Check, Level, Status};
+use super::two_runs;
 use crate::plan::is_of_code;
 use crate::report::provenance::StepRecord;
 use crate::run::replay::{self, Distance, Kept, Verdict};
@@ -18,6 +19,7 @@ use crate::run::{Stopped, Task};
 use crate::steps::Params;
 use nn::checkpoint;
 use nn::device::Backend;
+use nn::fit::TwoRuns;
 use nn::trace::{Stretch, Trace};
 use random::Draw;
 use store::key::{Change, Digest, KeyPart};
@@ -78,6 +80,8 @@ struct Training {
     missing: BTreeMap<u64, String>,
     /// The processor that computed it.
     cpu: String,
+    /// What its record says of the GPUs that computed it.
+    two_runs: Vec<TwoRuns>,
 }
 
 impl Training {
@@ -127,6 +131,7 @@ impl Training {
             kept,
             files: outputs.len(),
             missing,
+            two_runs: two_runs::recorded(&manifest, &setting.stores),
             cpu: manifest.run.cpu,
         })
     }
@@ -162,7 +167,8 @@ impl Training {
                 if !setting.backend.is_cpu() {
                     let again = folder.path().join("again");
                     if let Some(distance) = self.kept.distance(&usable, &within, &again)? {
-                        return Ok(judge(setting.backend, &what, distance));
+                        let excuse = self.excuse(setting);
+                        return Ok(judge(setting.backend, excuse, &what, distance));
                     }
                 }
                 return Ok(self.different(&what, setting));
@@ -184,13 +190,24 @@ impl Training {
 
     /// What a difference means where it was found.
     fn different(&self, what: &str, setting: &Setting) -> (Status, String) {
-        match excuse(setting.backend, &setting.cpu, &self.cpu) {
+        match self.excuse(setting) {
             None => (Status::Failed, format!("not the same: {what}")),
             Some(excuse) => (
                 Status::Undecided,
                 format!("cannot be shown: {excuse} ({what})"),
             ),
         }
+    }
+
+    /// Why numbers may differ here although the code computes the same; none if they may not.
+    fn excuse(&self, setting: &Setting) -> Option<String> {
+        if setting.backend.is_cpu() {
+            let (here, then) = (&setting.cpu, &self.cpu);
+            return (here != then).then(|| format!("{here} instead of {then} may round otherwise"));
+        }
+        let here = setting.backend.identity();
+        let here = here.unwrap_or_else(|_| setting.backend.to_string());
+        two_runs::excuse(&self.two_runs, &here)
     }
 
     /// What cannot be shown without the snapshots that are missing, and what to do.
@@ -208,32 +225,30 @@ impl Training {
     }
 }
 
-/// What a difference means on a backend whose own runs differ: nothing, as long as it is no larger than those.
-fn judge(backend: Backend, what: &str, distance: Distance) -> (Status, String) {
+/// What a difference on a GPU means: nothing, as long as it is no larger than what two runs here differ by.
+/// Two runs that are equal excuse nothing.
+fn judge(
+    backend: Backend,
+    excuse: Option<String>,
+    what: &str,
+    distance: Distance,
+) -> (Status, String) {
     let Distance { recorded, runs } = distance;
     let measured = format!(
         "norms are up to {recorded:.1e} from the record, and two runs here up to {runs:.1e} from each other"
     );
-    // Two runs that are equal excuse nothing.
-    match runs > 0.0 && recorded <= runs {
-        true => (
+    match (runs > 0.0 && recorded <= runs, excuse) {
+        (true, _) => (
             Status::Passed,
             format!(
                 "not to the bit, for {backend} is not bit-exact, but within what it differs by itself; files are not compared: {measured}"
             ),
         ),
-        false => (
+        (false, Some(excuse)) => (
             Status::Undecided,
-            format!("cannot be shown: {backend} is not bit-exact, and {measured} ({what})"),
+            format!("cannot be shown: {excuse}, and {measured} ({what})"),
         ),
-    }
-}
-
-/// Why numbers may differ here although the code computes the same; none if they may not.
-fn excuse(backend: Backend, here: &str, then: &str) -> Option<String> {
-    match backend.is_cpu() {
-        false => Some(format!("{backend} is not bit-exact")),
-        true => (here != then).then(|| format!("{here} instead of {then} may round otherwise")),
+        (false, None) => (Status::Failed, format!("not the same: {what}; {measured}")),
     }
 }
 
@@ -385,7 +400,8 @@ mod tests {
     fn a_difference_on_a_gpu_passes_only_within_what_two_runs_there_differ_by() {
         let judged = |recorded, runs| {
             let distance = Distance { recorded, runs };
-            judge(Backend::TchCuda(0), "other numbers", distance)
+            let excuse = Some("a instead of b".to_owned());
+            judge(Backend::TchCuda(0), excuse, "other numbers", distance)
         };
         let (status, said) = judged(1e-7, 2e-7);
         assert_eq!(status, Status::Passed);
@@ -405,12 +421,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_backend_or_a_processor_excuses_a_difference() {
-        assert_eq!(excuse(Backend::Flex, "a", "a"), None);
-        let other = excuse(Backend::Flex, "a", "b").unwrap();
-        assert_eq!(other, "a instead of b may round otherwise");
-        let gpu = excuse(Backend::TchCuda(1), "a", "a").unwrap();
-        assert_eq!(gpu, "tch:cuda:1 is not bit-exact");
+    fn a_difference_fails_on_a_gpu_that_gave_the_same_bytes_twice_and_gives_them_here() {
+        let judged = |recorded, runs| {
+            let distance = Distance { recorded, runs };
+            judge(Backend::Wgpu, None, "other numbers", distance)
+        };
+        let (status, said) = judged(1e-9, 0.0);
+        assert_eq!(status, Status::Failed);
+        assert!(
+            said.starts_with("not the same: other numbers; norms"),
+            "{said}"
+        );
+        // Here two runs differ after all.
+        assert_eq!(judged(1e-9, 1e-8).0, Status::Passed);
+        assert_eq!(judged(1e-7, 1e-8).0, Status::Failed);
     }
 
     #[test]

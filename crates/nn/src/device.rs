@@ -7,7 +7,11 @@ mod backend;
 mod environment;
 mod open;
 mod request;
+#[cfg(test)]
+mod tested;
 
 pub use backend::{BURN_VERSION, Backend};
 pub use environment::environment;
 pub use request::Request;
+#[cfg(test)]
+pub use tested::tested;

@@ -8,6 +8,7 @@ mod config;
 mod evidence;
 mod progress;
 mod replay;
+mod two_runs;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +40,7 @@ use records::Metrics;
 pub use config::{Data, InterruptedTraining, TrainConfig, TrainEnv, TrainEvent, identity};
 pub use progress::Observation;
 pub use replay::{Replayed, replay};
+pub use two_runs::{TwoRuns, two_runs};
 
 /// Iterations after which their logits are read back at the latest: reading makes the host wait
 /// for the device.
@@ -272,8 +274,11 @@ impl<'a> Training<'a> {
 
     /// Adds the outcomes of the last iterations to the sums.
     fn read(&mut self) -> Result<()> {
-        for outcome in self.unread.drain(..) {
-            let tally = outcome.read()?;
+        if self.unread.is_empty() {
+            return Ok(());
+        }
+        let tallies = Outcome::read(&self.unread)?;
+        for (outcome, tally) in self.unread.drain(..).zip(tallies) {
             self.scheduler
                 .observe(outcome.iteration, tally.images, tally.errors);
             self.progress.window.add(&tally);
@@ -368,6 +373,8 @@ fn position(iteration: u64, train: &Images, recipe: &Recipe) -> (u64, u64) {
     (iteration / batches, iteration % batches)
 }
 
+#[cfg(test)]
+mod device_tests;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]

@@ -169,7 +169,7 @@ impl Linear {
 
     /// `[N, inputs]` to `[N, outputs]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+        kernels::linear(x, self.weight.val()) + self.bias.val().unsqueeze()
     }
 }
 
@@ -178,13 +178,12 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::*;
-    use crate::device::Backend;
-    use crate::weights::read;
+    use crate::device::tested;
+    use crate::transfers::read;
 
     #[test]
     fn running_statistics_take_a_tenth_of_each_batch_with_its_unbiased_variance() {
-        let backends = [Backend::Flex, Backend::TchCpu];
-        for backend in backends.into_iter().filter(|b| b.compiled_in()) {
+        for backend in tested() {
             let device = backend.open().unwrap().autodiff();
             let init = Init {
                 seed: 0,

@@ -10,6 +10,8 @@ mod finite;
 pub mod fit;
 mod init;
 mod kernels;
+#[cfg(any(feature = "cuda", feature = "metal", feature = "wgpu"))]
+pub mod launches;
 mod layers;
 mod mode;
 pub mod predict;
@@ -24,4 +26,5 @@ mod tally;
 pub mod trace;
 mod train_step;
 pub mod trained_on;
+pub mod transfers;
 pub mod weights;

@@ -5,13 +5,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::augment::Normalise;
 use super::classification::argmax_rows;
 use super::finite::NotFinite;
 use super::resnet::ResNet;
-use super::weights::read;
+use super::transfers::{read, upload};
 use cifar::{CHANNELS, CLASSES, Images, SIDE};
 
 /// Images that go through the network at once; never changes a result by more than rounding, but
@@ -65,6 +65,5 @@ pub fn logits(
 /// Images `[n, 3, 32, 32]` as a tensor.
 pub(super) fn to_device(batch: Vec<f32>, device: &Device) -> Tensor<4> {
     let images = batch.len() / (CHANNELS * SIDE * SIDE);
-    let data = TensorData::new(batch, [images, CHANNELS, SIDE, SIDE]);
-    Tensor::from_data(data, device)
+    upload(batch, [images, CHANNELS, SIDE, SIDE], device)
 }

@@ -11,7 +11,7 @@ use super::augment::Normalise;
 use super::finite::NotFinite;
 use super::predict::{BATCH, to_device};
 use super::resnet::ResNet;
-use super::weights::read;
+use super::transfers::read;
 use cifar::Images;
 
 /// The standard deviation of each 3 × 3 layer's response, first layer first: after batch

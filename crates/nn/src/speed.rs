@@ -21,7 +21,7 @@ use super::recipe::Recipe;
 use super::resnet::ResNet;
 use super::sgd::Sgd;
 use super::train_step::train_step;
-use super::weights::read;
+use super::transfers::read;
 use cifar::{CHANNELS, CLASSES, Images, SIDE};
 use records::Statistics;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::classification::{argmax, percent};
 use super::finite::NotFinite;
-use super::weights::read;
+use super::transfers::read_all;
 use cifar::CLASSES;
 
 /// Sums over a number of trained images.
@@ -58,12 +58,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Loss and error of the iteration's images.
+    /// Loss and error of the images of each of these iterations, with one wait for the device.
     ///
     /// # Errors
-    /// [`NotFinite`] if the loss is infinite or no number; if the logits cannot be read back.
-    pub fn read(&self) -> Result<Tally> {
-        let logits = read(self.logits.clone())?;
+    /// [`NotFinite`] if a loss is infinite or no number; if the logits cannot be read back.
+    pub fn read(outcomes: &[Outcome]) -> Result<Vec<Tally>> {
+        let logits = outcomes.iter().map(|outcome| outcome.logits.clone());
+        let logits = read_all(logits.collect())?;
+        let tallies = outcomes.iter().zip(&logits);
+        tallies
+            .map(|(outcome, logits)| outcome.tally(logits))
+            .collect()
+    }
+
+    fn tally(&self, logits: &[f32]) -> Result<Tally> {
         let mut tally = Tally::default();
         for (logits, &label) in logits.chunks_exact(CLASSES).zip(&self.labels) {
             tally.images += 1;

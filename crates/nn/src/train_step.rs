@@ -2,11 +2,12 @@
 //!
 //! Unaware of schedules and of where images come from.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Tensor, TensorData};
 
 use super::resnet::ResNet;
 use super::sgd::Sgd;
+use super::transfers::upload;
 use cifar::CLASSES;
 
 /// One optimizer step on images `[n, 3, 32, 32]`. Returns the network after it and the logits
@@ -31,7 +32,6 @@ fn cross_entropy(logits: Tensor<2>, labels: &[u8]) -> Tensor<1> {
     for (row, &label) in weights.chunks_exact_mut(CLASSES).zip(labels) {
         row[usize::from(label)] = -1.0 / labels.len() as f32;
     }
-    let weights = TensorData::new(weights, [labels.len(), CLASSES]);
-    let weights = Tensor::from_data(weights, &logits.device());
+    let weights = upload(weights, [labels.len(), CLASSES], &logits.device());
     (log_softmax(logits, 1) * weights).sum()
 }

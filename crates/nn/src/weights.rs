@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use super::architecture::{Architecture, NAMES};
 use super::mode::for_evaluation;
 use super::resnet::ResNet;
 use super::trained_on::TrainedOn;
+use super::transfers::{read_all, upload};
 
 /// Counters that PyTorch keeps beside batch normalisation's statistics and nothing needs.
 const IGNORED: &str = ".num_batches_tracked";
@@ -164,10 +165,15 @@ pub fn state(network: &ResNet) -> Result<State> {
     let network = for_evaluation(network);
     let mut reader = Reader {
         path: Vec::new(),
-        state: Ok(State::new()),
+        shapes: Vec::new(),
+        tensors: Vec::new(),
     };
     network.visit(&mut reader);
-    reader.state
+    let values = read_all(reader.tensors)?;
+    let shaped = reader.shapes.into_iter().zip(values);
+    Ok(shaped
+        .map(|((name, shape), values)| (name, Values { shape, values }))
+        .collect())
 }
 
 /// The network of `architecture` with the tensors of `state`.
@@ -211,7 +217,9 @@ fn check(architecture: &Architecture, state: &State) -> Result<()> {
 /// Collects a network's tensors.
 struct Reader {
     path: Vec<String>,
-    state: Result<State>,
+    shapes: Vec<(String, Vec<usize>)>,
+    /// Flattened.
+    tensors: Vec<Tensor<1>>,
 }
 
 impl ModuleVisitor for Reader {
@@ -224,24 +232,10 @@ impl ModuleVisitor for Reader {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Ok(state) = &mut self.state else { return };
-        let name = self.path.join(".");
         let shape = param.val().dims().to_vec();
-        match read(param.val()).with_context(|| format!("tensor {name}")) {
-            Ok(values) => {
-                state.insert(name, Values { shape, values });
-            }
-            Err(error) => self.state = Err(error),
-        }
+        self.tensors.push(param.val().reshape([-1]));
+        self.shapes.push((self.path.join("."), shape));
     }
-}
-
-/// Reads a tensor back from its device, row-major.
-pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = tensor.try_into_data_as::<f32>();
-    let data = data.context("cannot read a tensor back from the device")?;
-    data.try_into_vec()
-        .context("a tensor does not hold 32-bit floats")
 }
 
 /// Replaces a network's tensors.
@@ -263,11 +257,11 @@ impl ModuleMapper for Writer {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.join(".");
         let tensor = self.state.remove(&name);
-        let Values { shape, values } = tensor.expect("the architecture lists every tensor");
+        let Values { values, .. } = tensor.expect("the architecture lists every tensor");
         param.map(|tensor| {
             let requires_gradient = tensor.is_require_grad();
-            let data = TensorData::new(values, shape);
-            Tensor::from_data(data, &tensor.device()).set_require_grad(requires_gradient)
+            let shape: [usize; D] = tensor.dims();
+            upload(values, shape, &tensor.device()).set_require_grad(requires_gradient)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The training loop's own promises, on every CPU backend that is compiled in.
+//! The training loop's own promises, on every device that is tested.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,19 +6,13 @@ use std::time::Duration;
 use super::*;
 use crate::architecture::{Architecture, Shortcut};
 use crate::augment::Augmentation;
-use crate::device::Backend;
+use crate::device::{Backend, tested};
 use crate::schedule::{LrSchedule, WarmUp};
 use crate::snapshots::Snapshots;
 use crate::trained_on::TrainedOn;
 use records::Statistics;
 
-/// Flex, and LibTorch where it is compiled in.
-pub fn cpu_backends() -> Vec<Backend> {
-    let backends = [Backend::Flex, Backend::TchCpu];
-    backends.into_iter().filter(|b| b.compiled_in()).collect()
-}
-
-const PLAIN_8: Architecture = Architecture {
+pub const PLAIN_8: Architecture = Architecture {
     n: 1,
     shortcut: Shortcut::None,
 };
@@ -100,7 +94,7 @@ pub struct Short {
 }
 
 impl Short {
-    fn on(backend: Backend) -> Short {
+    pub fn on(backend: Backend) -> Short {
         Short {
             recipe: recipe(7),
             backend,
@@ -262,7 +256,7 @@ fn weight_decay_reaches_every_parameter() {
 
 #[test]
 fn a_training_stopped_after_any_iteration_goes_on_to_the_same_bytes() {
-    for backend in cpu_backends() {
+    for backend in tested() {
         let whole = Short::on(backend).train().0.unwrap();
         for stop_after in 1..=7 {
             let folder = testing::folder();

@@ -186,13 +186,31 @@ pub fn global_avg_pool(x: Map) -> Tensor<2> {
     }
 }
 
-/// `v ← μ v + (g + λ w)` and `w ← w − η v`, in this order; `v` starts as the first gradient. Returns
-/// weights and momentum buffer.
-pub fn sgd(step: SgdStep, config: SgdConfig) -> [Tensor<1>; 2] {
-    match Route::of(&step.weights.device()) {
+/// `[images, inputs]` times weights `[outputs, inputs]`: `[images, outputs]`.
+pub fn linear(x: Tensor<2>, weights: Tensor<2>) -> Tensor<2> {
+    match Route::of(&x.device()) {
+        Route::Portable => portable::linear(x, weights),
+        #[allow(
+            unreachable_patterns,
+            reason = "reached where there are other backends"
+        )]
+        _ => x.matmul(weights.transpose()),
+    }
+}
+
+/// `v ← μ v + (g + λ w)` and `w ← w − η v`, in this order, for all parameters on a device; `v` starts as the
+/// first gradient. Returns weights and momentum buffers.
+pub fn sgd(steps: Vec<SgdStep>, config: SgdConfig) -> Vec<[Tensor<1>; 2]> {
+    let route = steps.first().map(|step| Route::of(&step.weights.device()));
+    let each = |sgd: fn(SgdStep, SgdConfig) -> [Tensor<1>; 2], steps: Vec<SgdStep>| {
+        steps.into_iter().map(|step| sgd(step, config)).collect()
+    };
+    match route {
         #[cfg(feature = "flex")]
-        Route::Flex => flex::sgd(step, config),
-        _ => portable::sgd(step, config),
+        Some(Route::Flex) => each(flex::sgd, steps),
+        #[cfg(feature = "tch")]
+        Some(Route::LibTorch) => libtorch::sgd(steps, config),
+        _ => each(portable::sgd, steps),
     }
 }
 

@@ -4,8 +4,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::*;
-use crate::device::Backend;
-use crate::weights::read;
+use crate::device::{Backend, tested};
+use crate::transfers::read;
 use random::Draw;
 
 type TrainBlock = fn(Map, [ConvBn; 2], Skip<ConvBn>) -> (Map, Vec<BatchStats>);
@@ -34,11 +34,6 @@ const PORTABLE: Operations = Operations {
     zero_pad: portable::zero_pad,
     global_avg_pool: |x| portable::global_avg_pool(x.tensor),
 };
-
-fn backends() -> impl Iterator<Item = Backend> {
-    let backends = [Backend::Flex, Backend::TchCpu];
-    backends.into_iter().filter(|backend| backend.compiled_in())
-}
 
 fn numbers(name: &str, count: usize) -> Vec<f32> {
     let mut draw = Draw::at(name, &[0]);
@@ -173,7 +168,7 @@ fn every_backend_trains_as_burns_own_operations_do() {
         .flat_map(|d| [(d, false), (d, true)])
     {
         let expected = network(&PORTABLE, downsample, ends_plain, &reference);
-        for backend in backends() {
+        for backend in tested() {
             let device = backend.open().unwrap().autodiff();
             let found = network(&ROUTED, downsample, ends_plain, &device);
             for ((name, found), (_, expected)) in found.iter().zip(&expected) {
@@ -183,6 +178,19 @@ fn every_backend_trains_as_burns_own_operations_do() {
                     &format!("{name} on {backend}, {downsample:?}, {ends_plain}"),
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn the_product_without_a_matrix_multiplication_is_the_same() {
+    for backend in tested() {
+        let device = backend.open().unwrap();
+        let x = || tensor("x", [5, 64], &device);
+        let weights = || tensor("weights", [10, 64], &device);
+        let expected = read(x().matmul(weights().transpose())).unwrap();
+        for found in [linear(x(), weights()), portable::linear(x(), weights())] {
+            close(&read(found).unwrap(), &expected, &format!("on {backend}"));
         }
     }
 }
@@ -218,7 +226,7 @@ fn every_backend_infers_as_burns_own_operations_do() {
             .collect()
     };
     let expected = outputs(&PORTABLE, &Backend::Flex.open().unwrap());
-    for backend in backends() {
+    for backend in tested() {
         let found = outputs(&ROUTED, &backend.open().unwrap());
         for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
             close(found, expected, &format!("output {index} on {backend}"));
@@ -233,21 +241,32 @@ fn every_backend_takes_a_step_of_sgd_as_burns_own_operations_do_bit_by_bit() {
         momentum: 0.9,
         weight_decay: 1e-4,
     };
-    // Two steps: the first has no momentum_buffer yet.
-    let steps = |sgd: fn(SgdStep, SgdConfig) -> [Tensor<1>; 2], device: &Device| {
-        let update = |weights, momentum_buffer, gradient| SgdStep {
-            weights,
-            gradient: tensor(gradient, [1_000], device),
-            momentum_buffer,
-        };
-        let start = tensor("weights", [1_000], device);
-        let [weights, momentum_buffer] = sgd(update(start, None, "first"), config);
-        let [weights, momentum_buffer] =
-            sgd(update(weights, Some(momentum_buffer), "second"), config);
-        [weights, momentum_buffer].map(|values| read(values).unwrap())
+    type Sgd = fn(Vec<SgdStep>, SgdConfig) -> Vec<[Tensor<1>; 2]>;
+    let portable: Sgd = |steps, config| {
+        let steps = steps.into_iter();
+        steps.map(|step| portable::sgd(step, config)).collect()
     };
-    let expected = steps(portable::sgd, &Backend::Flex.open().unwrap());
-    for backend in backends() {
+    // Two steps for parameters of three sizes: in the first there is no momentum buffer yet.
+    let steps = |sgd: Sgd, device: &Device| {
+        let sizes = [1_000, 1, 77];
+        let update = |state: Vec<(Tensor<1>, Option<Tensor<1>>)>, name: &str| {
+            let state = state.into_iter().zip(sizes);
+            let steps = state.map(|((weights, momentum_buffer), size)| SgdStep {
+                weights,
+                gradient: tensor(name, [size], device),
+                momentum_buffer,
+            });
+            sgd(steps.collect(), config)
+        };
+        let start = sizes.map(|size| (tensor("weights", [size], device), None));
+        let first = update(start.into(), "first").into_iter();
+        let first = first.map(|[weights, buffer]| (weights, Some(buffer)));
+        let second = update(first.collect(), "second").into_iter();
+        let read = |values| read(values).unwrap();
+        second.map(|both| both.map(read)).collect::<Vec<_>>()
+    };
+    let expected = steps(portable, &Backend::Flex.open().unwrap());
+    for backend in tested() {
         let found = steps(sgd, &backend.open().unwrap());
         assert!(found == expected, "{backend}");
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::device::Backend;
-use crate::weights;
+use crate::{transfers, weights};
 
 fn net(n: u32, shortcut: Shortcut) -> Architecture {
     Architecture { n, shortcut }
@@ -81,7 +81,7 @@ fn skipped(shortcut: Shortcut) -> Vec<Vec<f32>> {
     let x = Tensor::from_data(data, &device);
     let output = crate::layers::skipped(x, block.shortcut(16).unwrap());
     assert_eq!(output.dims(), [1, 32, 2, 2]);
-    let output = weights::read(output).unwrap();
+    let output = transfers::read(output).unwrap();
     output.chunks_exact(4).map(<[f32]>::to_vec).collect()
 }
 
@@ -118,7 +118,7 @@ fn plain_nets_have_no_shortcut_and_residual_ones_do() {
     let logits = |shortcut| {
         let logits = ResNet::new(&net(1, shortcut), 7, &device).forward(images.clone());
         assert_eq!(logits.dims(), [2, 10]);
-        weights::read(logits).unwrap()
+        transfers::read(logits).unwrap()
     };
     // Both draw the same weights: only the shortcut can make a difference.
     assert_ne!(logits(Shortcut::None), logits(Shortcut::Zeropad));

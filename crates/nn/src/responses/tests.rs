@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::architecture::{Architecture, Shortcut};
-use crate::device::Backend;
+use crate::device::{Backend, tested};
 use crate::weights::{self, State};
 use records::Statistics;
 
@@ -90,15 +90,10 @@ fn goldens() -> BTreeMap<String, Golden> {
     serde_json::from_slice(&fixture("responses.json")).unwrap()
 }
 
-fn cpu_backends() -> impl Iterator<Item = Backend> {
-    let backends = [Backend::Flex, Backend::TchCpu];
-    backends.into_iter().filter(|backend| backend.compiled_in())
-}
-
 #[test]
 fn every_layers_response_is_pytorchs() {
     for (name, golden) in goldens() {
-        for backend in cpu_backends() {
+        for backend in tested() {
             let network = network(&name, &golden, backend);
             let ours = responses(&network, &images(), &normalise(), &AtomicBool::new(false));
             let ours = ours.unwrap().unwrap();

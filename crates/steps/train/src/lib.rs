@@ -12,6 +12,7 @@ use cifar::Images;
 use nn::checkpoint::{self, Checkpoints};
 use nn::device::{BURN_VERSION, Backend};
 use nn::fit::{self, Data, InterruptedTraining, Observation, TrainEnv, TrainEvent, Trained, fit};
+use nn::fit::{TwoRuns, two_runs};
 use nn::trace::Stretch;
 use nn::weights;
 use records::{Metrics, Statistics, Training};
@@ -36,8 +37,12 @@ const SNAPSHOTS: &str = "snapshots";
 /// off.
 pub const SO_FAR: &str = "so-far.jsonl";
 
+/// The file, among the evidence and in the scratch folder, that says of a training on a GPU whether the device
+/// computes the same twice: a list of [`TwoRuns`], one for each kind of device that it was computed on.
+pub const TWO_RUNS: &str = "two-runs.json";
+
 /// Trains on a device, with a checkpoint in the scratch folder every so often, and returns one line for
-/// people. Snapshots are left as evidence.
+/// people. Snapshots are left as evidence, and [`TWO_RUNS`].
 ///
 /// Inputs: `train.bin`, `validation.bin` (may be empty), `test.bin`, `statistics.json` and
 /// `classes.json` (the ten names, for the header of the weights).
@@ -62,22 +67,24 @@ pub fn run(
     let so_far = context.scratch.join(SO_FAR);
     let progress = &mut *context.progress;
     let data = inputs.data();
-    let trained = fit(
-        params,
-        data,
-        &mut TrainEnv {
-            backend,
-            checkpoints: Some(&checkpoints),
-            stop: context.stop,
-            observe: &mut |event| match event {
-                TrainEvent::Note(note) => progress(Progress::Note(note)),
-                TrainEvent::Progress(seen) => progress(progress_of(seen)),
-                // No training fails because nobody can watch it.
-                TrainEvent::Metrics(metrics) => drop(append(&so_far, &metrics)),
-            },
+    let mut env = TrainEnv {
+        backend,
+        checkpoints: Some(&checkpoints),
+        stop: context.stop,
+        observe: &mut |event| match event {
+            TrainEvent::Note(note) => progress(Progress::Note(note)),
+            TrainEvent::Progress(seen) => progress(progress_of(seen)),
+            // No training fails because nobody can watch it.
+            TrainEvent::Metrics(metrics) => drop(append(&so_far, &metrics)),
         },
-    );
-    let trained = trained.map_err(interrupted)?;
+    };
+    // The tests hold CPUs to the same bytes.
+    if !backend.is_cpu() {
+        let measured = measure(&context.scratch.join(TWO_RUNS), params, data, &mut env);
+        let measured = measured.map_err(interrupted)?;
+        write(&context.evidence, TWO_RUNS, line(&measured)?)?;
+    }
+    let trained = fit(params, data, &mut env).map_err(interrupted)?;
     // Copied, not moved: should the result not be added, the next run goes on from here.
     for &iteration in &trained.trace.snapshots {
         let name = checkpoint::snapshot(iteration);
@@ -92,6 +99,27 @@ pub fn run(
         "test error {:.2} %, train error {:.2} % after {} iterations",
         last.test_error, last.train_error, last.iteration
     ))
+}
+
+/// Whether the device computes the same twice, with what `path` has of devices that the training was on before.
+fn measure(path: &Path, params: &Params, data: Data, env: &mut TrainEnv) -> Result<Vec<TwoRuns>> {
+    let known = fs::read(path).ok();
+    let known = known.and_then(|text| serde_json::from_slice(&text).ok());
+    let mut measured: Vec<TwoRuns> = known.unwrap_or_default();
+    let device = env.backend.identity()?;
+    if !measured.iter().any(|runs| runs.device == device) {
+        let runs = two_runs(params, data, env)?;
+        let how = match runs.are_equal() {
+            true => "gave the same bytes".to_owned(),
+            false => format!("differed by {:.1e}", runs.distance),
+        };
+        let note = format!("two runs of {} iterations on {device} {how}", runs.steps);
+        (env.observe)(TrainEvent::Note(note));
+        measured.push(runs);
+        let written = fs::write(path, line(&measured)?);
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(measured)
 }
 
 /// Computes stretches of a training again, each from the snapshot at its beginning or from the first draw,
