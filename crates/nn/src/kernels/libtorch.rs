@@ -20,7 +20,7 @@ use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::Tensor;
 use tch::{Device, Tensor as Torch};
 
-use super::operands::{BatchStats, ConvBn, Downsample, Epilogue, SgdConfig, SgdStep};
+use super::operands::{BatchStats, ConvBn, Downsample, Epilogue};
 
 /// burn's own type for a tensor with a gradient.
 type Traced = burn::backend::tensor::FloatTensor<Autodiff<LibTorch>>;
@@ -154,35 +154,6 @@ pub fn global_avg_pool(x: Tensor<4>) -> Tensor<2> {
     };
     let means = record(Layer, [x.node()], saved, outside);
     Tensor::from_primitive::<Autodiff<LibTorch>>(means)
-}
-
-/// See [`super::sgd`]: over all parameters in one piece, which takes a GPU eight launches and not six for each.
-pub fn sgd(steps: Vec<SgdStep>, config: SgdConfig) -> Vec<[Tensor<1>; 2]> {
-    let mut starts = vec![0];
-    let (mut weights, mut gradients, mut buffers) = (Vec::new(), Vec::new(), Vec::new());
-    for step in steps {
-        let length = step.weights.dims()[0] as i64;
-        starts.push(starts[starts.len() - 1] + length);
-        weights.push(untraced(step.weights));
-        gradients.push(untraced(step.gradient));
-        buffers.extend(step.momentum_buffer.map(untraced));
-    }
-    let weights = Torch::cat(&weights, 0);
-    let decayed = Torch::cat(&gradients, 0) + &weights * config.weight_decay;
-    // All have one but in the first step, when none has.
-    let buffers = match buffers.is_empty() {
-        true => decayed,
-        false => decayed + Torch::cat(&buffers, 0) * config.momentum,
-    };
-    let weights = weights - &buffers * config.learning_rate;
-    let part = |all: &Torch, range: &[i64]| {
-        let part = all.narrow(0, range[0], range[1] - range[0]);
-        Tensor::from_primitive::<LibTorch>(TchTensor::new(part))
-    };
-    let ranges = starts.windows(2);
-    ranges
-        .map(|range| [part(&weights, range), part(&buffers, range)])
-        .collect()
 }
 
 /// A tensor as LibTorch's graph begins with it or goes on from it.

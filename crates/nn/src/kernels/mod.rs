@@ -208,8 +208,6 @@ pub fn sgd(steps: Vec<SgdStep>, config: SgdConfig) -> Vec<[Tensor<1>; 2]> {
     match route {
         #[cfg(feature = "flex")]
         Some(Route::Flex) => each(flex::sgd, steps),
-        #[cfg(feature = "tch")]
-        Some(Route::LibTorch) => libtorch::sgd(steps, config),
         _ => each(portable::sgd, steps),
     }
 }
