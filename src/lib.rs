@@ -86,12 +86,14 @@
 //! | Where is the key of a training made? | `plan/keys.rs` (`Bases::key_inputs`), hashed in `crates/store/src/key.rs` |
 //! | What is up to date, and where does a wave stop (early cutoff)? | `plan/assess.rs` (`assess_step`); during a run `run/scheduler.rs` (`assess`) |
 //! | How is a step computed and committed? | `run/job.rs`, `run/child.rs` |
+//! | Which of several ready steps begins first? | `steps.rs` (`Params::turn`) |
 //! | What happens to a job of Slurm, and when is it submitted again? | `run/slurm/executor.rs` (`follow`), `run/slurm/verdict.rs` |
 //! | Which learning rate has iteration t? | `crates/nn/src/schedule.rs` (`learning_rate`) |
 //! | Where is a corrupt object noticed? | `crates/store/src/lookup.rs` (`Store::lookup`), by the stats and digests of `objects.rs` |
 //! | Where is a verdict decided? | `judge.rs`, then `crates/statistics/src/decide.rs` |
 //! | Which earlier training may be carried over? | `plan/carry.rs` (`carriable`), done in `run/job.rs` (`carry_over`) |
 //! | Where does a training that is computed again differ? | `run/replay.rs` (`Kept::difference`), by `crates/nn/src/trace.rs` |
+//! | May other bytes of a training be its GPU's? | `verify/two_runs.rs` (`excuse`), measured in `crates/nn/src/fit/two_runs.rs` |
 //! | Which results does a remote give, and when is it asked? | `remote.rs` (`pull`), during a run `run/scheduler/elsewhere.rs` (`ask_remote`) |
 //! | When does what a remote has count? | `crates/remote-store/src/fetch.rs` |
 //! | What does a live page show of a training under way? | `watch/observer.rs`, `watch/curves.rs` |
