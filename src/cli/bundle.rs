@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::out::Out;
 use super::signals::{self, INTERRUPTED};
+use super::view::counted;
 use crate::bundle;
 use crate::pipeline::Pipeline;
 use store::Store;
@@ -100,7 +101,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         out.remark(&match trainings {
             0 => "there are no snapshots of its trainings: they cannot be replayed".to_owned(),
             _ => format!(
-                "with snapshots of {trainings} trainings ({})",
+                "with snapshots of {} ({})",
+                counted(trainings, "training"),
                 ByteSize(snapshots)
             ),
         });

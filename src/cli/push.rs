@@ -14,6 +14,7 @@ use super::out::Out;
 use super::signals::{self, INTERRUPTED};
 use super::terminal::{Paint, paint};
 use super::transfer::{Elsewhere, Meter, size};
+use super::view::counted;
 use crate::error::Invalid;
 use crate::remote::{keys_of_report, keys_of_steps};
 use remote_store::{PushOptions, Remote};
@@ -104,7 +105,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
         out.line(match results {
             0 if files == 0 => format!("nothing to push: {address} has all {already} results"),
             _ => format!(
-                "pushed {results} results to {address}: {files} files, {}; {already} were there",
+                "pushed {} to {address}: {}, {}; {already} were there",
+                counted(results, "result"),
+                counted(files as usize, "file"),
                 size(pushed.bytes)
             ),
         });

@@ -17,7 +17,7 @@ use super::machine::Machine;
 use super::out::Out;
 use super::signals::INTERRUPTED;
 use super::transfer::{Elsewhere, Meter, is_stopped, open, show_pulled};
-use super::view::{View, forecast_in_words, shortened_list};
+use super::view::{View, counted, forecast_in_words, shortened_list};
 use super::{Where, environment, inspect, jobs};
 use crate::error::Invalid;
 use crate::project::Project;
@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
     let place = arguments.cluster.place(machine, &project)?;
     if arguments.cluster.cancel {
         let jobs = slurm::cancel(&project.store.root().join("work"))?;
-        out.remark(&format!("{jobs} jobs cancelled"));
+        out.remark(&format!("{} cancelled", counted(jobs, "job")));
         return Ok(ExitCode::SUCCESS);
     }
     let live = MultiProgress::new();

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::environment;
 use super::out::Out;
 use super::terminal::{Paint, paint};
-use super::view::shortened_list;
+use super::view::{counted, shortened_list};
 use crate::error::Invalid;
 use crate::remote::Pulled;
 use remote_store::{Address, Failure, Remote, Trouble};
@@ -104,7 +104,8 @@ pub fn show_pulled(pulled: &Pulled, address: &Address, out: &mut Out) {
     }
     if !pulled.brought.is_empty() {
         let (count, size) = (pulled.brought.len(), size(pulled.bytes));
-        out.remark(&format!("fetched {count} results from {address}: {size}"));
+        let results = counted(count, "result");
+        out.remark(&format!("fetched {results} from {address}: {size}"));
     }
 }
 

@@ -307,6 +307,14 @@ pub fn by_class(evaluation: &Evaluation) -> String {
     table.trim_fmt()
 }
 
+/// So many of something, whose plural ends in s.
+pub fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
 /// A time in words, to two digits or so.
 pub fn duration(seconds: f64) -> String {
     match seconds {

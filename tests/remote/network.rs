@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
+use store::key::Digest;
 use store::{Claimed, Store};
 use testing::until;
 
@@ -305,13 +306,8 @@ fn keys_are_found_in_the_usual_files() {
     }
 }
 
-#[test]
-fn a_large_content_goes_in_parts_and_arrives_whole() {
-    let Some(port) = s3::port() else {
-        return;
-    };
-    s3::create(port, "parts");
-    let project = own();
+/// Adds a result with a content that is too large to be sent in one piece; its digest.
+fn add_large(project: &Project, content: &[u8]) -> Digest {
     let store = Store::at(&project.path("artifacts"), false);
     let any = store.keys().unwrap()[0];
     let mut manifest = store.expect_manifest(&any).unwrap();
@@ -322,17 +318,36 @@ fn a_large_content_goes_in_parts_and_arrives_whole() {
         panic!("somebody has it");
     };
     store.begin(&claim, "download").unwrap();
-    let content: Vec<u8> = (0..20_000_000_u32).map(|at| (at / 7 % 251) as u8).collect();
-    fs::write(claim.output().join("large"), &content).unwrap();
+    fs::write(claim.output().join("large"), content).unwrap();
     manifest.outputs = claim.collect(&["large"]).unwrap();
     store.commit(&claim, &manifest).unwrap();
+    manifest.outputs["large"].digest
+}
+
+/// 20 MB.
+fn large() -> Vec<u8> {
+    (0..20_000_000_u32).map(|at| (at / 7 % 251) as u8).collect()
+}
+
+/// Where a bucket has a content.
+fn at(digest: &Digest, bucket: &str) -> String {
+    let digest = digest.to_string();
+    format!("/{bucket}/objects/{}/{}", &digest[..2], &digest[2..])
+}
+
+#[test]
+fn a_large_content_goes_in_parts_and_arrives_whole() {
+    let Some(port) = s3::port() else {
+        return;
+    };
+    s3::create(port, "parts");
+    let (project, content) = (own(), large());
+    let digest = add_large(&project, &content);
     ends_well(&project, port, &["push", "--all", "--remote", "s3://parts"]);
-    let digest = manifest.outputs["large"].digest.to_string();
-    let path = format!("/parts/objects/{}/{}", &digest[..2], &digest[2..]);
-    assert!(s3::get(port, &path) == content);
+    assert!(s3::get(port, &at(&digest, "parts")) == content);
     // One that was altered here is not sent, neither whole nor in part.
     s3::create(port, "altered");
-    let object = store.object_path(&manifest.outputs["large"].digest);
+    let object = Store::at(&project.path("artifacts"), false).object_path(&digest);
     fs::remove_file(&object).unwrap();
     fs::write(&object, &content[1..]).unwrap();
     let answer = run(
@@ -346,6 +361,54 @@ fn a_large_content_goes_in_parts_and_arrives_whole() {
         "{}",
         answer.out
     );
+}
+
+/// Google's storage can be asked as S3 is, and the crate for it does so: moto answers both.
+#[test]
+fn a_bucket_of_google_is_a_remote_as_well() {
+    let Some(port) = s3::port() else {
+        return;
+    };
+    let google = |project: &Project, arguments: &[&str]| {
+        let mut fig6 = project.command();
+        fig6.args(arguments)
+            .env("GOOGLE_BASE_URL", format!("http://127.0.0.1:{port}"))
+            .env("GOOGLE_BEARER_TOKEN", SECRET);
+        let answer = answer(fig6.output().unwrap());
+        let all = format!("{}{}", answer.out, answer.err);
+        assert!(!all.contains("geheim"), "{all}");
+        answer
+    };
+    s3::create(port, "google");
+    let (project, content) = (own(), large());
+    let digest = add_large(&project, &content);
+    let remote = ["--remote", "gs://google/below"];
+    let pushed = google(&project, &[&["push", "--all"], &remote[..]].concat());
+    assert_eq!(pushed.code, 0, "{}{}", pushed.out, pushed.err);
+    assert!(s3::get(port, &at(&digest, "google/below")) == content);
+    let other = Project::new(TINY);
+    let pulled = google(&other, &[&["pull"], &remote[..]].concat());
+    assert_eq!(pulled.code, 0, "{}{}", pulled.out, pulled.err);
+    is_whole(&other);
+    // The one that was added is of no step.
+    let swept = google(
+        &project,
+        &[&["gc", "--older-than", "0"], &remote[..]].concat(),
+    );
+    assert!(
+        swept.out.contains("removed 1 of 19 results"),
+        "{}{}",
+        swept.out,
+        swept.err
+    );
+    for (project, command) in [(other, "push"), (Project::new(TINY), "pull")] {
+        let missing = google(&project, &[command, "--remote", "gs://nowhere"]);
+        assert!(
+            missing.code == 1 && missing.err.contains("there is no such bucket"),
+            "{}",
+            missing.err
+        );
+    }
 }
 
 #[test]

@@ -611,7 +611,7 @@ fn a_detached_job_is_shown_with_its_place_and_cancelled_on_demand() {
 
     let cancelled = cluster.fig6(&project, &["reproduce", "--cancel"]);
     let said = cancelled.out + &cancelled.err;
-    assert!(said.contains("1 jobs cancelled"), "{said}");
+    assert!(said.contains("1 job cancelled"), "{said}");
     until("no job is left", || cluster.jobs().is_empty());
     assert_eq!(job(), Value::Null);
 }

@@ -81,6 +81,11 @@ fn is_set(name: &str) -> bool {
     variable(name).is_some()
 }
 
+/// Whether a variable names a server that is spoken to without TLS.
+fn is_plain(name: &str) -> bool {
+    variable(name).is_some_and(|url| url.as_encoded_bytes().starts_with(b"http:"))
+}
+
 fn patience() -> Result<Duration, Failure> {
     let Some(given) = variable(PATIENCE_VARIABLE) else {
         return Ok(Duration::from_secs(PATIENCE));
@@ -131,6 +136,7 @@ impl Net {
             Scheme::S3 => s3(url, retry, client)?,
             Scheme::Google => {
                 let builder = GoogleCloudStorageBuilder::from_env().with_url(&url.url);
+                let client = client.with_allow_http(is_plain("GOOGLE_BASE_URL"));
                 built(
                     builder
                         .with_retry(retry)
