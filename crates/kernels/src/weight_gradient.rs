@@ -7,9 +7,13 @@ use crate::pass::BLOCK;
 use crate::tile::Correlate;
 use crate::winograd::{Room, WeightGradient, suits};
 use pulp::Arch;
+use rayon::prelude::*;
 
 /// Images that one sum runs over before it joins the others'.
 pub const GROUP: usize = 8;
+
+/// Numbers of a sum that a thread adds up at once.
+const PART: usize = 4096;
 
 /// How a convolution's input and the output's gradient are summed up.
 pub enum Plan {
@@ -54,12 +58,15 @@ impl Plan {
     /// The gradient `[filters, channels, size, size]` from the groups' sums.
     pub fn gather(&self, groups: Vec<Vec<f32>>) -> Vec<f32> {
         let mut total = self.sums();
-        for sums in groups {
-            for (total, sum) in total.iter_mut().zip(&sums) {
-                *total += sum;
+        let parts = total.par_chunks_mut(PART).enumerate();
+        parts.for_each(|(part, total)| {
+            for sums in &groups {
+                for (total, sum) in total.iter_mut().zip(&sums[part * PART..]) {
+                    *total += sum;
+                }
             }
-            buffers::give(sums);
-        }
+        });
+        groups.into_iter().for_each(buffers::give);
         let gradient = match self {
             Plan::Direct(direct) => direct.gather(&total),
             Plan::Winograd(winograd, geometry) => winograd.gather(geometry, &total),

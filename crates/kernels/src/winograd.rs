@@ -10,11 +10,12 @@
 //! and the weights' gradient another. `A` and `B` hold 0, 1 and −1 only: tiles are added and
 //! subtracted, in one order for all instructions. Kernels are taken there and back in `f64`.
 //!
-//! Unaware of images and threads.
+//! Unaware of images.
 
 mod transform;
 
 use pulp::Arch;
+use rayon::prelude::*;
 
 use self::transform::{Collect, Expand, Spread, collect_kernel, spread_kernel};
 use crate::buffers;
@@ -149,21 +150,36 @@ impl Winograd {
     fn of(
         frame: Frame,
         filters: usize,
-        weight: impl Fn(usize, usize, usize, usize) -> f32,
+        weight: impl Fn(usize, usize, usize, usize) -> f32 + Sync,
     ) -> Winograd {
         let tiles = Tiles::of(frame);
         let depth = frame.channels;
-        let mut weights = vec![vec![0.0; depth * filters]; PLACES];
-        for filter in 0..filters {
+        // Of a block of filters, `[places, depth, BLOCK]`.
+        let spread = |block: usize| {
+            let mut spread = vec![0.0; PLACES * depth * BLOCK];
             for channel in 0..depth {
-                let at = (filter / BLOCK * depth + channel) * BLOCK + filter % BLOCK;
-                let kernel = |y: usize, x: usize| f64::from(weight(y, x, channel, filter));
-                let kernel = [0, 1, 2].map(|y| [0, 1, 2].map(|x| kernel(y, x)));
-                for (place, value) in spread_kernel(kernel).into_iter().enumerate() {
-                    weights[place][at] = value;
+                for lane in 0..BLOCK {
+                    let mut kernel = [[0.0; 3]; 3];
+                    for y in 0..3 {
+                        for x in 0..3 {
+                            kernel[y][x] = weight(y, x, channel, block * BLOCK + lane).into();
+                        }
+                    }
+                    let places = spread_kernel(kernel);
+                    for place in 0..PLACES {
+                        spread[(place * depth + channel) * BLOCK + lane] = places[place];
+                    }
                 }
             }
-        }
+            spread
+        };
+        let blocks = (0..filters / BLOCK).into_par_iter().map(spread);
+        let blocks: Vec<Vec<f32>> = blocks.collect();
+        let weights = |place: usize| {
+            let size = depth * BLOCK;
+            let of_place = blocks.iter().map(|block| &block[place * size..][..size]);
+            of_place.collect::<Vec<_>>().concat()
+        };
         let pass = |weights| Pass {
             from: tiles.starts(),
             to: (0..tiles.together()).map(|tile| tile * filters).collect(),
@@ -175,7 +191,7 @@ impl Winograd {
         Winograd {
             tiles,
             filters,
-            passes: weights.into_iter().map(pass).collect(),
+            passes: (0..PLACES).map(weights).map(pass).collect(),
         }
     }
 
@@ -266,15 +282,20 @@ impl WeightGradient {
     pub fn gather(&self, g: &Geometry, total: &[f32]) -> Vec<f32> {
         let of_place = g.channels * g.filters;
         let mut gradient = vec![0.0; g.weights()];
-        for filter in 0..g.filters {
-            for channel in 0..g.channels {
+        let filters = gradient
+            .par_chunks_exact_mut(g.channels * 9)
+            .with_min_len(BLOCK)
+            .enumerate();
+        filters.for_each(|(filter, gradient)| {
+            for (channel, gradient) in gradient.chunks_exact_mut(9).enumerate() {
                 let at = (filter / BLOCK * g.channels + channel) * BLOCK + filter % BLOCK;
-                let sum = |place: usize| f64::from(total[place * of_place + at]);
-                let sums = [0, 1, 2, 3].map(|y| [0, 1, 2, 3].map(|x| sum(4 * y + x)));
-                let first = g.weight(filter, channel, 0, 0);
-                gradient[first..][..9].copy_from_slice(&collect_kernel(sums));
+                let mut sums = [[0.0; 4]; 4];
+                for place in 0..PLACES {
+                    sums[place / 4][place % 4] = total[place * of_place + at].into();
+                }
+                gradient.copy_from_slice(&collect_kernel(sums));
             }
-        }
+        });
         gradient
     }
 }

@@ -13,7 +13,8 @@ use super::{PLACES, Tiles, place};
 /// `G kernel Gᵀ`, row by row.
 pub fn spread_kernel(kernel: [[f64; 3]; 3]) -> [f32; PLACES] {
     let spread = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
-    let rows = kernel.map(spread);
+    let [first, second, third] = kernel;
+    let rows = [spread(first), spread(second), spread(third)];
     let mut places = [0.0; PLACES];
     for x in 0..4 {
         let column = spread([rows[0][x], rows[1][x], rows[2][x]]);
@@ -27,7 +28,13 @@ pub fn spread_kernel(kernel: [[f64; 3]; 3]) -> [f32; PLACES] {
 /// `Gᵀ sums G`, row by row.
 pub fn collect_kernel(sums: [[f64; 4]; 4]) -> [f32; 9] {
     let collect = |[a, b, c, d]: [f64; 4]| [a + (b + c) / 2.0, (b - c) / 2.0, (b + c) / 2.0 + d];
-    let rows = sums.map(collect);
+    let [first, second, third, fourth] = sums;
+    let rows = [
+        collect(first),
+        collect(second),
+        collect(third),
+        collect(fourth),
+    ];
     let mut kernel = [0.0; 9];
     for x in 0..3 {
         let column = collect([rows[0][x], rows[1][x], rows[2][x], rows[3][x]]);
