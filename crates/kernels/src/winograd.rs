@@ -154,26 +154,10 @@ impl Winograd {
     ) -> Winograd {
         let tiles = Tiles::of(frame);
         let depth = frame.channels;
-        // Of a block of filters, `[places, depth, BLOCK]`.
-        let spread = |block: usize| {
-            let mut spread = vec![0.0; PLACES * depth * BLOCK];
-            for channel in 0..depth {
-                for lane in 0..BLOCK {
-                    let mut kernel = [[0.0; 3]; 3];
-                    for y in 0..3 {
-                        for x in 0..3 {
-                            kernel[y][x] = weight(y, x, channel, block * BLOCK + lane).into();
-                        }
-                    }
-                    let places = spread_kernel(kernel);
-                    for place in 0..PLACES {
-                        spread[(place * depth + channel) * BLOCK + lane] = places[place];
-                    }
-                }
-            }
-            spread
-        };
-        let blocks = (0..filters / BLOCK).into_par_iter().map(spread);
+        let blocks = (0..filters / BLOCK).into_par_iter().map(|block| {
+            let weight = |y, x, channel, lane| weight(y, x, channel, block * BLOCK + lane);
+            spread_block(depth, weight)
+        });
         let blocks: Vec<Vec<f32>> = blocks.collect();
         let weights = |place: usize| {
             let size = depth * BLOCK;
@@ -215,6 +199,25 @@ impl Winograd {
             });
         }
     }
+}
+
+/// The kernels of a block of filters, spread, `[places, depth, BLOCK]`.
+fn spread_block(depth: usize, weight: impl Fn(usize, usize, usize, usize) -> f32) -> Vec<f32> {
+    let mut spread = vec![0.0; PLACES * depth * BLOCK];
+    for channel in 0..depth {
+        for lane in 0..BLOCK {
+            let mut kernel = [[0.0; 3]; 3];
+            for (y, row) in kernel.iter_mut().enumerate() {
+                for (x, value) in row.iter_mut().enumerate() {
+                    *value = weight(y, x, channel, lane).into();
+                }
+            }
+            for (place, value) in spread_kernel(kernel).into_iter().enumerate() {
+                spread[(place * depth + channel) * BLOCK + lane] = value;
+            }
+        }
+    }
+    spread
 }
 
 /// The weights' gradient, `G ᵀ [Σ (Bᵀ tile B) ⊙ (A gradient Aᵀ)] G`.
