@@ -155,7 +155,8 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<ExitCode> {
             let jobs = jobs::of(&project, &project.assess(&needed)?)?.len();
             if jobs > 0 {
                 out.remark(&format!(
-                    "{jobs} jobs of Slurm go on; the same command finds them, --cancel ends them"
+                    "{} of Slurm left running; the same command goes on with what is left, --cancel ends it",
+                    counted(jobs, "job")
                 ));
             }
         }
